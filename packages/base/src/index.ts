@@ -1,0 +1,18 @@
+// Public, in reading order.
+export { FirnError, messageOf } from "./error.ts";
+export type { ErrorContext, ErrorOptions } from "./error.ts";
+export { assert, AssertionFailure, unreachable } from "./assert.ts";
+export {
+  bytesOf,
+  byteStringOf,
+  byteStringOfText,
+  compareByteStrings,
+  concatBytes,
+  equalBytes,
+  isAscii,
+  textOf,
+} from "./bytes.ts";
+export type { ByteString } from "./bytes.ts";
+export { abortable, throwIfAborted } from "./cancel.ts";
+export { collectBytes, mapConcurrently, streamOf } from "./stream.ts";
+export type { ByteStream } from "./stream.ts";

@@ -1,0 +1,50 @@
+/*
+What runs the processes of one attempt, apart from the rest of the machine. A sandbox knows host paths and processes; it knows nothing of
+castore: its inputs were exposed as files before, its outputs are imported after.
+*/
+
+import type { ByteString } from "@firn/base";
+import type { AttemptEnd } from "./attempt.ts";
+import type { BuildServiceSupports } from "./build-service.ts";
+
+export type SandboxJob = {
+  /** Host paths to show read-only inside. */
+  readonly inputs: readonly { readonly path: ByteString; readonly hostPath: string }[];
+  readonly argv: readonly ByteString[];
+  readonly env: readonly { readonly name: ByteString; readonly value: ByteString }[];
+  readonly files: readonly { readonly path: ByteString; readonly contents: ByteString }[];
+  readonly workingDirectory: ByteString;
+  readonly outputs: readonly ByteString[];
+  readonly network: boolean;
+  readonly shell: boolean;
+  readonly buildSpaceBytes?: number;
+  readonly timeoutMs?: number;
+  readonly silenceMs?: number;
+};
+
+export type SandboxResult = {
+  readonly end: AttemptEnd;
+  /** Host path of each output, in the job's order, undefined where it was not made. Valid until `dispose`. */
+  readonly outputs: readonly (string | undefined)[];
+  readonly cpuUserMs?: number;
+  readonly cpuSystemMs?: number;
+  readonly memoryPeakBytes?: number;
+};
+
+export interface Sandbox {
+  readonly name: string;
+  readonly isolation: BuildServiceSupports["isolation"];
+
+  /**
+   * Runs the job to its end. No process of it is alive when this resolves. `onLog` gets stdout and stderr as they come; it owns the buffers.
+   * The signal kills the job, the end is then `cancelled`. Rejects only when the sandbox itself fails (`sandbox`).
+   */
+  run(job: SandboxJob, onLog: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<SandboxRun>;
+}
+
+/** A finished run whose files are still there. */
+export interface SandboxRun extends AsyncDisposable {
+  readonly result: SandboxResult;
+  /** Removes the build directory and the outputs. */
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,21 @@
+/*
+Showing castore nodes as real files to programs that know nothing of castore: a sandbox, a Nix client.
+A checkout of hard links does it, a FUSE mount may.
+*/
+
+import type { Node } from "./node.ts";
+import type { CallOptions } from "./lease.ts";
+
+export interface TreeExposer {
+  /**
+   * Makes each node visible at some absolute host path, for as long as the result is held. The files must not be
+   * writable through what is shown, have mtime 1, and modes 0444 or 0555. Order of the answer is the order of `nodes`.
+   */
+  expose(nodes: readonly Node[], options?: CallOptions): Promise<ExposedTrees>;
+}
+
+export interface ExposedTrees extends AsyncDisposable {
+  /** One absolute host path per node asked for. A symlink node is shown as a symlink. */
+  readonly hostPaths: readonly string[];
+  release(): Promise<void>;
+}

@@ -1,0 +1,24 @@
+/* The one error class of store. */
+
+import { FirnError } from "@firn/base";
+
+/**
+ * - `invalid-path-info`: a PathInfo breaks a rule of path-info.ts.
+ * - `missing`: a blob, directory or path that something points at is not there.
+ * - `mismatch`: contents do not have the hash or size that was promised.
+ * - `malformed`: a NAR or an encoded PathInfo is not well formed.
+ * - `conflict`: the path is registered already with other contents.
+ * - `limit`, `unsupported`, `closed`, `storage`: as in castore.
+ */
+export type StoreErrorCode =
+  | "invalid-path-info"
+  | "missing"
+  | "mismatch"
+  | "malformed"
+  | "conflict"
+  | "limit"
+  | "unsupported"
+  | "closed"
+  | "storage";
+
+export class StoreError extends FirnError<StoreErrorCode> {}
