@@ -1,0 +1,98 @@
+/*
+Faster kernels for Node: node:crypto for Nix's algorithms, the native @napi-rs/blake-hash for BLAKE3 where its binary can
+be loaded. Call `useNodeKernels` once where the process starts; results are the same with and without.
+*/
+
+import * as crypto from "node:crypto";
+import { createRequire } from "node:module";
+import type { HashAlgorithm } from "./algorithm.ts";
+import { installKernel, type Hasher, type HashKernel } from "./kernel.ts";
+
+/** Installs them for this process and says whether BLAKE3 got its native kernel. Calling it again changes nothing. */
+export function useNodeKernels(): { readonly nativeBlake3: boolean } {
+  for (const algorithm of ["md5", "sha1", "sha256", "sha512"] as const) installKernel(algorithm, cryptoKernel(algorithm));
+  const native = loadBlakeHash();
+  if (native !== undefined) installKernel("blake3", blake3Kernel(native));
+  return { nativeBlake3: native !== undefined };
+}
+
+function cryptoKernel(algorithm: HashAlgorithm): HashKernel {
+  return {
+    hash: (bytes) => plainBytes(crypto.hash(algorithm, bytes, "buffer")),
+    hashByteStringHex: (text) => crypto.hash(algorithm, Buffer.from(text, "latin1"), "hex"),
+    createHasher: () => new CryptoHasher(algorithm),
+  };
+}
+
+class CryptoHasher implements Hasher {
+  readonly #hash: crypto.Hash;
+
+  constructor(algorithm: HashAlgorithm) {
+    this.#hash = crypto.createHash(algorithm);
+  }
+
+  update(bytes: Uint8Array): this {
+    this.#hash.update(bytes);
+    return this;
+  }
+
+  digest(): Uint8Array {
+    return plainBytes(this.#hash.digest());
+  }
+}
+
+type NativeHasher = { update(bytes: Buffer): unknown; reset(): void; digest(format: "hex"): string; digestBuffer(): Buffer };
+type BlakeHash = { Blake3Hasher: new () => NativeHasher };
+
+function loadBlakeHash(): BlakeHash | undefined {
+  try {
+    return createRequire(import.meta.url)("@napi-rs/blake-hash") as BlakeHash;
+  } catch {
+    return undefined; // no binary for this platform, or it was not installed: the pure kernel stays
+  }
+}
+
+function blake3Kernel(native: BlakeHash): HashKernel {
+  // One hasher, reset after each use, is a third of the price of a new one per call.
+  const reused = new native.Blake3Hasher();
+  return {
+    hash(bytes) {
+      reused.reset();
+      reused.update(bufferOver(bytes));
+      return plainBytes(reused.digestBuffer());
+    },
+    hashByteStringHex(text) {
+      reused.reset();
+      reused.update(Buffer.from(text, "latin1"));
+      return reused.digest("hex");
+    },
+    createHasher: () => new Blake3StreamHasher(new native.Blake3Hasher()),
+  };
+}
+
+class Blake3StreamHasher implements Hasher {
+  readonly #native: NativeHasher;
+
+  constructor(native: NativeHasher) {
+    this.#native = native;
+  }
+
+  update(bytes: Uint8Array): this {
+    this.#native.update(bufferOver(bytes));
+    return this;
+  }
+
+  digest(): Uint8Array {
+    return plainBytes(this.#native.digestBuffer());
+  }
+}
+
+/** A Buffer over the same memory: the native side takes nothing else. */
+function bufferOver(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
+}
+
+/** A copy that is no Buffer, whose `slice` would share memory. */
+function plainBytes(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer);
+}
