@@ -12,7 +12,7 @@ nothing that must be installed first. All it says goes to stderr.
 
 "use strict";
 
-const { spawn, spawnSync } = require("node:child_process");
+const { spawn } = require("node:child_process");
 const fs = require("node:fs");
 const path = require("node:path");
 const { constants } = require("node:os");
@@ -30,7 +30,12 @@ const PACKAGES = {
 };
 
 /** A failure with something the reader can do about it; printed without a stack. */
-class Unprepared extends Error {}
+class Unprepared extends Error {
+  constructor(message, status = 1) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /** Absolute path of Node 26's binary for the checkout at `root`. Throws Unprepared when there is none. */
 function findNode(root, platform = process.platform, arch = process.arch) {
@@ -75,24 +80,51 @@ function isInstalled(root, dev) {
 }
 
 /** Runs `npm ci`. Development packages that are there already are kept, so that ./firn never takes them away. */
-function install(root, dev) {
+async function install(root, dev) {
   const keepDev = dev || fs.existsSync(path.join(root, "node_modules", "typescript", "package.json"));
   say(`installing ${keepDev ? "dependencies" : "run-time dependencies"} with npm (first use, or they changed) …`);
-  const args = ["ci", keepDev ? "--include=dev" : "--omit=dev", "--loglevel=error"];
-  const done = spawnSync("npm", args, { cwd: root, stdio: ["ignore", 2, 2] });
-  if (done.error?.code === "ENOENT") throw new Unprepared("npm is not on PATH: install npm 10 or newer");
-  if (done.error) throw done.error;
-  if (done.status !== 0) throw new Unprepared(`npm ${args.join(" ")} failed (${describeEnd(done)}), see above`);
+  await runStep(root, "npm", ["ci", keepDev ? "--include=dev" : "--omit=dev", "--loglevel=error"]);
 }
 
 /** Runs Node 26 on the bundler, which decides by itself whether anything is stale. */
-function bundle(root) {
-  const done = spawnSync(findNode(root), [path.join(root, "dev", "bundle.ts"), "--if-stale"], {
-    cwd: root,
-    stdio: ["ignore", 2, 2],
+async function bundle(root) {
+  await runStep(root, findNode(root), [path.join(root, "dev", "bundle.ts"), "--if-stale"]);
+}
+
+/** Runs one program to its end with its output on stderr. A signal for us goes to it, and ends us after it ended. */
+function runStep(root, command, args) {
+  return new Promise((resolve, reject) => {
+    let stopped;
+    const child = spawn(command, args, { cwd: root, stdio: ["ignore", 2, 2] });
+    const stop = (signal) => {
+      stopped = signal;
+      child.kill(signal);
+    };
+    process.on("SIGINT", stop).on("SIGTERM", stop);
+    const settle = (failure) => {
+      process.off("SIGINT", stop).off("SIGTERM", stop);
+      if (failure) reject(failure);
+      else resolve();
+    };
+    child.on("error", (thrown) => {
+      settle(
+        thrown.code === "ENOENT"
+          ? new Unprepared(`${command} is not on PATH: install Node 20 or newer and npm`)
+          : thrown,
+      );
+    });
+    child.on("close", (status, signal) => {
+      if (stopped !== undefined)
+        settle(new Unprepared("stopped; run it again to finish", 128 + constants.signals[stopped]));
+      else if (status === 0) settle();
+      else
+        settle(
+          new Unprepared(
+            `${path.basename(command)} ${args.join(" ")} failed (${signal ?? `status ${status}`}), see above`,
+          ),
+        );
+    });
   });
-  if (done.error) throw done.error;
-  if (done.status !== 0) throw new Unprepared(`bundling failed (${describeEnd(done)}), see above`);
 }
 
 /**
@@ -118,7 +150,7 @@ async function withLock(root, work) {
       await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
     }
     try {
-      work();
+      return await work();
     } finally {
       fs.rmSync(lock, { force: true });
     }
@@ -154,6 +186,7 @@ function takeAway(lock, deadOwner, aside) {
   }
   if (readOwner(aside) !== deadOwner) tryLink(aside, lock);
   fs.rmSync(aside, { force: true });
+  fs.rmSync(path.join(path.dirname(lock), `prepare.${deadOwner}`), { force: true });
 }
 
 function isAlive(pid) {
@@ -168,12 +201,14 @@ function isAlive(pid) {
 /** Makes the checkout at `root` ready: packages (`dev`: also those for development), and the bundle unless `dev`. */
 async function prepare(root, dev) {
   if (majorOf(process.versions.node) < MAJOR_NEEDED_TO_START) {
-    throw new Unprepared(`this is Node ${process.versions.node}, Firn needs ${MAJOR_NEEDED_TO_START} or newer to start`);
+    throw new Unprepared(
+      `this is Node ${process.versions.node}, Firn needs ${MAJOR_NEEDED_TO_START} or newer to start`,
+    );
   }
   if (dev && isInstalled(root, dev)) return;
-  await withLock(root, () => {
-    if (!isInstalled(root, dev)) install(root, dev);
-    if (!dev) bundle(root);
+  await withLock(root, async () => {
+    if (!isInstalled(root, dev)) await install(root, dev);
+    if (!dev) await bundle(root);
   });
 }
 
@@ -194,10 +229,6 @@ function majorOf(version) {
 
 function readJson(file) {
   return JSON.parse(fs.readFileSync(file, "utf8"));
-}
-
-function describeEnd(done) {
-  return done.signal ? `stopped by ${done.signal}` : `status ${done.status}`;
 }
 
 function say(text) {
@@ -224,7 +255,7 @@ if (require.main === module) {
     },
     (thrown) => {
       say(thrown instanceof Unprepared ? thrown.message : thrown.stack);
-      process.exitCode = 1;
+      process.exitCode = thrown instanceof Unprepared ? thrown.status : 1;
     },
   );
 }
