@@ -1,1 +1,53 @@
-// placeholder
+// Public, in reading order.
+export { NixCompatError } from "./error.ts";
+export type { NixCompatErrorCode } from "./error.ts";
+export {
+  checkStorePathName,
+  DEFAULT_STORE_DIR,
+  HASH_PART_CHARS,
+  isBelowStoreDir,
+  NAME_CHARS_MAX,
+  parseAbsoluteStorePath,
+  parseStorePath,
+  parseStorePathPrefix,
+  StorePath,
+  storePathNameProblem,
+} from "./store-path.ts";
+export { methodPrefix, parseContentAddress, printContentAddress, splitMethodPrefix } from "./content-address.ts";
+export type { ContentAddress, ContentAddressMethod } from "./content-address.ts";
+export {
+  compressHash,
+  downstreamPlaceholder,
+  makeFixedOutputPath,
+  makeOutputPath,
+  makeStorePath,
+  makeTextPath,
+  makeTextPathOfHash,
+  outputPathName,
+  passAsFileName,
+  placeholder,
+} from "./store-path-hash.ts";
+export type { FixedOutput } from "./store-path-hash.ts";
+export {
+  checkOutputName,
+  DEFERRED_OUTPUT,
+  derivationKind,
+  fixedOutput,
+  fixedOutputHash,
+  floatingOutput,
+  impureOutput,
+  sortedMap,
+  sortedSet,
+  UNFILLED_OUTPUT,
+} from "./derivation.ts";
+export type { Derivation, DerivationOutput, OutputKind } from "./derivation.ts";
+export { DERIVATION_BYTES_MAX, parseDerivation, printDerivation } from "./aterm.ts";
+export type { PrintOptions } from "./aterm.ts";
+export {
+  derivationPath,
+  derivationPathOfText,
+  fillOutputPaths,
+  hashDerivationModulo,
+  hashMaskedDerivationModulo,
+} from "./hash-modulo.ts";
+export type { DerivationModulo, ModuloLookup } from "./hash-modulo.ts";

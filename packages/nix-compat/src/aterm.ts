@@ -1,0 +1,262 @@
+/*
+Derivations as text: the ATerm in a .drv file. Printing is the hottest function of an instantiation (every derivation is
+printed about three times to be hashed), so it concatenates and copies as little as it can, and lets a native scan say that a string
+needs no escaping, which nearly all do.
+
+Reading accepts exactly what C++ Nix prints: sorted, no duplicates, valid store paths. Follows Derivation::unparse and parseDerivation.
+*/
+
+import type { ByteString } from "@firn/base";
+import { digestBytes, fromHex, isHashAlgorithm } from "@firn/hash";
+import { splitMethodPrefix } from "./content-address.ts";
+import { checkOutputName, type Derivation, type DerivationOutput } from "./derivation.ts";
+import { NixCompatError, type NixCompatErrorCode } from "./error.ts";
+import { checkStorePathName, DEFAULT_STORE_DIR, parseAbsoluteStorePath } from "./store-path.ts";
+
+/** Longest .drv text that is read, in bytes. */
+export const DERIVATION_BYTES_MAX = 256 * 1024 * 1024;
+
+export type PrintOptions = {
+  /** Prints output paths, and the environment variables named like outputs, as empty: what output paths are computed from. */
+  readonly maskOutputs?: boolean;
+  /** Printed in place of the input derivations; sorted as they are. */
+  readonly inputDrvs?: ReadonlyMap<string, readonly string[]>;
+};
+
+const NEEDS_ESCAPE = /["\\\n\r\t]/;
+
+/** A quoted string with `"`, `\`, newline, carriage return and tab escaped. */
+export function quoteATerm(text: ByteString): ByteString {
+  if (!NEEDS_ESCAPE.test(text)) return `"${text}"`;
+  // Five native passes beat one pass with a callback per match: scripts are full of newlines and quotes.
+  const escaped = text
+    .replaceAll("\\", "\\\\")
+    .replaceAll('"', '\\"')
+    .replaceAll("\n", "\\n")
+    .replaceAll("\r", "\\r")
+    .replaceAll("\t", "\\t");
+  return `"${escaped}"`;
+}
+
+/** The text of the derivation's .drv file, or a variant of it for hashing. */
+export function printDerivation(drv: Derivation, options: PrintOptions = {}): ByteString {
+  const mask = options.maskOutputs === true;
+  let text = "Derive([";
+  let separator = "";
+  for (const [name, output] of drv.outputs) {
+    text += `${separator}("${name}","${mask ? "" : output.path}","${output.hashAlgorithm}","${output.hash}")`;
+    separator = ",";
+  }
+  text += "],[";
+  separator = "";
+  for (const [path, outputNames] of options.inputDrvs ?? drv.inputDrvs) {
+    text += `${separator}("${path}",${unescapedList(outputNames)})`;
+    separator = ",";
+  }
+  text += `],${unescapedList(drv.inputSrcs)},"${drv.system}",${quoteATerm(drv.builder)},[`;
+  separator = "";
+  for (const arg of drv.args) {
+    text += separator + quoteATerm(arg);
+    separator = ",";
+  }
+  text += "],[";
+  separator = "";
+  for (const [name, value] of drv.env) {
+    const printed = mask && drv.outputs.has(name) ? '""' : quoteATerm(value);
+    text += `${separator}(${quoteATerm(name)},${printed})`;
+    separator = ",";
+  }
+  return `${text}])`;
+}
+
+/** Paths and output names hold no character to escape; C++ Nix does not escape them either, nor the system. */
+function unescapedList(items: readonly string[]): string {
+  return items.length === 0 ? "[]" : `["${items.join('","')}"]`;
+}
+
+/**
+ * Reads a .drv file's text. `name` is the derivation's, without `.drv`. Errors carry `context.offset`, the byte they are at.
+ *
+ * DEVIATION: C++ Nix reads unsorted and repeated entries and prints them in order; here they are `invalid-derivation`, so that
+ * printing gives back the bytes that were read. The `DrvWithVersion` form of dynamic derivations is `unsupported-derivation`.
+ */
+export function parseDerivation(text: ByteString, name: string, storeDir: string = DEFAULT_STORE_DIR): Derivation {
+  checkStorePathName(name);
+  return new ATermReader(text, name, storeDir).derivation();
+}
+
+class ATermReader {
+  readonly #text: ByteString;
+  readonly #name: string;
+  readonly #storeDir: string;
+  #at = 0;
+
+  constructor(text: ByteString, name: string, storeDir: string) {
+    this.#text = text;
+    this.#name = name;
+    this.#storeDir = storeDir;
+  }
+
+  derivation(): Derivation {
+    if (this.#text.length > DERIVATION_BYTES_MAX) this.#fail(`longer than ${DERIVATION_BYTES_MAX} bytes`, "limit");
+    if (this.#text.startsWith("DrvWithVersion(")) this.#fail("dynamic derivations are not read yet", "unsupported-derivation");
+    this.#expect("Derive(");
+    const outputs = this.#map(() => this.#outputName(), () => this.#output());
+    this.#expect(",");
+    const inputDrvs = this.#map(() => this.#storePath(), () => this.#fieldList(() => this.#outputName()));
+    this.#expect(",");
+    const inputSrcs = this.#sortedList(() => this.#storePath());
+    this.#expect(",");
+    const system = this.#string();
+    this.#expect(",");
+    const builder = this.#string();
+    this.#expect(",");
+    const args = this.#list(() => this.#string());
+    this.#expect(",");
+    const env = this.#map(() => this.#string(), () => this.#field());
+    this.#expect(")");
+    if (this.#at !== this.#text.length) this.#fail("something follows the derivation");
+    return { name: this.#name, outputs, inputDrvs, inputSrcs, system, builder, args, env };
+  }
+
+  /** `[(key,value...),...]` with keys in order. */
+  #map<V>(key: () => ByteString, value: () => V): Map<ByteString, V> {
+    const map = new Map<ByteString, V>();
+    let previous: ByteString | undefined;
+    this.#list(() => {
+      this.#expect("(");
+      const name = key();
+      if (previous !== undefined && name <= previous) this.#fail(`'${shorten(name)}' is repeated or out of order`);
+      previous = name;
+      map.set(name, value());
+      this.#expect(")");
+    });
+    return map;
+  }
+
+  #sortedList(item: () => ByteString): ByteString[] {
+    const items = this.#list(item);
+    for (let i = 1; i < items.length; i++) {
+      if (items[i] <= items[i - 1]) this.#fail(`'${shorten(items[i])}' is repeated or out of order`);
+    }
+    return items;
+  }
+
+  #list<T>(item: () => T): T[] {
+    const items: T[] = [];
+    this.#expect("[");
+    if (this.#text[this.#at] === "]") {
+      this.#at++;
+      return items;
+    }
+    for (;;) {
+      items.push(item());
+      if (this.#text[this.#at] === "]") break;
+      this.#expect(",");
+    }
+    this.#at++;
+    return items;
+  }
+
+  #field(): ByteString {
+    this.#expect(",");
+    return this.#string();
+  }
+
+  #fieldList(item: () => ByteString): ByteString[] {
+    this.#expect(",");
+    return this.#sortedList(item);
+  }
+
+  #output(): DerivationOutput {
+    this.#expect(",");
+    const path = this.#text.startsWith('""', this.#at) ? this.#string() : this.#storePath();
+    const hashAlgorithm = this.#field();
+    const hash = this.#field();
+    if (hashAlgorithm === "") {
+      if (hash !== "") this.#fail("an output has a hash but no algorithm");
+      return { kind: path === "" ? "deferred" : "input-addressed", path, hashAlgorithm, hash };
+    }
+    const { rest } = splitMethodPrefix(hashAlgorithm);
+    if (!isHashAlgorithm(rest)) this.#fail(`unknown hash algorithm '${shorten(hashAlgorithm)}'`);
+    if (hash === "" || hash === "impure") {
+      if (path !== "") this.#fail("an output whose path follows from its contents has a path");
+      return { kind: hash === "" ? "floating" : "impure", path, hashAlgorithm, hash };
+    }
+    if (path === "") this.#fail("a fixed output has no path");
+    if (fromHex(hash)?.length !== digestBytes(rest) || hash !== hash.toLowerCase()) {
+      this.#fail(`'${shorten(hash)}' is not a ${rest} digest in base 16`);
+    }
+    return { kind: "fixed", path, hashAlgorithm, hash };
+  }
+
+  #outputName(): string {
+    const name = this.#string();
+    this.#checked(() => checkOutputName(name));
+    return name;
+  }
+
+  #storePath(): ByteString {
+    const path = this.#string();
+    this.#checked(() => parseAbsoluteStorePath(path, this.#storeDir));
+    return path;
+  }
+
+  /** Runs a check of something just read, adding where it was. */
+  #checked(check: () => void): void {
+    try {
+      check();
+    } catch (cause) {
+      if (!(cause instanceof NixCompatError)) throw cause;
+      this.#fail(cause.message, "invalid-derivation", cause);
+    }
+  }
+
+  #string(): ByteString {
+    this.#expect('"');
+    const text = this.#text;
+    const from = this.#at;
+    let quote = text.indexOf('"', from);
+    if (quote < 0) this.#fail("a string does not end");
+    const backslash = text.indexOf("\\", from);
+    if (backslash < 0 || backslash > quote) {
+      this.#at = quote + 1;
+      return text.slice(from, quote);
+    }
+    let unescaped = "";
+    let plainFrom = from;
+    let at = backslash;
+    for (;;) {
+      const char = text[at];
+      if (char === undefined) this.#fail("a string does not end");
+      if (char === '"') break;
+      if (char === "\\") {
+        const next = text[at + 1];
+        if (next === undefined) this.#fail("a string does not end");
+        unescaped += text.slice(plainFrom, at) + (next === "n" ? "\n" : next === "r" ? "\r" : next === "t" ? "\t" : next);
+        at += 2;
+        plainFrom = at;
+      } else at++;
+    }
+    quote = at;
+    this.#at = quote + 1;
+    return unescaped + text.slice(plainFrom, quote);
+  }
+
+  #expect(token: string): void {
+    if (!this.#text.startsWith(token, this.#at)) {
+      const found = this.#text.slice(this.#at, this.#at + 20);
+      this.#fail(`expected '${token}', found ${found === "" ? "the end" : `'${found}'`}`);
+    }
+    this.#at += token.length;
+  }
+
+  #fail(what: string, code: NixCompatErrorCode = "invalid-derivation", cause?: unknown): never {
+    const message = `derivation '${this.#name}' at byte ${this.#at}: ${what}`;
+    throw new NixCompatError(code, message, { context: { offset: this.#at }, cause });
+  }
+}
+
+function shorten(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}...` : text;
+}

@@ -1,0 +1,23 @@
+/* The one error class of nix-compat. */
+
+import { FirnError } from "@firn/base";
+
+/**
+ * - `invalid-store-path`: text is not a store path, or a name breaks the rules of store-path.ts.
+ * - `invalid-content-address`: text is not a content address, or one that has no store path (references of a flat file).
+ * - `invalid-derivation`: an ATerm derivation is not well formed; `context.offset` says at which byte.
+ * - `invalid-output`: outputs of a derivation contradict each other or a rule of derivation.ts.
+ * - `unsupported-derivation`: well formed, but of a kind not done here yet (`DrvWithVersion`, dynamic derivations).
+ * - `invalid-nar`: bytes are not a canonical NAR; `context.offset` says where.
+ * - `limit`: a stated limit was passed; the message says which.
+ */
+export type NixCompatErrorCode =
+  | "invalid-store-path"
+  | "invalid-content-address"
+  | "invalid-derivation"
+  | "invalid-output"
+  | "unsupported-derivation"
+  | "invalid-nar"
+  | "limit";
+
+export class NixCompatError extends FirnError<NixCompatErrorCode> {}
