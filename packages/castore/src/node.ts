@@ -37,9 +37,18 @@ export type SymlinkNode = {
 
 export type Node = DirectoryNode | FileNode | SymlinkNode;
 
+/** A node and the name it is met under in its directory. */
+export type DirectoryEntry = {
+  /** 1 to 255 bytes without NUL and `/`, not `.` and not `..`; any bytes else. */
+  readonly name: ByteString;
+  readonly node: Node;
+};
+
 /** Longest name of a directory entry, in bytes. */
 export const NAME_BYTES_MAX = 255;
 /** Longest symlink target, in bytes. */
 export const TARGET_BYTES_MAX = 4095;
+/** Deepest nesting of directories that is imported, ingested or rendered; the root directory is depth 1. */
+export const TREE_DEPTH_MAX = 2048;
 /** Length of a digest in bytes; in hex digits it is twice that. */
 export const DIGEST_BYTES = 32;

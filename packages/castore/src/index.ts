@@ -1,0 +1,23 @@
+// Public, in reading order. Contract suites for backends: `@firn/castore/contract`.
+export { DIGEST_BYTES, NAME_BYTES_MAX, TARGET_BYTES_MAX, TREE_DEPTH_MAX } from "./node.ts";
+export type { Digest, DirectoryEntry, DirectoryNode, FileNode, Node, SymlinkNode } from "./node.ts";
+export { CastoreError } from "./error.ts";
+export type { CastoreErrorCode } from "./error.ts";
+export { bytesOfDigest, digestFromBytes, digestOf, EMPTY_DIGEST, formatDigest, parseDigest } from "./digest.ts";
+export { checkDigest, checkName, checkNode, checkTarget, nameProblem, quote } from "./node-rules.ts";
+export { Directory } from "./directory.ts";
+export { DIRECTORY_BYTES_MAX } from "./directory-codec.ts";
+export type { CallOptions, Lease, LeaseService } from "./lease.ts";
+export type { BlobReader, BlobService, BlobServiceSupports, BlobWriter, ChunkMeta } from "./blob-service.ts";
+export type { DirectoryPutter, DirectoryService, DirectoryServiceSupports } from "./directory-service.ts";
+export { checkRecursive, DirectoryGraph, GRAPH_BYTES_MAX, GRAPH_DIRECTORIES_MAX, walkDirectories } from "./directory-graph.ts";
+export { GraphPutter } from "./graph-putter.ts";
+export type { GraphPutterParts } from "./graph-putter.ts";
+export { lookup, needDirectory, readBlob, tooDeep, walkTree } from "./lookup.ts";
+export type { CastoreServices, TreeEntry } from "./lookup.ts";
+export { TreeBuilder } from "./tree-builder.ts";
+export type { ContentObserver, ImportOptions, TreeImporter } from "./import.ts";
+export type { ExposedTrees, TreeExposer } from "./tree-exposer.ts";
+export { MemoryBlobs } from "./memory-blobs.ts";
+export { MemoryDirectories } from "./memory-directories.ts";
+export { MemoryLeases } from "./memory-leases.ts";
