@@ -51,3 +51,7 @@ export {
   hashMaskedDerivationModulo,
 } from "./hash-modulo.ts";
 export type { DerivationModulo, ModuloLookup } from "./hash-modulo.ts";
+export { NAR_DEPTH_MAX, NAR_NAME_BYTES_MAX, NAR_TARGET_BYTES_MAX } from "./nar.ts";
+export { NarWriter } from "./nar-writer.ts";
+export { NarParser, readNar, readNarStream } from "./nar-reader.ts";
+export type { NarEvent } from "./nar-reader.ts";
