@@ -18,5 +18,5 @@ function passes(command: string, args: readonly string[]): boolean {
 
 const biomeArgs = fix ? ["check", "--write"] : [process.env.CI === "true" ? "ci" : "check"];
 const biome = passes("@biomejs/biome/bin/biome", [...biomeArgs, "--error-on-warnings", "."]);
-const knip = passes("knip/bin/knip.js", ["--no-progress"]);
+const knip = passes("knip/bin/knip.js", ["--no-progress", "--no-config-hints"]);
 process.exitCode = biome && knip ? 0 : 1;
