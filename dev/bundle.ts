@@ -61,7 +61,7 @@ export async function bundle(root: string): Promise<void> {
         define: { __FIRN_BUNDLED__: "true", "import.meta.url": "__firnBundleUrl" },
         banner: { js: 'const __firnBundleUrl = require("node:url").pathToFileURL(__filename).href;' },
         legalComments: "none",
-        logLevel: "warning",
+        logLevel: "silent", // what goes wrong is in the error it throws,
       });
       renameSync(join(own, output), join(dist, output));
     }
