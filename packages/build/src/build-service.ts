@@ -3,7 +3,7 @@ Executes recipes. Local builders, proxies and balancers all are BuildServices. A
 it: it is submitted, then watched by any number of watchers from any point, listed, cancelled.
 */
 
-import type { Digest } from "@firn/castore";
+import type { Digest, Lease } from "@firn/castore";
 import type { Attempt } from "./attempt.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -23,6 +23,9 @@ export type SubmitOptions = {
   readonly silenceMs?: number;
   /** Most bytes the build directory and the outputs may take. */
   readonly buildSpaceBytes?: number;
+  /** Holds the outputs and the log of a success from the moment they are there; without it garbage collection may take them once the attempt ended. */
+  readonly lease?: Lease;
+  /** Withdraws this submission, before or after it was answered. An attempt whose submissions were all withdrawn is cancelled. */
   readonly signal?: AbortSignal;
 };
 
@@ -41,7 +44,7 @@ export interface BuildService {
    */
   submit(recipe: Recipe, options?: SubmitOptions): Promise<string>;
 
-  /** Events from log offset `from` (default 0) until the attempt ended; the last one is `ended`. Throws for an unknown id. Ending the iteration does not cancel the attempt. */
+  /** Events from log offset `from` (default 0) until the attempt ended; the last one is `ended`. Throws `unknown-attempt`. The bytes are shared between watchers, do not write to them. Ending the iteration does not cancel the attempt. */
   watch(id: string, options?: { readonly from?: number; readonly signal?: AbortSignal }): AsyncIterable<AttemptEvent>;
 
   /** Ends the attempt and all its processes; resolves when they are gone. Nothing happens if it ended already. */

@@ -8,7 +8,8 @@ import { FirnError } from "@firn/base";
  * - `unsupported`: no builder here can do what the recipe's constraints ask (system, feature, isolation).
  * - `sandbox`: the sandbox could not be set up; not the builder's fault, may be tried again.
  * - `storage`: outputs or logs could not be kept.
+ * - `unknown-attempt`: no attempt of this id is known (any more).
  */
-export type BuildErrorCode = "invalid-recipe" | "missing-input" | "unsupported" | "sandbox" | "storage";
+export type BuildErrorCode = "invalid-recipe" | "missing-input" | "unsupported" | "sandbox" | "storage" | "unknown-attempt";
 
 export class BuildError extends FirnError<BuildErrorCode> {}
