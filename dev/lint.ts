@@ -16,7 +16,8 @@ function passes(command: string, args: readonly string[]): boolean {
   return spawnSync(process.execPath, [script, ...args], { cwd: root, stdio: "inherit" }).status === 0;
 }
 
+const colors = process.stdout.isTTY ? [] : ["--colors=off"];
 const biomeArgs = fix ? ["check", "--write"] : [process.env.CI === "true" ? "ci" : "check"];
-const biome = passes("@biomejs/biome/bin/biome", [...biomeArgs, "--error-on-warnings", "."]);
+const biome = passes("@biomejs/biome/bin/biome", [...biomeArgs, "--error-on-warnings", ...colors, "."]);
 const knip = passes("knip/bin/knip.js", ["--no-progress", "--no-config-hints"]);
 process.exitCode = biome && knip ? 0 : 1;
