@@ -1,0 +1,2 @@
+// Contract suites: every backend and every wrapper of a store interface runs them in its own tests.
+export { pathInfoServiceContract } from "./path-info-service.ts";

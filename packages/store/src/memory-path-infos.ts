@@ -1,0 +1,52 @@
+/*
+Path infos in memory, for tests and browsers.
+*/
+
+import { throwIfAborted } from "@firn/base";
+import { type CallOptions, MemoryLeases } from "@firn/castore";
+import type { StorePath } from "@firn/nix-compat";
+import { mergeAll } from "./path-info-put.ts";
+import type { PathInfo } from "./path-info.ts";
+import type { PathInfoService, PathInfoServiceSupports } from "./path-info-service.ts";
+
+export class MemoryPathInfos implements PathInfoService {
+  readonly supports: PathInfoServiceSupports = { write: true, list: true };
+  readonly #infos = new Map<string, PathInfo>();
+  readonly #leases: MemoryLeases;
+
+  constructor(leases = new MemoryLeases()) {
+    this.#leases = leases;
+  }
+
+  async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
+    this.#begin(options);
+    return this.#infos.get(hashPart);
+  }
+
+  async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
+    this.#begin(options);
+    for (const info of mergeAll(infos, (hashPart) => this.#infos.get(hashPart))) this.#infos.set(info.path.hashPart, info);
+  }
+
+  async *list(options?: CallOptions): AsyncGenerator<PathInfo, void> {
+    this.#begin(options);
+    for (const info of [...this.#infos.values()]) {
+      throwIfAborted(options?.signal);
+      yield info;
+    }
+  }
+
+  async referrers(path: StorePath, options?: CallOptions): Promise<readonly StorePath[]> {
+    this.#begin(options);
+    const found: StorePath[] = [];
+    for (const info of this.#infos.values()) {
+      if (!info.path.equals(path) && info.references.some((reference) => reference.equals(path))) found.push(info.path);
+    }
+    return found;
+  }
+
+  #begin(options: CallOptions | undefined): void {
+    throwIfAborted(options?.signal);
+    this.#leases.check(options);
+  }
+}
