@@ -90,6 +90,8 @@ class ATermReader {
   readonly #name: string;
   readonly #storeDir: string;
   #at = 0;
+  /** Where the last string started: what is wrong with it is reported there. */
+  #stringAt = 0;
 
   constructor(text: ByteString, name: string, storeDir: string) {
     this.#text = text;
@@ -126,7 +128,7 @@ class ATermReader {
     this.#list(() => {
       this.#expect("(");
       const name = key();
-      if (previous !== undefined && name <= previous) this.#fail(`'${shorten(name)}' is repeated or out of order`);
+      if (previous !== undefined && name <= previous) this.#failString(`'${shorten(name)}' is repeated or out of order`);
       previous = name;
       map.set(name, value());
       this.#expect(")");
@@ -135,11 +137,13 @@ class ATermReader {
   }
 
   #sortedList(item: () => ByteString): ByteString[] {
-    const items = this.#list(item);
-    for (let i = 1; i < items.length; i++) {
-      if (items[i] <= items[i - 1]) this.#fail(`'${shorten(items[i])}' is repeated or out of order`);
-    }
-    return items;
+    let previous: ByteString | undefined;
+    return this.#list(() => {
+      const next = item();
+      if (previous !== undefined && next <= previous) this.#failString(`'${shorten(next)}' is repeated or out of order`);
+      previous = next;
+      return next;
+    });
   }
 
   #list<T>(item: () => T): T[] {
@@ -174,18 +178,18 @@ class ATermReader {
     const hashAlgorithm = this.#field();
     const hash = this.#field();
     if (hashAlgorithm === "") {
-      if (hash !== "") this.#fail("an output has a hash but no algorithm");
+      if (hash !== "") this.#failString("an output has a hash but no algorithm");
       return { kind: path === "" ? "deferred" : "input-addressed", path, hashAlgorithm, hash };
     }
     const { rest } = splitMethodPrefix(hashAlgorithm);
-    if (!isHashAlgorithm(rest)) this.#fail(`unknown hash algorithm '${shorten(hashAlgorithm)}'`);
+    if (!isHashAlgorithm(rest)) this.#failString(`unknown hash algorithm '${shorten(hashAlgorithm)}'`);
     if (hash === "" || hash === "impure") {
-      if (path !== "") this.#fail("an output whose path follows from its contents has a path");
+      if (path !== "") this.#failString("an output whose path follows from its contents has a path");
       return { kind: hash === "" ? "floating" : "impure", path, hashAlgorithm, hash };
     }
-    if (path === "") this.#fail("a fixed output has no path");
+    if (path === "") this.#failString("a fixed output has no path");
     if (fromHex(hash)?.length !== digestBytes(rest) || hash !== hash.toLowerCase()) {
-      this.#fail(`'${shorten(hash)}' is not a ${rest} digest in base 16`);
+      this.#failString(`'${shorten(hash)}' is not a ${rest} digest in base 16`);
     }
     return { kind: "fixed", path, hashAlgorithm, hash };
   }
@@ -208,11 +212,12 @@ class ATermReader {
       check();
     } catch (cause) {
       if (!(cause instanceof NixCompatError)) throw cause;
-      this.#fail(cause.message, "invalid-derivation", cause);
+      this.#failString(cause.message, "invalid-derivation", cause);
     }
   }
 
   #string(): ByteString {
+    this.#stringAt = this.#at;
     this.#expect('"');
     const text = this.#text;
     const from = this.#at;
@@ -249,6 +254,11 @@ class ATermReader {
       this.#fail(`expected '${token}', found ${found === "" ? "the end" : `'${found}'`}`);
     }
     this.#at += token.length;
+  }
+
+  #failString(what: string, code?: NixCompatErrorCode, cause?: unknown): never {
+    this.#at = this.#stringAt;
+    this.#fail(what, code, cause);
   }
 
   #fail(what: string, code: NixCompatErrorCode = "invalid-derivation", cause?: unknown): never {
