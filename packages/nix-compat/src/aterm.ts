@@ -1,7 +1,6 @@
 /*
 Derivations as text: the ATerm in a .drv file. Printing is the hottest function of an instantiation (every derivation is
-printed about three times to be hashed), so it concatenates and copies as little as it can, and lets a native scan say that a string
-needs no escaping, which nearly all do.
+printed about three times to be hashed), so text that needs no escaping, which is nearly all, is copied only once.
 
 Reading accepts exactly what C++ Nix prints: sorted, no duplicates, valid store paths. Follows Derivation::unparse and parseDerivation.
 */
@@ -23,38 +22,76 @@ export type PrintOptions = {
   readonly inputDrvs?: ReadonlyMap<string, readonly string[]>;
 };
 
-const NEEDS_ESCAPE = /["\\\n\r\t]/;
+const QUOTE = 34;
+const BACKSLASH = 92;
+const NEWLINE = 10;
+const RETURN = 13;
+const TAB = 9;
 
 /** A quoted string with `"`, `\`, newline, carriage return and tab escaped. */
 export function quoteATerm(text: ByteString): ByteString {
-  if (!NEEDS_ESCAPE.test(text)) return `"${text}"`;
-  // Five native passes beat one pass with a callback per match: scripts are full of newlines and quotes.
-  const escaped = text
-    .replaceAll("\\", "\\\\")
-    .replaceAll('"', '\\"')
-    .replaceAll("\n", "\\n")
-    .replaceAll("\r", "\\r")
-    .replaceAll("\t", "\\t");
-  return `"${escaped}"`;
+  // One loop over char codes is measurably faster than a regular expression or five replaceAll, for short text and for long.
+  let quoted = '"';
+  let plainFrom = 0;
+  for (let at = 0; at < text.length; at++) {
+    let escape: string;
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        escape = '\\"';
+        break;
+      case BACKSLASH:
+        escape = "\\\\";
+        break;
+      case NEWLINE:
+        escape = "\\n";
+        break;
+      case RETURN:
+        escape = "\\r";
+        break;
+      case TAB:
+        escape = "\\t";
+        break;
+      default:
+        continue;
+    }
+    quoted += text.slice(plainFrom, at) + escape;
+    plainFrom = at + 1;
+  }
+  return plainFrom === 0 ? `"${text}"` : `${quoted}${text.slice(plainFrom)}"`;
 }
 
 /** The text of the derivation's .drv file, or a variant of it for hashing. */
 export function printDerivation(drv: Derivation, options: PrintOptions = {}): ByteString {
-  const mask = options.maskOutputs === true;
+  const maskOutputs = options.maskOutputs === true;
+  return printDerivationHead(drv, maskOutputs, options.inputDrvs ?? drv.inputDrvs) + printDerivationTail(drv, maskOutputs);
+}
+
+/** The text up to and with the input derivations. With the tail it makes the whole; those who print variants print the tail once. */
+export function printDerivationHead(
+  drv: Derivation,
+  maskOutputs: boolean,
+  inputDrvs: ReadonlyMap<string, readonly string[]>,
+): ByteString {
   let text = "Derive([";
   let separator = "";
   for (const [name, output] of drv.outputs) {
-    text += `${separator}("${name}","${mask ? "" : output.path}","${output.hashAlgorithm}","${output.hash}")`;
+    const path = maskOutputs ? "" : output.path;
+    text += `${separator}("${name}","${path}","${output.hashAlgorithm}","${output.hash}")`;
     separator = ",";
   }
   text += "],[";
   separator = "";
-  for (const [path, outputNames] of options.inputDrvs ?? drv.inputDrvs) {
+  for (const [path, outputNames] of inputDrvs) {
     text += `${separator}("${path}",${unescapedList(outputNames)})`;
     separator = ",";
   }
-  text += `],${unescapedList(drv.inputSrcs)},"${drv.system}",${quoteATerm(drv.builder)},[`;
-  separator = "";
+  return text;
+}
+
+/** The text after the input derivations. */
+export function printDerivationTail(drv: Derivation, maskOutputs: boolean): ByteString {
+  let text = `],${unescapedList(drv.inputSrcs)},"${drv.system}",${quoteATerm(drv.builder)},[`;
+  let separator = "";
   for (const arg of drv.args) {
     text += separator + quoteATerm(arg);
     separator = ",";
@@ -62,7 +99,7 @@ export function printDerivation(drv: Derivation, options: PrintOptions = {}): By
   text += "],[";
   separator = "";
   for (const [name, value] of drv.env) {
-    const printed = mask && drv.outputs.has(name) ? '""' : quoteATerm(value);
+    const printed = maskOutputs && drv.outputs.has(name) ? '""' : quoteATerm(value);
     text += `${separator}(${quoteATerm(name)},${printed})`;
     separator = ",";
   }

@@ -7,9 +7,9 @@ The recursion over inputs is the caller's: it keeps the modulo of every derivati
 hashDerivationModulo and derivationStrictInternal of C++ Nix.
 */
 
-import type { ByteString } from "@firn/base";
+import { assert, type ByteString } from "@firn/base";
 import { hashByteStringHex } from "@firn/hash";
-import { printDerivation } from "./aterm.ts";
+import { printDerivation, printDerivationHead, printDerivationTail } from "./aterm.ts";
 import {
   DEFERRED_OUTPUT,
   type Derivation,
@@ -44,19 +44,30 @@ export function hashMaskedDerivationModulo(drv: Derivation, lookup: ModuloLookup
 }
 
 function hashModulo(drv: Derivation, lookup: ModuloLookup, maskOutputs: boolean): DerivationModulo {
+  return (
+    moduloOfOutputs(drv) ?? moduloOfText(drv, replaceInputs(drv, lookup), maskOutputs, printDerivationTail(drv, maskOutputs))
+  );
+}
+
+/** The modulo where it does not depend on the text: fixed-output and impure derivations. */
+function moduloOfOutputs(drv: Derivation): DerivationModulo | undefined {
   const kind = derivationKind(drv);
-  if (kind === "fixed") {
-    const output = drv.outputs.get("out") as DerivationOutput;
-    return { hex: hashByteStringHex("sha256", `fixed:out:${output.hashAlgorithm}:${output.hash}:${output.path}`), deferred: false };
-  }
   if (kind === "impure") return { hex: hashByteStringHex("sha256", "impure"), deferred: true };
-  const inputs = replaceInputs(drv, lookup);
-  const text = printDerivation(drv, { maskOutputs, inputDrvs: inputs.byHash });
-  return { hex: hashByteStringHex("sha256", text), deferred: kind !== "input-addressed" || inputs.deferred };
+  if (kind !== "fixed") return undefined;
+  const output = drv.outputs.get("out") as DerivationOutput;
+  return { hex: hashByteStringHex("sha256", `fixed:out:${output.hashAlgorithm}:${output.hash}:${output.path}`), deferred: false };
+}
+
+type ReplacedInputs = { readonly byHash: ReadonlyMap<string, readonly string[]>; readonly deferred: boolean };
+
+function moduloOfText(drv: Derivation, inputs: ReplacedInputs, maskOutputs: boolean, tail: ByteString): DerivationModulo {
+  const text = printDerivationHead(drv, maskOutputs, inputs.byHash) + tail;
+  const deferred = inputs.deferred || derivationKind(drv) !== "input-addressed";
+  return { hex: hashByteStringHex("sha256", text), deferred };
 }
 
 /** Input derivations under their modulo; those that share one have their output names merged. */
-function replaceInputs(drv: Derivation, lookup: ModuloLookup): { byHash: Map<string, readonly string[]>; deferred: boolean } {
+function replaceInputs(drv: Derivation, lookup: ModuloLookup): ReplacedInputs {
   const unsorted = new Map<string, readonly string[]>();
   let deferred = false;
   for (const [drvPath, outputNames] of drv.inputDrvs) {
@@ -68,24 +79,37 @@ function replaceInputs(drv: Derivation, lookup: ModuloLookup): { byHash: Map<str
   return { byHash: sortedMap(unsorted), deferred };
 }
 
+export type FilledDerivation = {
+  readonly derivation: Derivation;
+  /** What its dependants need. */
+  readonly modulo: DerivationModulo;
+  /** The derivation printed: the contents of its .drv file. */
+  readonly text: ByteString;
+};
+
 /**
- * The derivation with its output paths filled in, in the outputs and in the environment variables named like them, and the modulo
- * its dependants need. Input-addressed outputs whose inputs are deferred become `deferred` (and their variables stay empty);
- * floating and impure ones get their placeholder as variable. The argument is left as it is.
+ * The derivation with its output paths filled in, in the outputs and in the environment variables named like them. Input-addressed outputs
+ * whose inputs are deferred become `deferred` (and their variables stay empty); floating and impure ones get their placeholder as
+ * variable. The argument is left as it is.
  */
-export function fillOutputPaths(
-  drv: Derivation,
-  lookup: ModuloLookup,
-  storeDir: string = DEFAULT_STORE_DIR,
-): { readonly derivation: Derivation; readonly modulo: DerivationModulo } {
+export function fillOutputPaths(drv: Derivation, lookup: ModuloLookup, storeDir: string = DEFAULT_STORE_DIR): FilledDerivation {
   const kind = derivationKind(drv);
-  const masked = kind === "input-addressed" ? hashMaskedDerivationModulo(withOutputs(drv, drv.outputs, () => ""), lookup) : undefined;
+  const inputs = kind === "fixed" || kind === "impure" ? undefined : replaceInputs(drv, lookup);
+  let masked: DerivationModulo | undefined;
+  if (kind === "input-addressed" && inputs !== undefined) {
+    const empty = withOutputs(drv, drv.outputs, () => "");
+    masked = moduloOfText(empty, inputs, true, printDerivationTail(empty, true));
+  }
   const outputs = new Map<string, DerivationOutput>();
   for (const [name, output] of drv.outputs) outputs.set(name, filledOutput(drv, name, output, masked, storeDir));
   const derivation = withOutputs(drv, outputs, (name, output) =>
     output.kind === "floating" || output.kind === "impure" ? placeholder(name) : output.path,
   );
-  return { derivation, modulo: hashDerivationModulo(derivation, lookup) };
+  const tail = printDerivationTail(derivation, false);
+  const text = printDerivationHead(derivation, false, derivation.inputDrvs) + tail;
+  const modulo = inputs === undefined ? moduloOfOutputs(derivation) : moduloOfText(derivation, inputs, false, tail);
+  assert(modulo !== undefined, "the modulo of a derivation follows from its outputs or its text");
+  return { derivation, modulo, text };
 }
 
 function filledOutput(

@@ -50,7 +50,7 @@ export {
   hashDerivationModulo,
   hashMaskedDerivationModulo,
 } from "./hash-modulo.ts";
-export type { DerivationModulo, ModuloLookup } from "./hash-modulo.ts";
+export type { DerivationModulo, FilledDerivation, ModuloLookup } from "./hash-modulo.ts";
 export { NAR_DEPTH_MAX, NAR_NAME_BYTES_MAX, NAR_TARGET_BYTES_MAX } from "./nar.ts";
 export { NarWriter } from "./nar-writer.ts";
 export { NarParser, readNar, readNarStream } from "./nar-reader.ts";

@@ -120,6 +120,7 @@ test("every .drv file nix-instantiate writes is read, printed, hashed and filled
     assert.equal(derivationPath(drv).absolute(), path);
     const modulo = hashDerivationModulo(drv, moduloOf);
     const filled = fillOutputPaths(emptied(drv), moduloOf);
+    assert.equal(filled.text, text);
     assert.equal(printDerivation(filled.derivation), text);
     assert.deepEqual(filled.modulo, modulo);
     modulos.set(path, modulo);
