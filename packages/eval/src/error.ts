@@ -1,0 +1,72 @@
+/*
+Errors of evaluation. Three things are kept apart: what the language can catch (`throw`, `assert`: `catchable`), what it
+cannot (type errors, missing attributes, limits), and bugs of Firn (AssertionFailure, never an EvalError).
+
+`pos` and the positions in `trace` are global offsets, see positions.ts; whoever shows an error resolves them there.
+*/
+
+import { FirnError } from "@firn/base";
+
+/**
+ * - `throw`, `assert`: raised by the program; the only catchable ones.
+ * - `abort`: `builtins.abort`.
+ * - `type`: a value is not of the type that was asked for.
+ * - `undefined-variable`, `missing-attribute`, `missing-argument`, `unexpected-argument`: names that are not there, or not wanted.
+ * - `infinite-recursion`, `stack-overflow`: evaluation that does not end, or nests too deeply.
+ * - `arithmetic`: overflow, division by zero.
+ * - `invalid-value`: of the right type but not acceptable (a regular expression, a hash, a store path name).
+ * - `syntax`: source that was imported does not parse; `cause` holds the diagnostic.
+ * - `duplicate-attribute`: a dynamic attribute stands twice.
+ * - `io`: a file cannot be read, or is not there.
+ * - `store`: something about store paths or derivations.
+ * - `unsupported`: a builtin or feature that Firn does not have yet.
+ * - `cancelled`: the evaluation was told to stop.
+ * - `limit`: a stated limit was passed.
+ */
+export type EvalErrorCode =
+  | "throw"
+  | "assert"
+  | "abort"
+  | "type"
+  | "undefined-variable"
+  | "missing-attribute"
+  | "missing-argument"
+  | "unexpected-argument"
+  | "infinite-recursion"
+  | "stack-overflow"
+  | "arithmetic"
+  | "invalid-value"
+  | "syntax"
+  | "duplicate-attribute"
+  | "io"
+  | "store"
+  | "unsupported"
+  | "cancelled"
+  | "limit";
+
+/** One "… while …" line. `pos` 0 means that no place is known. */
+export type TraceFrame = { readonly message: string; readonly pos: number };
+
+/** Most trace frames that are kept; the innermost stay. */
+const TRACE_FRAMES_MAX = 200;
+
+export class EvalError extends FirnError<EvalErrorCode> {
+  /** Where it happened, 0 when that is not known (yet). */
+  pos: number;
+  /** Innermost first. */
+  readonly trace: TraceFrame[] = [];
+
+  constructor(code: EvalErrorCode, message: string, pos = 0, cause?: unknown) {
+    super(code, message, cause === undefined ? {} : { cause });
+    this.pos = pos;
+  }
+
+  /** True for what `tryEval` catches. */
+  get catchable(): boolean {
+    return this.code === "throw" || this.code === "assert";
+  }
+
+  addTrace(message: string, pos: number): void {
+    if (this.trace.length < TRACE_FRAMES_MAX) this.trace.push({ message, pos });
+  }
+}

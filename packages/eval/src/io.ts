@@ -1,0 +1,30 @@
+/*
+All the evaluator can learn of the world. Every access goes through here, `import` and `path` included, and is synchronous: the
+evaluator runs in a worker whose reads are cheap. The embedder implements it over real files, a store, or a browser's memory.
+*/
+
+import type { ByteString } from "@firn/base";
+import type { PathValue, SourceTree, StringWithContext } from "./value.ts";
+
+export type FileKind = "regular" | "directory" | "symlink" | "unknown";
+
+export interface EvalIo {
+  /** The tree absolute path literals belong to. */
+  readonly rootTree: SourceTree;
+  /** `/nix/store`, or where store paths are computed for. */
+  readonly storeDir: ByteString;
+  /** What is there, without following a symlink; undefined when nothing is. Throws EvalError `io` when that cannot be told. */
+  kindOf(path: PathValue): FileKind | undefined;
+  /** The whole file. Throws EvalError `io` when it is missing or not a file. Follows symlinks. */
+  readFile(path: PathValue): ByteString;
+  /** Entries in any order. Throws EvalError `io` when it is not a directory. */
+  readDirectory(path: PathValue): readonly (readonly [ByteString, FileKind])[];
+  /** The target as written. */
+  readLink(path: PathValue): ByteString;
+  /** The store path of a copy of the tree at `path`, named after its last component, as its own context. */
+  copyToStore(path: PathValue): StringWithContext;
+  /** The value of an environment variable, or the empty string. */
+  environment(name: ByteString): ByteString;
+  /** A line for the user: traces and warnings. */
+  log(kind: "trace" | "warning", message: ByteString): void;
+}

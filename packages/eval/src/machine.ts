@@ -1,0 +1,318 @@
+/*
+The abstract machine: forcing and calling. It recurses on the JavaScript stack, in a worker with a big one, and counts its calls so
+that endless recursion ends in Nix's error rather than in an overflow.
+
+The state here is one evaluation's: evaluation is synchronous and does not nest, so module variables serve and cost nothing to reach.
+`enterEvaluation` sets them; everything else in this package assumes that it was called.
+*/
+
+import { assert } from "@firn/base";
+import { EvalError } from "./error.ts";
+import type { EvalIo } from "./io.ts";
+import { Attrs } from "./attrs.ts";
+import { defineOperation, Instruction } from "./instruction.ts";
+import { type LambdaCode, unexpectedArgument } from "./lambda.ts";
+import type { Positions } from "./positions.ts";
+import { typeError } from "./type-name.ts";
+import { Builtin, Closure, type Env, type Lazy, PartialApplication, Thunk, type Value } from "./value.ts";
+
+/** Told by another thread, read by the machine: not 0 means stop. */
+export type CancelWord = Int32Array;
+
+let callDepth = 0;
+let callDepthMax = 10_000;
+let callsUntilPoll = 0;
+let cancelWord: CancelWord | undefined;
+
+let evalIo: EvalIo | undefined;
+let evalPositions: Positions | undefined;
+
+const CALLS_PER_POLL = 4096;
+
+/** The number line of the evaluation under way. */
+export function currentPositions(): Positions {
+  assert(evalPositions !== undefined, "an evaluation was entered");
+  return evalPositions;
+}
+
+/** The world of the evaluation under way. */
+export function currentIo(): EvalIo {
+  assert(evalIo !== undefined, "an evaluation was entered");
+  return evalIo;
+}
+
+/** Counters of an evaluation, for statistics. */
+export const counters = { calls: 0, thunksForced: 0 };
+
+/** Sets the limits for what follows. */
+export function enterEvaluation(io: EvalIo, positions: Positions, limits: { readonly callDepthMax: number; readonly cancelWord?: CancelWord }): void {
+  callDepth = 0;
+  evalIo = io;
+  evalPositions = positions;
+  callDepthMax = limits.callDepthMax;
+  cancelWord = limits.cancelWord;
+  callsUntilPoll = CALLS_PER_POLL;
+}
+
+/** Asks whether to stop; for loops inside builtins as well. */
+export function poll(): void {
+  callsUntilPoll = CALLS_PER_POLL;
+  counters.calls += CALLS_PER_POLL;
+  if (cancelWord !== undefined && Atomics.load(cancelWord, 0) !== 0) {
+    throw new EvalError("cancelled", "evaluation was interrupted");
+  }
+}
+
+/** The call depth, to be put back by whoever catches an error. */
+export function savedDepth(): number {
+  return callDepth;
+}
+export function restoreDepth(depth: number): void {
+  callDepth = depth;
+}
+
+function tooDeep(pos: number): never {
+  throw new EvalError("stack-overflow", "stack overflow; max-call-depth exceeded", pos);
+}
+
+const BLACKHOLE = new Instruction(
+  defineOperation("blackhole", [], "Stands for a thunk that is being computed: meeting it is infinite recursion.", () => {
+    throw new EvalError("infinite-recursion", "infinite recursion encountered");
+  }),
+  0,
+);
+
+/** The value of a lazy value, in weak head normal form. */
+export function force(value: Lazy): Value {
+  return value instanceof Thunk ? forceThunk(value) : value;
+}
+
+export function forceThunk(thunk: Thunk): Value {
+  const code = thunk.code;
+  if (code === null) return thunk.env;
+  const env = thunk.env;
+  thunk.code = BLACKHOLE;
+  thunk.env = null;
+  try {
+    const value = code.ev(code, env);
+    thunk.code = null;
+    thunk.env = value;
+    return value;
+  } catch (thrown) {
+    // Put back, so that asking again gives the same answer, and so that an error is not remembered as recursion.
+    thunk.code = code;
+    thunk.env = env;
+    if (code !== BLACKHOLE && thrown instanceof EvalError && thrown.pos === 0) thrown.pos = code.pos;
+    throw thrown;
+  }
+}
+
+const NATIVE = new Instruction(
+  defineOperation("native", [], "A thunk made by a builtin: its environment is a function.", (_, env) => (env as unknown as () => Value)()),
+  0,
+);
+
+/** A thunk that calls a JavaScript function. */
+export function lazily(compute: () => Value): Thunk {
+  return new Thunk(NATIVE, compute);
+}
+
+const APPLY_1 = new Instruction(
+  defineOperation("native-apply", [], "A thunk made by a builtin: applies slot 0 to slot 1.", (_, env) => call1(force(env[0]), env[1], 0)),
+  0,
+);
+
+/** A thunk for `fn arg`. */
+export function lazyCall1(fn: Lazy, arg: Lazy): Thunk {
+  return new Thunk(APPLY_1, [fn, arg]);
+}
+
+const APPLY_2 = new Instruction(
+  defineOperation("native-apply-2", [], "A thunk made by a builtin: applies slot 0 to slots 1 and 2.", (_, env) =>
+    call2(force(env[0]), env[1], env[2], 0),
+  ),
+  0,
+);
+
+/** A thunk for `fn a b`. */
+export function lazyCall2(fn: Lazy, a: Lazy, b: Lazy): Thunk {
+  return new Thunk(APPLY_2, [fn, a, b]);
+}
+
+/** `fn arg`. `pos` is the call's position. */
+export function call1(fn: Value, arg: Lazy, pos: number): Value {
+  if (fn instanceof Closure) {
+    const code = fn.code;
+    if (code.arity !== 1) return new PartialApplication(fn, [arg]);
+    if (++callDepth > callDepthMax) tooDeep(pos);
+    if (--callsUntilPoll < 0) poll();
+    let result: Value;
+    try {
+      const body = code.body;
+      result = body.ev(body, code.formals === null ? [fn.env, arg] : formalsFrame(code, fn.env, arg));
+    } catch (thrown) {
+      throw traced(thrown, code, pos);
+    }
+    callDepth--;
+    return result;
+  }
+  if (fn instanceof Builtin) {
+    if (fn.arity !== 1) return new PartialApplication(fn, [arg]);
+    return callBuiltin1(fn, arg, pos);
+  }
+  if (fn instanceof PartialApplication) return callN(fn.fn, [...fn.args, arg], pos);
+  return callFunctor(fn, [arg], pos);
+}
+
+/** `fn a b`. */
+export function call2(fn: Value, a: Lazy, b: Lazy, pos: number): Value {
+  if (fn instanceof Closure) {
+    const code = fn.code;
+    if (code.arity === 2) {
+      if (++callDepth > callDepthMax) tooDeep(pos);
+      if (--callsUntilPoll < 0) poll();
+      let result: Value;
+      try {
+        const body = code.body;
+        result = body.ev(body, [fn.env, a, b]);
+      } catch (thrown) {
+        throw traced(thrown, code, pos);
+      }
+      callDepth--;
+      return result;
+    }
+    if (code.arity === 1) return call1(call1(fn, a, pos), b, pos);
+    return new PartialApplication(fn, [a, b]);
+  }
+  if (fn instanceof Builtin && fn.arity === 2) {
+    if (++callDepth > callDepthMax) tooDeep(pos);
+    let result: Value;
+    try {
+      result = fn.fn(a, b);
+    } catch (thrown) {
+      throw tracedBuiltin(thrown, fn, pos);
+    }
+    callDepth--;
+    return result;
+  }
+  return callN(fn, [a, b], pos);
+}
+
+function callBuiltin1(fn: Builtin, arg: Lazy, pos: number): Value {
+  if (++callDepth > callDepthMax) tooDeep(pos);
+  let result: Value;
+  try {
+    result = fn.fn(arg);
+  } catch (thrown) {
+    throw tracedBuiltin(thrown, fn, pos);
+  }
+  callDepth--;
+  return result;
+}
+
+/** `fn args…`, at least one argument. */
+export function callN(fn: Value, args: readonly Lazy[], pos: number): Value {
+  let at = 0;
+  let value = fn;
+  while (at < args.length) {
+    const left = args.length - at;
+    if (value instanceof Closure || value instanceof Builtin) {
+      const arity: number = value instanceof Closure ? value.code.arity : value.arity;
+      if (left < arity) return new PartialApplication(value, at === 0 ? args : args.slice(at));
+      value = callExactly(value, arity, args, at, pos);
+      at += arity;
+    } else if (value instanceof PartialApplication) {
+      return callN(value.fn, [...value.args, ...args.slice(at)], pos);
+    } else return callFunctor(value, args.slice(at), pos);
+  }
+  return value;
+}
+
+function callExactly(fn: Closure | Builtin, arity: number, args: readonly Lazy[], at: number, pos: number): Value {
+  if (arity === 1) return call1(fn, args[at], pos);
+  if (arity === 2) return call2(fn, args[at], args[at + 1], pos);
+  if (++callDepth > callDepthMax) tooDeep(pos);
+  if (--callsUntilPoll < 0) poll();
+  let result: Value;
+  try {
+    if (fn instanceof Builtin) result = fn.fn(...args.slice(at, at + arity));
+    else {
+      const body = fn.code.body;
+      const env: Env = [fn.env];
+      for (let i = 0; i < arity; i++) env.push(args[at + i]);
+      result = body.ev(body, env);
+    }
+  } catch (thrown) {
+    throw fn instanceof Builtin ? tracedBuiltin(thrown, fn, pos) : traced(thrown, fn.code, pos);
+  }
+  callDepth--;
+  return result;
+}
+
+/** Sets with `__functor` are called with themselves first. */
+function callFunctor(value: Value, args: readonly Lazy[], pos: number): Value {
+  if (value instanceof Attrs) {
+    const functor = value.get("__functor");
+    if (functor !== undefined) {
+      if (++callDepth > callDepthMax) tooDeep(pos);
+      const result = callN(force(functor), [value, ...args], pos);
+      callDepth--;
+      return result;
+    }
+  }
+  throw typeError("attempt to call something which is not a function but", value, pos);
+}
+
+/** The frame of a function with formals: `[outer, (argument), formal…]`. */
+function formalsFrame(code: LambdaCode, outer: Env, arg: Lazy): Env {
+  const args = force(arg);
+  if (!(args instanceof Attrs)) throw typeError("expected a set but found", args, code.pos);
+  args.flat();
+  const formals = code.formals as NonNullable<LambdaCode["formals"]>;
+  const shape = args.shape;
+  const values = args.values;
+  const plan = code.lastShape === shape ? (code.lastPlan as Int32Array) : code.planFor(shape);
+  const env: Env = code.named ? [outer, args] : [outer];
+  const first = env.length;
+  let matched = 0;
+  for (let i = 0; i < formals.length; i++) {
+    const at = plan[i];
+    if (at >= 0) {
+      matched++;
+      env.push(values[at]);
+    } else env.push(undefined);
+  }
+  if (matched < formals.length) {
+    for (let i = 0; i < formals.length; i++) {
+      if (plan[i] >= 0) continue;
+      const fallback = formals[i].fallback;
+      if (fallback === null) {
+        const message = `function '${code.name === "" ? "anonymous lambda" : code.name}' called without required argument '${formals[i].name}'`;
+        throw new EvalError("missing-argument", message, code.pos);
+      }
+      env[first + i] = fallback.th(fallback, env);
+    }
+  }
+  if (!code.ellipsis && matched !== values.length) {
+    const name = unexpectedArgument(code, args);
+    const message = `function '${code.name === "" ? "anonymous lambda" : code.name}' called with unexpected argument '${name}'`;
+    throw new EvalError("unexpected-argument", message, code.pos);
+  }
+  return env;
+}
+
+function traced(thrown: unknown, code: LambdaCode, pos: number): unknown {
+  if (thrown instanceof EvalError) {
+    thrown.addTrace(`while calling ${code.name === "" ? "anonymous lambda" : `'${code.name}'`}`, code.pos);
+    if (pos !== 0) thrown.addTrace("from call site", pos);
+  }
+  return thrown;
+}
+
+function tracedBuiltin(thrown: unknown, fn: Builtin, pos: number): unknown {
+  if (thrown instanceof EvalError) {
+    if (thrown.pos === 0 && pos !== 0) thrown.pos = pos;
+    thrown.addTrace(`while calling the '${fn.name}' builtin`, pos);
+  }
+  return thrown;
+}
