@@ -22,6 +22,8 @@ export interface Hasher {
 /** One algorithm's implementation. Results are plain Uint8Arrays owned by the caller. */
 export interface HashKernel {
   hash(bytes: Uint8Array): Uint8Array;
+  hashByteString(text: ByteString): Uint8Array;
+  /** In lower-case base 16. */
   hashByteStringHex(text: ByteString): string;
   createHasher(): Hasher;
 }
@@ -31,6 +33,7 @@ type NobleHash = { (bytes: Uint8Array): Uint8Array; create(): Hasher };
 function pureKernel(noble: NobleHash): HashKernel {
   return {
     hash: (bytes) => noble(bytes),
+    hashByteString: (text) => noble(bytesOf(text)),
     hashByteStringHex: (text) => toHex(noble(bytesOf(text))),
     createHasher: () => noble.create(),
   };
@@ -59,7 +62,7 @@ export function hashBytes(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Arr
 
 /** The digest of a byte string's bytes. */
 export function hashByteString(algorithm: HashAlgorithm, text: ByteString): Uint8Array {
-  return installed[algorithm].hash(bytesOf(text));
+  return installed[algorithm].hashByteString(text);
 }
 
 /** The same in lower-case base 16: the hot path of derivation hashing, so kernels may do it without a detour over bytes. */

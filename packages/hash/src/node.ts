@@ -19,6 +19,7 @@ export function useNodeKernels(): { readonly nativeBlake3: boolean } {
 function cryptoKernel(algorithm: HashAlgorithm): HashKernel {
   return {
     hash: (bytes) => plainBytes(crypto.hash(algorithm, bytes, "buffer")),
+    hashByteString: (text) => plainBytes(crypto.hash(algorithm, Buffer.from(text, "latin1"), "buffer")),
     hashByteStringHex: (text) => crypto.hash(algorithm, Buffer.from(text, "latin1"), "hex"),
     createHasher: () => new CryptoHasher(algorithm),
   };
@@ -55,17 +56,15 @@ function loadBlakeHash(): BlakeHash | undefined {
 function blake3Kernel(native: BlakeHash): HashKernel {
   // One hasher, reset after each use, is a third of the price of a new one per call.
   const reused = new native.Blake3Hasher();
+  const hashed = (bytes: Buffer) => {
+    reused.reset();
+    reused.update(bytes);
+    return reused;
+  };
   return {
-    hash(bytes) {
-      reused.reset();
-      reused.update(bufferOver(bytes));
-      return plainBytes(reused.digestBuffer());
-    },
-    hashByteStringHex(text) {
-      reused.reset();
-      reused.update(Buffer.from(text, "latin1"));
-      return reused.digest("hex");
-    },
+    hash: (bytes) => plainBytes(hashed(bufferOver(bytes)).digestBuffer()),
+    hashByteString: (text) => plainBytes(hashed(Buffer.from(text, "latin1")).digestBuffer()),
+    hashByteStringHex: (text) => hashed(Buffer.from(text, "latin1")).digest("hex"),
     createHasher: () => new Blake3StreamHasher(new native.Blake3Hasher()),
   };
 }
