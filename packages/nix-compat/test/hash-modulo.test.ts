@@ -53,18 +53,34 @@ test("output paths of derivations without inputs agree with C++ Nix", () => {
 });
 
 test("the modulo of a fixed-output derivation depends on its output alone, its dependant's on that", () => {
-  const hash = "sha256:08813cbee9903c62be4c5027726a418a300da4500b2d369d3af9286f4815ceba";
-  const bar = unfilled({ name: "bar", colon: true, outputs: { out: fixedOutput("nar", parseHash(hash)) } });
-  const filled = fillOutputPaths({ ...bar, env: sortedMap([...bar.env, ["outputHash", hash.slice(7)], ["outputHashAlgo", "sha256"], ["outputHashMode", "recursive"]]) }, noInputs);
-  assert.equal(filled.derivation.env.get("out"), "/nix/store/4q0pg5zpfmznxscq3avycvf9xdvx50n3-bar");
-  assert.equal(filled.modulo.hex, "724f3e3634fce4cbbbd3483287b8798588e80280660b9a63fd13a1bc90485b33");
-  assert.equal(filled.modulo.deferred, false);
-  assert.equal(derivationPath(filled.derivation).toString(), "0hm2f1psjpcwg8fijsmr4wwxrx59s092-bar.drv");
-  const barPath = derivationPath(filled.derivation).absolute();
-  const foo = unfilled({ colon: true, env: { bar: filled.derivation.env.get("out") as string } });
-  const dependant = fillOutputPaths({ ...foo, inputDrvs: new Map([[barPath, ["out"]]]) }, () => filled.modulo);
-  assert.equal(dependant.derivation.env.get("out"), "/nix/store/5vyvcwah9l9kf07d52rcgdk70g2f4y13-foo");
-  assert.equal(derivationPath(dependant.derivation).toString(), "4wvvbi4jwn0prsdxb7vs673qa5h9gr7x-foo.drv");
+  const cases = [
+    {
+      algorithm: "sha256",
+      digest: "08813cbee9903c62be4c5027726a418a300da4500b2d369d3af9286f4815ceba",
+      modulo: "724f3e3634fce4cbbbd3483287b8798588e80280660b9a63fd13a1bc90485b33",
+      drvPaths: ["0hm2f1psjpcwg8fijsmr4wwxrx59s092-bar.drv", "4wvvbi4jwn0prsdxb7vs673qa5h9gr7x-foo.drv"],
+      outPath: "5vyvcwah9l9kf07d52rcgdk70g2f4y13-foo",
+    },
+    {
+      algorithm: "sha1",
+      digest: "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33",
+      modulo: "c79aebd0ce3269393d4a1fde2cbd1d975d879b40f0bf40a48f550edc107fd5df",
+      drvPaths: ["ss2p4wmxijn652haqyd7dckxwl4c7hxx-bar.drv", "ch49594n9avinrf8ip0aslidkc4lxkqv-foo.drv"],
+      outPath: "fhaj6gmwns62s6ypkcldbaj2ybvkhx3p-foo",
+    },
+  ];
+  for (const { algorithm, digest, modulo, drvPaths, outPath } of cases) {
+    const env = { outputHash: digest, outputHashAlgo: algorithm, outputHashMode: "recursive" };
+    const outputs = { out: fixedOutput("nar", parseHash(`${algorithm}:${digest}`)) };
+    const bar = fillOutputPaths(unfilled({ name: "bar", colon: true, env, outputs }), noInputs);
+    assert.deepEqual(bar.modulo, { hex: modulo, deferred: false });
+    assert.equal(derivationPath(bar.derivation).toString(), drvPaths[0]);
+    const foo = unfilled({ colon: true, env: { bar: bar.derivation.env.get("out") as string } });
+    const inputDrvs = new Map([[derivationPath(bar.derivation).absolute(), ["out"]]]);
+    const dependant = fillOutputPaths({ ...foo, inputDrvs }, () => bar.modulo);
+    assert.equal(dependant.derivation.env.get("out"), `/nix/store/${outPath}`);
+    assert.equal(derivationPath(dependant.derivation).toString(), drvPaths[1]);
+  }
 });
 
 test("inputs that share a modulo are merged into one", () => {

@@ -12,6 +12,7 @@ import { NixCompatError, type NixCompatErrorCode } from "../src/error.ts";
 import { NAR_DEPTH_MAX, NAR_NAME_BYTES_MAX, NAR_TARGET_BYTES_MAX } from "../src/nar.ts";
 import { type NarEvent, readNar, readNarStream } from "../src/nar-reader.ts";
 import { NarWriter } from "../src/nar-writer.ts";
+import { makeFixedOutputPath } from "../src/store-path-hash.ts";
 
 /** A tree in memory: contents, a target, or entries. */
 type Tree =
@@ -91,6 +92,18 @@ test("NARs of three small trees have the published sizes and hashes", () => {
     const nar = narOf(tree);
     assert.equal(nar.length, size);
     assert.equal(toHex(hashBytes("sha256", nar)), sha256);
+  }
+});
+
+test("imported trees have the store paths C++ Nix gives them", () => {
+  const cases: readonly [Tree, string][] = [
+    [file(""), "lx5i78a4izwk2qj1nq8rdc07y8zrwy90-empty"],
+    [file("Hello World!"), "925f1jb1ajrypjbyq7rylwryqwizvhp0-hello.txt"],
+    [directory({ ".keep": file("") }), "gq3xcv4xrj4yr64dflyr38acbibv3rm9-test"],
+  ];
+  for (const [tree, path] of cases) {
+    const hash = { algorithm: "sha256" as const, bytes: hashBytes("sha256", narOf(tree)) };
+    assert.equal(makeFixedOutputPath({ method: "nar", hash, name: path.slice(33) }).toString(), path);
   }
 });
 
