@@ -254,7 +254,8 @@ if (require.main === module) {
       process.exitCode = status;
     },
     (thrown) => {
-      say(thrown instanceof Unprepared ? thrown.message : thrown.stack);
+      const isExpected = thrown instanceof Unprepared || thrown.code === "EACCES" || thrown.code === "EROFS";
+      say(isExpected ? thrown.message : thrown.stack);
       process.exitCode = thrown instanceof Unprepared ? thrown.status : 1;
     },
   );
