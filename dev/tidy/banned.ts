@@ -23,7 +23,7 @@ const everywhere = (): boolean => true;
 const BANS: readonly Ban[] = [
   {
     matches: (node) => isMember(node, "console"),
-    appliesTo: (source) => source.room !== "cli" || source.isTest,
+    appliesTo: (source) => source.isTest || inRoomsButCli(source),
     message: "console: only cli writes to a terminal; throw, return, or use t.diagnostic in a test",
   },
   {
