@@ -32,13 +32,6 @@ export function checkRecipe(recipe: Recipe): void {
   checkNeedles(recipe);
 }
 
-/** Whether the paths are equal or one is an ancestor of the other. */
-export function pathsOverlap(left: ByteString, right: ByteString): boolean {
-  if (left.length === right.length) return left === right;
-  const [short, long] = left.length < right.length ? [left, right] : [right, left];
-  return long.charCodeAt(short.length) === 0x2f && long.startsWith(short);
-}
-
 function checkCounts(recipe: Recipe): void {
   const counts = {
     inputs: recipe.inputs.length,

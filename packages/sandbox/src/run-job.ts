@@ -94,6 +94,7 @@ export async function runJob(
 
   let tail: Uint8Array = new Uint8Array(0);
   pipe.reader.on("data", (chunk: Buffer) => {
+    if (stopped !== undefined) return; // from here on it may be the sandbox that complains about being killed
     silence?.refresh();
     tail = chunk.length >= TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
     onLog(chunk);

@@ -29,14 +29,16 @@ export class Unshare implements Sandbox {
   readonly #stateDir: string;
   readonly #shell: Shell | undefined;
   readonly #programs: Programs;
-  /** ip(8), which alone can bring up the loopback device; builds go without where it is missing. */
+  /** ip(8) and hostname(1), which alone can bring up the loopback device and set the name; builds go without where they are missing. */
   readonly #ip: string | undefined;
+  readonly #hostname: string | undefined;
 
-  private constructor(stateDir: string, shell: Shell | undefined, programs: Programs, ip: string | undefined) {
+  private constructor(stateDir: string, shell: Shell | undefined, programs: Programs, ip: string | undefined, hostname: string | undefined) {
     this.#stateDir = stateDir;
     this.#shell = shell;
     this.#programs = programs;
     this.#ip = ip;
+    this.#hostname = hostname;
   }
 
   /** Throws `unsupported` where a program it needs is missing; whether they work shows when they are used. */
@@ -47,7 +49,7 @@ export class Unshare implements Sandbox {
       if (path === undefined) throw new BuildError("unsupported", `the program ${name} (util-linux, coreutils) is missing`);
       programs[name] = path;
     }
-    return new Unshare(stateDir, shell, programs as Programs, await findProgram("ip"));
+    return new Unshare(stateDir, shell, programs as Programs, await findProgram("ip"), await findProgram("hostname"));
   }
 
   async run(job: SandboxJob, onLog: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<SandboxRun> {
@@ -97,7 +99,7 @@ export class Unshare implements Sandbox {
       `${host(mount)} -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts ${host(join(space.root, "dev/pts"))}`,
       `${host(mount)} -t proc -o nosuid,nodev,noexec proc ${host(join(space.root, "proc"))}`,
       ...space.readOnly.map(({ hostPath, path }) => `show ${host(hostPath)} ${host(hostPathOf(space, path))}`),
-      `echo localhost > ${host(join(space.root, "proc/sys/kernel/hostname"))}`,
+      ...(this.#hostname === undefined ? [] : [`${host(this.#hostname)} localhost`]),
       ...(this.#ip !== undefined && !job.network ? [`${host(this.#ip)} link set lo up 2> /dev/null || true`] : []),
       `${host(mount)} -o remount,bind,ro,nosuid,nodev ${root}`,
       `cd ${root}`,

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readlink, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { need } from "../../../dev/need.ts";
+import { createSandbox } from "../src/create-sandbox.ts";
+
+const room = new URL("../src/index.ts", import.meta.url).href;
+
+async function withState(work: (stateDir: string) => Promise<void>): Promise<void> {
+  const stateDir = await mkdtemp(join(tmpdir(), "firn-state-"));
+  try {
+    await work(stateDir);
+  } finally {
+    await rm(stateDir, { recursive: true });
+  }
+}
+
+test("auto takes bubblewrap where it works, and has nothing to note", need("bwrap"), async () => {
+  await withState(async (stateDir) => {
+    const { sandbox, note, shell } = await createSandbox({ kind: "auto", stateDir: join(stateDir, "new", "folder") });
+    assert.equal(sandbox.name, "bubblewrap");
+    assert.equal(note, undefined);
+    assert.equal(shell?.files[0].path, "bin/sh");
+  });
+});
+
+test("auto takes unshare where bubblewrap is missing, and says how to get better", need("unshare"), async () => {
+  await withState(async (stateDir) => {
+    const program = `import { createSandbox } from ${JSON.stringify(room)};
+      const { sandbox, note } = await createSandbox({ kind: "auto", stateDir: ${JSON.stringify(stateDir)} });
+      console.log(JSON.stringify({ name: sandbox.name, note }));`;
+    const file = join(stateDir, "program.ts");
+    await writeFile(file, program);
+    // In a mount namespace where no directory of programs has a bwrap that may be executed.
+    const hide = 'for d in /usr/bin /bin /usr/local/bin; do [ -e $d/bwrap ] && mount --bind /dev/null $d/bwrap; done; exec "$@"';
+    const { stdout } = await promisify(execFile)("unshare", ["-rm", "sh", "-c", hide, "sh", process.execPath, file]);
+    const { name, note } = JSON.parse(stdout) as { name: string; note: string };
+    assert.equal(name, "unshare");
+    assert.match(note, /bubblewrap is not installed.*install bubblewrap/);
+  });
+});
+
+for (const [kind, command] of [["bubblewrap", "bwrap"], ["unshare", "unshare"]] as const) {
+  test(`killing the process that runs a job kills the job (${kind}), and the next one removes what it left`, need(command), async () => {
+    await withState(async (stateDir) => {
+      const program = `import { createSandbox } from ${JSON.stringify(room)};
+        const { sandbox } = await createSandbox({ kind: ${JSON.stringify(kind)}, stateDir: ${JSON.stringify(stateDir)} });
+        const job = { inputs: [], argv: ["/bin/sh", "-c", "echo > /tmp/began; echo began; while :; do :; done"], env: [], files: [],
+          workingDirectory: "build", outputs: [], network: false, shell: true };
+        await sandbox.run(job, (bytes) => process.stdout.write(bytes), new AbortController().signal);`;
+      const file = join(stateDir, "program.ts");
+      await writeFile(file, program);
+      const child = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
+      await new Promise((resolve) => child.stdout.once("data", resolve));
+      child.kill("SIGKILL");
+      await new Promise((resolve) => child.once("exit", resolve));
+      while ((await processesOf(stateDir)) > 0) await sleep(10); // the test's own limit ends this if they live on
+      assert.equal((await readdir(stateDir)).filter((name) => name.startsWith("job-")).length, 1);
+      await createSandbox({ kind, stateDir });
+      assert.deepEqual((await readdir(stateDir)).filter((name) => name.startsWith("job-")), []);
+    });
+  });
+}
+
+test("what jobs of live processes have is not swept", need("bwrap"), async () => {
+  await withState(async (stateDir) => {
+    await mkdir(join(stateDir, `job-${process.pid}-abcdef`));
+    await createSandbox({ kind: "bubblewrap", stateDir });
+    assert.deepEqual(await readdir(stateDir), [`job-${process.pid}-abcdef`]);
+  });
+});
+
+async function processesOf(stateDir: string): Promise<number> {
+  let count = 0;
+  for (const pid of await readdir("/proc")) {
+    if (!/^\d+$/.test(pid)) continue;
+    if ((await readlink(`/proc/${pid}/fd/1`).catch(() => "")).startsWith(stateDir)) count++;
+  }
+  return count;
+}
