@@ -1,1 +1,9 @@
-// placeholder
+// Public, in reading order.
+export { LocalStoreError } from "./error.ts";
+export type { LocalStoreErrorCode } from "./error.ts";
+export { openLocalStore } from "./local-store.ts";
+export type { LocalStore, LocalStoreOptions } from "./local-store.ts";
+export { openLocalStoreSync } from "./sync-store.ts";
+export type { SyncStore } from "./sync-store.ts";
+export type { LeaseRecord, LocalLeases } from "./local-leases.ts";
+export type { LocalRoots, Root } from "./local-roots.ts";

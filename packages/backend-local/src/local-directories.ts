@@ -1,0 +1,85 @@
+/*
+Directories of the local store: their canonical encodings in the index, under their digests, checked again on every read.
+*/
+
+import { throwIfAborted } from "@firn/base";
+import {
+  type CallOptions,
+  type Digest,
+  Directory,
+  type DirectoryPutter,
+  type DirectoryService,
+  type DirectoryServiceSupports,
+  GraphPutter,
+  walkDirectories,
+} from "@firn/castore";
+import type { LocalLeases } from "./local-leases.ts";
+import { digestKey, type StoreIndex } from "./store-index.ts";
+import { WriteQueue } from "./write-queue.ts";
+
+export class LocalDirectories implements DirectoryService {
+  readonly supports: DirectoryServiceSupports = { write: true, everyDirectory: true };
+  readonly #index: StoreIndex;
+  readonly #leases: LocalLeases;
+
+  constructor(index: StoreIndex, leases: LocalLeases) {
+    this.#index = index;
+    this.#leases = leases;
+  }
+
+  async has(digest: Digest, options?: CallOptions): Promise<boolean> {
+    this.#begin(options);
+    return this.#index.directories.doesExist(digestKey(digest));
+  }
+
+  async get(digest: Digest, options?: CallOptions): Promise<Directory | undefined> {
+    this.#begin(options);
+    return readDirectory(this.#index, digest);
+  }
+
+  async put(directory: Directory, options?: CallOptions): Promise<Digest> {
+    const putter = this.openPut(options);
+    await putter.put(directory);
+    return putter.close();
+  }
+
+  getRecursive(root: Digest, options?: CallOptions): AsyncIterable<Directory> {
+    this.#begin(options);
+    return walkDirectories(root, async (digest) => readDirectory(this.#index, digest), options?.signal);
+  }
+
+  openPut(options?: CallOptions): DirectoryPutter {
+    this.#begin(options);
+    return new GraphPutter({
+      stored: async (digest) => readDirectory(this.#index, digest),
+      keep: (directories) => keepDirectories(this.#index, directories),
+      signal: options?.signal,
+    });
+  }
+
+  #begin(options: CallOptions | undefined): void {
+    throwIfAborted(options?.signal);
+    this.#leases.check(options);
+  }
+}
+
+/** The directory, verified, or undefined. */
+export function readDirectory(index: StoreIndex, digest: Digest): Directory | undefined {
+  const bytes = index.directories.getBinary(digestKey(digest));
+  return bytes === undefined ? undefined : Directory.decodeVerified(bytes, digest);
+}
+
+/**
+ * Writes directories that come children first. The index keeps the order of writes, so when a crash cuts the row, every directory
+ * that is there has its children.
+ */
+export async function keepDirectories(index: StoreIndex, directories: Iterable<Directory>): Promise<void> {
+  const queue = new WriteQueue("storing directories");
+  for (const directory of directories) {
+    const key = digestKey(directory.digest);
+    if (index.directories.doesExist(key)) continue;
+    queue.put(index.directories, key, directory.encoded);
+    if (queue.isFull) await queue.settled();
+  }
+  await queue.settled();
+}

@@ -1,0 +1,78 @@
+/*
+Leases on disk: a record each, naming the process that holds it, so that another process can tell a living claim from a dead one.
+
+Nothing deletes from a store of format version 0. The record is there so that whatever will delete one day finds every claim, older
+programs' included: an open lease of a living process holds the whole store.
+*/
+
+import { CastoreError, type CallOptions, type Lease, type LeaseService } from "@firn/castore";
+import { storageError } from "./error.ts";
+import { identityOfSelf, mayBeAlive } from "./process-identity.ts";
+import { type StoreIndex, textKey } from "./store-index.ts";
+
+const LABEL_CHARS_MAX = 200;
+
+/** An open lease as a listing shows it. */
+export type LeaseRecord = {
+  readonly id: string;
+  readonly label: string;
+  /** Identity of the process that holds it (process-identity.ts). */
+  readonly holder: string;
+  /** Seconds since 1970. */
+  readonly openedAt: number;
+};
+
+let opened = 0;
+
+export class LocalLeases implements LeaseService {
+  readonly #index: StoreIndex;
+  readonly #open = new Set<Lease>();
+
+  constructor(index: StoreIndex) {
+    this.#index = index;
+  }
+
+  async openLease(label: string): Promise<Lease> {
+    const id = `${identityOfSelf()}-${++opened}`;
+    const openedAt = Math.floor(Date.now() / 1000);
+    const record: LeaseRecord = { id, label: label.slice(0, LABEL_CHARS_MAX), holder: identityOfSelf(), openedAt };
+    try {
+      await this.#index.leases.put(textKey(id), Buffer.from(JSON.stringify(record)));
+    } catch (thrown) {
+      throw storageError("opening a lease", thrown);
+    }
+    const release = async () => {
+      if (this.#open.delete(lease)) await this.#index.leases.remove(textKey(id));
+    };
+    const lease: Lease = { id, release, [Symbol.asyncDispose]: release };
+    this.#open.add(lease);
+    return lease;
+  }
+
+  /** The leases of living processes. */
+  list(): LeaseRecord[] {
+    return this.#all().filter(({ holder }) => mayBeAlive(holder));
+  }
+
+  /** Forgets the leases of dead processes. */
+  async clean(): Promise<void> {
+    for (const { id, holder } of this.#all()) if (!mayBeAlive(holder)) await this.#index.leases.remove(textKey(id));
+  }
+
+  /** Throws `closed` when the call names a lease that is not open here. */
+  check(options: CallOptions | undefined): void {
+    const lease = options?.lease;
+    if (lease === undefined || this.#open.has(lease)) return;
+    throw new CastoreError("closed", `lease ${lease.id} is not open in this store`);
+  }
+
+  async releaseAll(): Promise<void> {
+    for (const lease of [...this.#open]) await lease.release();
+  }
+
+  #all(): LeaseRecord[] {
+    const records: LeaseRecord[] = [];
+    for (const { value } of this.#index.leases.getRange()) records.push(JSON.parse(Buffer.from(value).toString()) as LeaseRecord);
+    return records;
+  }
+}

@@ -1,0 +1,112 @@
+/*
+Path infos of the local store, by hash part, and beside them who refers to whom, so that referrers are a range and not a scan. A put
+reads, merges and writes inside one write transaction, so two processes registering at once cannot lose each other's work.
+*/
+
+import { throwIfAborted } from "@firn/base";
+import type { CallOptions } from "@firn/castore";
+import { HASH_PART_CHARS, type StorePath } from "@firn/nix-compat";
+import {
+  decodePathInfo,
+  encodePathInfo,
+  mergeAll,
+  type PathInfo,
+  type PathInfoService,
+  type PathInfoServiceSupports,
+  StoreError,
+} from "@firn/store";
+import { storageProblem } from "./error.ts";
+import type { LocalLeases } from "./local-leases.ts";
+import { digestKey, type StoreIndex, textKey } from "./store-index.ts";
+
+const LIST_BATCH = 256;
+const PRESENT = Buffer.from([1]);
+
+export class LocalPathInfos implements PathInfoService {
+  readonly supports: PathInfoServiceSupports = { write: true, list: true };
+  readonly #index: StoreIndex;
+  readonly #leases: LocalLeases;
+
+  constructor(index: StoreIndex, leases: LocalLeases) {
+    this.#index = index;
+    this.#leases = leases;
+  }
+
+  async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
+    this.#begin(options);
+    return readPathInfo(this.#index, hashPart);
+  }
+
+  async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
+    this.#begin(options);
+    const index = this.#index;
+    let refused: { readonly thrown: unknown } | undefined;
+    try {
+      await index.env.transaction(() => {
+        try {
+          const fresh = mergeAll(infos, (hashPart) => readPathInfo(index, hashPart));
+          for (const info of fresh) checkContents(index, info); // nothing is written before all are known to be good
+          for (const info of fresh) writePathInfo(index, info);
+        } catch (thrown) {
+          refused = { thrown };
+        }
+      });
+    } catch (thrown) {
+      throw new StoreError("storage", `registering paths failed: ${storageProblem(thrown)}`, { cause: thrown });
+    }
+    if (refused !== undefined) throw refused.thrown;
+  }
+
+  /** In steps, so that no read transaction is held open while the consumer thinks. */
+  async *list(options?: CallOptions): AsyncGenerator<PathInfo, void> {
+    this.#begin(options);
+    let after: string | undefined;
+    for (;;) {
+      throwIfAborted(options?.signal);
+      // A hash part is followed by no other with it as prefix, so the next key starts behind it plus one byte.
+      const start = after === undefined ? undefined : textKey(`${after}\0`);
+      const batch: PathInfo[] = [];
+      for (const { value } of this.#index.pathInfos.getRange({ start, limit: LIST_BATCH })) batch.push(decodePathInfo(value));
+      if (batch.length === 0) return;
+      after = batch[batch.length - 1].path.hashPart;
+      yield* batch;
+    }
+  }
+
+  async referrers(path: StorePath, options?: CallOptions): Promise<readonly StorePath[]> {
+    this.#begin(options);
+    const found: StorePath[] = [];
+    const range = { start: textKey(path.hashPart), end: textKey(`${path.hashPart}\xff`) };
+    for (const key of this.#index.referrers.getKeys(range)) {
+      const hashPart = Buffer.from(key).toString("latin1", HASH_PART_CHARS);
+      const info = hashPart === path.hashPart ? undefined : readPathInfo(this.#index, hashPart);
+      if (info !== undefined) found.push(info.path);
+    }
+    return found;
+  }
+
+  #begin(options: CallOptions | undefined): void {
+    throwIfAborted(options?.signal);
+    this.#leases.check(options);
+  }
+}
+
+/** The path info, checked, or undefined. */
+export function readPathInfo(index: StoreIndex, hashPart: string): PathInfo | undefined {
+  const bytes = index.pathInfos.getBinary(textKey(hashPart));
+  return bytes === undefined ? undefined : decodePathInfo(bytes);
+}
+
+function checkContents(index: StoreIndex, { path, node }: PathInfo): void {
+  if (node.kind === "symlink") return;
+  const table = node.kind === "directory" ? index.directories : index.blobs;
+  if (table.doesExist(digestKey(node.digest))) return;
+  throw new StoreError("missing", `${path} cannot be registered: its ${node.kind} ${node.digest} is not stored`, {
+    context: { path: path.toString(), digest: node.digest },
+  });
+}
+
+function writePathInfo(index: StoreIndex, info: PathInfo): void {
+  index.pathInfos.put(textKey(info.path.hashPart), Buffer.from(encodePathInfo(info)));
+  for (const reference of info.references) index.referrers.put(textKey(reference.hashPart + info.path.hashPart), PRESENT);
+}

@@ -1,0 +1,84 @@
+/*
+The local store opened: one directory on a local disk, all interfaces over it. Several processes may have it open at once. Not
+for network file systems, whose memory maps and locks LMDB cannot trust.
+*/
+
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { throwIfAborted } from "@firn/base";
+import type { BlobService, DirectoryService, TreeExposer, TreeImporter } from "@firn/castore";
+import { useNodeKernels } from "@firn/hash/node";
+import type { PathInfoService } from "@firn/store";
+import { BlobFiles } from "./blob-files.ts";
+import { DiskImporter } from "./disk-importer.ts";
+import { LocalStoreError, storageProblem } from "./error.ts";
+import { openFormat } from "./format.ts";
+import { LocalBlobs } from "./local-blobs.ts";
+import { LocalDirectories } from "./local-directories.ts";
+import { LocalLeases } from "./local-leases.ts";
+import { LocalPathInfos } from "./local-path-infos.ts";
+import { LocalRoots } from "./local-roots.ts";
+import { Staging } from "./staging.ts";
+import { StoreIndex } from "./store-index.ts";
+import { TreeCheckout } from "./tree-checkout.ts";
+
+export type LocalStoreOptions = {
+  /** Makes an empty store where nothing is yet; true when not said. */
+  readonly create?: boolean;
+  readonly signal?: AbortSignal;
+};
+
+export interface LocalStore extends AsyncDisposable {
+  /** Absolute host path of the store. */
+  readonly dir: string;
+  readonly blobs: BlobService;
+  readonly directories: DirectoryService;
+  readonly pathInfos: PathInfoService;
+  readonly leases: LocalLeases;
+  readonly importer: TreeImporter;
+  readonly exposer: TreeExposer;
+  readonly roots: LocalRoots;
+  /** Releases the leases opened here and closes the index. Closing twice is allowed. */
+  close(): Promise<void>;
+}
+
+/** Opens the store at a host path. Throws LocalStoreError `not-a-store`, `unknown-format` or `storage`. */
+export async function openLocalStore(storeDir: string, options: LocalStoreOptions = {}): Promise<LocalStore> {
+  throwIfAborted(options.signal);
+  useNodeKernels(); // a store hashes all it touches
+  const dir = resolve(storeDir);
+  openFormat(dir, options.create ?? true);
+  try {
+    for (const name of ["index", "blobs", "files", "trees", "staging"]) mkdirSync(join(dir, name), { recursive: true });
+  } catch (thrown) {
+    throw new LocalStoreError("storage", `the store at ${dir} cannot be written to: ${storageProblem(thrown)}`, { cause: thrown });
+  }
+  const index = new StoreIndex(dir);
+  const leases = new LocalLeases(index);
+  const staging = new Staging(dir);
+  const parts = { index, leases, staging, files: new BlobFiles(dir) };
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= leases.releaseAll().then(() => index.close());
+    return closing;
+  };
+  try {
+    staging.clean();
+    await leases.clean();
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+  return {
+    dir,
+    blobs: new LocalBlobs(parts),
+    directories: new LocalDirectories(index, leases),
+    pathInfos: new LocalPathInfos(index, leases),
+    leases,
+    importer: new DiskImporter(parts),
+    exposer: new TreeCheckout(dir, parts),
+    roots: new LocalRoots(index),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

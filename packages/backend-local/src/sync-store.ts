@@ -1,0 +1,53 @@
+/*
+The reading side of a local store without promises, for an evaluator that runs in its own thread and cannot wait. Reads are verified
+as everywhere. It opens the same index, in the same process or another, and sees what was committed when it is asked.
+*/
+
+import { resolve } from "node:path";
+import { CastoreError, type Digest, type Directory } from "@firn/castore";
+import { useNodeKernels } from "@firn/hash/node";
+import type { PathInfo } from "@firn/store";
+import { BlobFiles } from "./blob-files.ts";
+import { openFormat } from "./format.ts";
+import { readRecord } from "./local-blobs.ts";
+import { readDirectory } from "./local-directories.ts";
+import { readPathInfo } from "./local-path-infos.ts";
+import { StoreIndex } from "./store-index.ts";
+
+export interface SyncStore {
+  pathInfo(hashPart: string): PathInfo | undefined;
+  directory(digest: Digest): Directory | undefined;
+  /** The whole blob in a new buffer, or undefined when absent. Throws `limit` when it is longer than `bytesMax`. */
+  readBlob(digest: Digest, bytesMax?: number): Uint8Array | undefined;
+  close(): Promise<void>;
+}
+
+const BYTES_MAX = 2 ** 31 - 1;
+
+/** Opens an existing store; throws LocalStoreError `not-a-store`, `unknown-format` or `storage`. */
+export function openLocalStoreSync(storeDir: string): SyncStore {
+  useNodeKernels();
+  const dir = resolve(storeDir);
+  openFormat(dir, false);
+  const index = new StoreIndex(dir);
+  const files = new BlobFiles(dir);
+  // LMDB gives one thread the same snapshot until it returns to its event loop, which an evaluation does not: a miss asks again.
+  const fresh = <T>(read: () => T | undefined): T | undefined => {
+    const found = read();
+    if (found !== undefined) return found;
+    index.env.resetReadTxn();
+    return read();
+  };
+  return {
+    pathInfo: (hashPart) => fresh(() => readPathInfo(index, hashPart)),
+    directory: (digest) => fresh(() => readDirectory(index, digest)),
+    readBlob: (digest, bytesMax = BYTES_MAX) => {
+      const record = fresh(() => readRecord(index, digest));
+      if (record === undefined) return undefined;
+      const size = record.kind === "inline" ? record.bytes.length : record.size;
+      if (size > bytesMax) throw new CastoreError("limit", `blob ${digest} has ${size} bytes, at most ${bytesMax} are read whole`);
+      return record.kind === "inline" ? record.bytes : files.readSync(digest, size);
+    },
+    close: () => index.close(),
+  };
+}
