@@ -3,17 +3,19 @@ The parser: recursive descent, with a precedence loop for the operators, over a 
 source makes no sense it records a diagnostic, leaves an ErrorExpr and goes on at the next place that could be sound.
 
 The grammar is C++ Nix's parser.y (2.35). What Nix does while parsing (merging attribute sets, stripping indented strings) is
-done here too, in attrs-builder.ts and strings.ts.
+done here too, in attrs-builder.ts and strings.ts; literals.ts scans strings and paths.
 */
 
 import type { ByteString } from "@firn/base";
 import { addBinding, addDef, emptyAttrs } from "./attrs-builder.ts";
-import { type Diagnostic, type DiagnosticCode, SyntaxFailure } from "./diagnostic.ts";
+import type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";
 import { lineColumnOf } from "./position.ts";
-import { appendText, type IndentedPart, normalizeLineEnds, stripIndentation, unescape } from "./strings.ts";
+import { indentedParts, type LiteralHost, pathLiteral, stringParts } from "./literals.ts";
+import { stripIndentation } from "./strings.ts";
+import { ASSOC, NON_ASSOC, OPERATOR, POWER, POWER_HAS_ATTR, POWER_NOT, RIGHT, startsOperand } from "./operators.ts";
 import * as t from "./token.ts";
-import { endOfPathPart, Tokenizer } from "./tokenizer.ts";
-import type { AttrName, AttrsExpr, BinaryOp, Expr, Formal, Formals } from "./tree.ts";
+import { Tokenizer } from "./tokenizer.ts";
+import type { AttrName, AttrsExpr, Expr, Formal, Formals } from "./tree.ts";
 
 /** Deepest nesting of expressions; deeper sources get a `limit` diagnostic. */
 export const NESTING_MAX = 10_000;
@@ -27,61 +29,26 @@ export type ParseOptions = {
   readonly pipeOperators?: boolean;
 };
 
-export type ParseResult = { readonly tree: Expr; readonly diagnostics: readonly Diagnostic[] };
-
-/** Parses a whole source. Never throws for bad input. */
-export function parse(source: ByteString, options: ParseOptions = {}): ParseResult {
-  const parser = new Parser(source, options);
-  return { tree: parser.wholeSource(), diagnostics: parser.diagnostics };
-}
-
-/** Parses a whole source, or throws SyntaxFailure for its first diagnostic. */
-export function parseOrThrow(source: ByteString, options: ParseOptions = {}): Expr {
-  const { tree, diagnostics } = parse(source, options);
-  if (diagnostics.length > 0) throw new SyntaxFailure(diagnostics[0]);
-  return tree;
-}
-
-const NON_ASSOC = 0;
-const LEFT = 1;
-const RIGHT = 2;
-
-/** Binding power and associativity by token kind; 0 is not an operator. The pipes stand lowest. */
-const POWER = new Uint8Array(64);
-const ASSOC = new Uint8Array(64);
-const OPERATOR: BinaryOp[] = [];
-for (const [power, assoc, kinds] of [
-  [2, RIGHT, [t.T_IMPL]],
-  [3, LEFT, [t.T_OR_OR]],
-  [4, LEFT, [t.T_AND]],
-  [5, NON_ASSOC, [t.T_EQ, t.T_NEQ]],
-  [6, NON_ASSOC, [t.T_LT, t.T_GT, t.T_LE, t.T_GE]],
-  [7, RIGHT, [t.T_UPDATE]],
-  [9, LEFT, [t.T_PLUS, t.T_MINUS]],
-  [10, LEFT, [t.T_MUL, t.T_DIV]],
-  [11, RIGHT, [t.T_CONCAT]],
-] as [number, number, number[]][]) {
-  for (const kind of kinds) {
-    POWER[kind] = power;
-    ASSOC[kind] = assoc;
-    OPERATOR[kind] = t.TOKEN_NAMES[kind].slice(1, -1) as BinaryOp;
-  }
-}
-const POWER_NOT = 8;
-const POWER_HAS_ATTR = 12;
-
-class Parser {
+/** One parse of one source. */
+export class Parser {
   readonly diagnostics: Diagnostic[] = [];
   readonly #source: ByteString;
   readonly #tok: Tokenizer;
   readonly #options: ParseOptions;
   readonly #names = new Map<string, string>();
+  readonly #literals: LiteralHost;
   #depth = 0;
 
   constructor(source: ByteString, options: ParseOptions) {
     this.#source = source;
     this.#tok = new Tokenizer(source);
     this.#options = options;
+    this.#literals = {
+      source,
+      tok: this.#tok,
+      interpolation: (at) => this.#interpolation(at),
+      report: (code, message, from, to) => this.#report(code, message, from, to),
+    };
   }
 
   wholeSource(): Expr {
@@ -90,8 +57,13 @@ class Parser {
     }
     this.#tok.next();
     const tree = this.#expr();
-    if (this.#tok.kind !== t.T_EOF) this.#unexpected("end of file");
+    if (!this.#at(t.T_EOF)) this.#unexpected("end of file");
     return tree;
+  }
+
+  /** Whether the current token is of this kind. */
+  #at(kind: number): boolean {
+    return this.#tok.kind === kind;
   }
 
   // Diagnostics
@@ -121,7 +93,7 @@ class Parser {
 
   /** Consumes a token of this kind, or reports that it is missing. */
   #expect(kind: number): boolean {
-    if (this.#tok.kind === kind) {
+    if (this.#at(kind)) {
       this.#tok.next();
       return true;
     }
@@ -166,11 +138,11 @@ class Parser {
         if (c === 58 || c === 64 || c === 32 || c === 10 || c === 13 || c === 9 || c === 35 || c === 47) {
           const name = this.#idText();
           tok.next();
-          if (tok.kind === t.T_COLON) {
+          if (this.#at(t.T_COLON)) {
             tok.next();
             return this.#lambda(from, name, undefined);
           }
-          if (tok.kind === t.T_AT) {
+          if (this.#at(t.T_AT)) {
             tok.next();
             const formals = this.#formals(name);
             this.#expect(t.T_COLON);
@@ -184,9 +156,9 @@ class Parser {
         if (this.#looksLikeFormals()) {
           const formals = this.#formals(undefined);
           let arg: string | undefined;
-          if ((tok.kind as number) === t.T_AT) {
+          if (this.#at(t.T_AT)) {
             tok.next();
-            if ((tok.kind as number) === t.T_ID) {
+            if (this.#at(t.T_ID)) {
               const name = this.#idText();
               arg = name;
               if (formals.formals.some((formal) => formal.name === name)) this.#duplicateFormal(name, tok.from);
@@ -214,7 +186,7 @@ class Parser {
       case t.T_LET: {
         tok.next();
         // `let { … }` is the legacy form, an ordinary operand.
-        if ((tok.kind as number) === t.T_LBRACE) {
+        if (this.#at(t.T_LBRACE)) {
           tok.seek(from);
           return this.#operators(from);
         }
@@ -251,17 +223,17 @@ class Parser {
     const from = tok.from;
     tok.next();
     let formals = false;
-    if (tok.kind === t.T_ELLIPSIS) formals = true;
-    else if (tok.kind === t.T_ID) {
+    if (this.#at(t.T_ELLIPSIS)) formals = true;
+    else if (this.#at(t.T_ID)) {
       tok.next();
-      if (tok.kind === t.T_COMMA || tok.kind === t.T_QUESTION) formals = true;
-      else if (tok.kind === t.T_RBRACE) {
+      if (this.#at(t.T_COMMA) || this.#at(t.T_QUESTION)) formals = true;
+      else if (this.#at(t.T_RBRACE)) {
         tok.next();
-        formals = tok.kind === t.T_COLON || tok.kind === t.T_AT;
+        formals = this.#at(t.T_COLON) || this.#at(t.T_AT);
       }
-    } else if (tok.kind === t.T_RBRACE) {
+    } else if (this.#at(t.T_RBRACE)) {
       tok.next();
-      formals = tok.kind === t.T_COLON || tok.kind === t.T_AT;
+      formals = this.#at(t.T_COLON) || this.#at(t.T_AT);
     }
     tok.seek(from);
     return formals;
@@ -277,13 +249,13 @@ class Parser {
     const seen = new Set<string>();
     let ellipsis = false;
     this.#expect(t.T_LBRACE);
-    while (tok.kind !== t.T_RBRACE) {
-      if (tok.kind === t.T_ELLIPSIS) {
+    while (!this.#at(t.T_RBRACE)) {
+      if (this.#at(t.T_ELLIPSIS)) {
         ellipsis = true;
         tok.next();
         break;
       }
-      if (tok.kind !== t.T_ID) {
+      if (!this.#at(t.T_ID)) {
         this.#unexpected("ID");
         break;
       }
@@ -293,12 +265,12 @@ class Parser {
       seen.add(name);
       tok.next();
       let fallback: Expr | undefined;
-      if ((tok.kind as number) === t.T_QUESTION) {
+      if (this.#at(t.T_QUESTION)) {
         tok.next();
         fallback = this.#expr();
       }
       formals.push({ name, pos, fallback });
-      if ((tok.kind as number) !== t.T_COMMA) break;
+      if (!this.#at(t.T_COMMA)) break;
       tok.next();
     }
     this.#expect(t.T_RBRACE);
@@ -309,13 +281,13 @@ class Parser {
   #operators(from: number): Expr {
     const tok = this.#tok;
     let left = this.#binary(0, from);
-    if (tok.kind !== t.T_PIPE_INTO && tok.kind !== t.T_PIPE_FROM) return left;
+    if (!this.#at(t.T_PIPE_INTO) && !this.#at(t.T_PIPE_FROM)) return left;
     if (this.#options.pipeOperators !== true) {
       this.#report("feature", "experimental Nix feature 'pipe-operators' is disabled", tok.from, tok.to);
     }
     const kind = tok.kind;
     if (kind === t.T_PIPE_INTO) {
-      while (tok.kind === t.T_PIPE_INTO) {
+      while (this.#at(t.T_PIPE_INTO)) {
         const pos = tok.from;
         tok.next();
         const right = this.#binary(0, tok.from);
@@ -324,7 +296,7 @@ class Parser {
     } else {
       const operands = [left];
       const positions: number[] = [];
-      while (tok.kind === t.T_PIPE_FROM) {
+      while (this.#at(t.T_PIPE_FROM)) {
         positions.push(tok.from);
         tok.next();
         operands.push(this.#binary(0, tok.from));
@@ -334,7 +306,7 @@ class Parser {
         left = { kind: "binary", op: "<|", left: operands[i], right: left, pos: positions[i], from: operands[i].from, to: left.to };
       }
     }
-    if ((tok.kind as number) === t.T_PIPE_FROM || (tok.kind as number) === t.T_PIPE_INTO) this.#unexpected();
+    if (this.#at(t.T_PIPE_FROM) || this.#at(t.T_PIPE_INTO)) this.#unexpected();
     return left;
   }
 
@@ -342,7 +314,7 @@ class Parser {
   #binary(power: number, from: number): Expr {
     const tok = this.#tok;
     let left: Expr;
-    if (tok.kind === t.T_NOT) {
+    if (this.#at(t.T_NOT)) {
       tok.next();
       const operand = this.#nested(POWER_NOT);
       left = { kind: "not", operand, from, to: tok.lastTo };
@@ -354,7 +326,7 @@ class Parser {
         tok.next();
         const path = this.#attrPath();
         left = { kind: "has-attr", subject: left, path, from, to: tok.lastTo };
-        if ((tok.kind as number) === t.T_QUESTION) this.#unexpected();
+        if (this.#at(t.T_QUESTION)) this.#unexpected();
         continue;
       }
       const own = POWER[kind];
@@ -380,10 +352,10 @@ class Parser {
 
   #unary(): Expr {
     const tok = this.#tok;
-    if (tok.kind !== t.T_MINUS) return this.#apply();
+    if (!this.#at(t.T_MINUS)) return this.#apply();
     const from = tok.from;
     const signs: number[] = [];
-    while (tok.kind === t.T_MINUS) {
+    while (this.#at(t.T_MINUS)) {
       signs.push(tok.from);
       tok.next();
     }
@@ -406,17 +378,17 @@ class Parser {
     const tok = this.#tok;
     const from = tok.from;
     const subject = this.#simple();
-    if (tok.kind === t.T_DOT) {
+    if (this.#at(t.T_DOT)) {
       tok.next();
       const path = this.#attrPath();
       let fallback: Expr | undefined;
-      if ((tok.kind as number) === t.T_OR) {
+      if (this.#at(t.T_OR)) {
         tok.next();
         fallback = this.#select();
       }
       return { kind: "select", subject, path, fallback, from, to: tok.lastTo };
     }
-    if (tok.kind === t.T_OR) {
+    if (this.#at(t.T_OR)) {
       // `map or [ … ]`: here `or` is the name of a variable, a leftover of the old grammar.
       const or: Expr = { kind: "var", name: "or", from: tok.from, to: tok.to };
       tok.next();
@@ -445,15 +417,15 @@ class Parser {
         return Number.isFinite(value) ? { kind: "float", value, from, to } : this.#error("number", `invalid float '${this.#source.slice(from, to)}'`, from, to);
       }
       case t.T_STRING: {
-        const parts = this.#stringParts();
+        const parts = stringParts(this.#literals);
         return this.#stringOf(parts, from);
       }
       case t.T_IND_STRING: {
-        const parts = stripIndentation(this.#indentedParts());
+        const parts = stripIndentation(indentedParts(this.#literals));
         return this.#stringOf(parts, from);
       }
       case t.T_PATH:
-        return this.#path();
+        return pathLiteral(this.#literals);
       case t.T_SEARCH_PATH:
         tok.next();
         return { kind: "search-path", text: this.#source.slice(from + 1, to - 1), from, to };
@@ -470,7 +442,7 @@ class Parser {
       }
       case t.T_LET: {
         tok.next();
-        if ((tok.kind as number) !== t.T_LBRACE) break;
+        if (!this.#at(t.T_LBRACE)) break;
         tok.next();
         const attrs = this.#bindings(from, true, t.T_RBRACE);
         this.#expect(t.T_RBRACE);
@@ -481,7 +453,7 @@ class Parser {
       case t.T_LBRACE: {
         if (kind === t.T_REC) {
           tok.next();
-          if ((tok.kind as number) !== t.T_LBRACE) break;
+          if (!this.#at(t.T_LBRACE)) break;
         }
         tok.next();
         const attrs = this.#bindings(from, kind === t.T_REC, t.T_RBRACE);
@@ -525,134 +497,11 @@ class Parser {
     tok.seek(at + 2);
     const expr = this.#expr();
     const end = tok.to;
-    if ((tok.kind as number) !== t.T_RBRACE) {
+    if (!this.#at(t.T_RBRACE)) {
       this.#unexpected("'}'");
       return { expr, end: this.#source.length };
     }
     return { expr, end };
-  }
-
-  #unterminated(from: number): void {
-    const end = this.#source.length;
-    this.#report("syntax", "syntax error, unexpected end of file, expecting '\"'", from, end);
-  }
-
-  #stringParts(): Expr[] {
-    const source = this.#source;
-    const open = this.#tok.from;
-    const parts: Expr[] = [];
-    let at = this.#tok.to;
-    let run = at;
-    let text = "";
-    let textFrom = at;
-    const flush = (to: number) => {
-      if (text !== "") appendText(parts, text, textFrom, to);
-      text = "";
-    };
-    for (;;) {
-      const c = at < source.length ? source.charCodeAt(at) : -1;
-      if (c === 34 || c === -1) {
-        text += normalizeLineEnds(source.slice(run, at));
-        flush(at);
-        if (c === -1) this.#unterminated(open);
-        this.#tok.seek(c === -1 ? at : at + 1);
-        return parts;
-      }
-      if (c === 92) {
-        text += normalizeLineEnds(source.slice(run, at));
-        if (at + 1 < source.length) text += unescape(source.charCodeAt(at + 1));
-        at += 2;
-        run = at;
-      } else if (c === 36) {
-        const d = at + 1 < source.length ? source.charCodeAt(at + 1) : -1;
-        if (d === 123) {
-          text += normalizeLineEnds(source.slice(run, at));
-          flush(at);
-          const { expr, end } = this.#interpolation(at);
-          parts.push(expr);
-          at = end;
-          run = at;
-          textFrom = at;
-        } else at += d === 34 || d === 92 || d === -1 ? 1 : 2;
-      } else at++;
-    }
-  }
-
-  #indentedParts(): IndentedPart[] {
-    const source = this.#source;
-    const open = this.#tok.from;
-    const parts: IndentedPart[] = [];
-    let at = this.#tok.to;
-    // A first line of nothing but spaces does not belong to the text.
-    let first = at;
-    while (source.charCodeAt(first) === 32) first++;
-    if (source.charCodeAt(first) === 10) at = first + 1;
-    let run = at;
-    const flush = (to: number) => {
-      if (to > run) parts.push({ text: source.slice(run, to), indentation: true, from: run, to });
-    };
-    const escape = (text: string, length: number) => {
-      flush(at);
-      parts.push({ text, indentation: false, from: at, to: at + length });
-      at += length;
-      run = at;
-    };
-    for (;;) {
-      const c = at < source.length ? source.charCodeAt(at) : -1;
-      if (c === -1) {
-        flush(at);
-        this.#unterminated(open);
-        this.#tok.seek(at);
-        return parts;
-      }
-      const d = source.charCodeAt(at + 1);
-      if (c === 36) {
-        if (d === 123) {
-          flush(at);
-          const { expr, end } = this.#interpolation(at);
-          parts.push({ text: undefined, expr });
-          at = end;
-          run = at;
-        } else if (d === 39) escape("$", 1);
-        else at += 2;
-      } else if (c === 39) {
-        if (d === 39) {
-          const e = source.charCodeAt(at + 2);
-          if (e === 36) escape("$", 3);
-          else if (e === 39) escape("''", 3);
-          else if (e === 92 && at + 3 < source.length) escape(unescape(source.charCodeAt(at + 3)), 4);
-          else {
-            flush(at);
-            this.#tok.seek(at + 2);
-            return parts;
-          }
-        } else if (d === 36) escape("'", 1);
-        else at += 2;
-      } else at++;
-      if (at > source.length) at = source.length;
-    }
-  }
-
-  #path(): Expr {
-    const tok = this.#tok;
-    const source = this.#source;
-    const from = tok.from;
-    let at = endOfPathPart(source, tok.to);
-    const first: Expr = { kind: "path", text: source.slice(from, at), from, to: at };
-    const parts: Expr[] = [first];
-    let literalEnd = at;
-    while (source.charCodeAt(at) === 36 && source.charCodeAt(at + 1) === 123) {
-      const { expr, end } = this.#interpolation(at);
-      parts.push(expr);
-      at = endOfPathPart(source, end);
-      literalEnd = at > end ? at : -1;
-      if (at > end) appendText(parts, source.slice(end, at), end, at);
-    }
-    tok.seek(at);
-    if (literalEnd > 0 && source.charCodeAt(literalEnd - 1) === 47) {
-      return this.#error("path", "path has a trailing slash", from, at);
-    }
-    return parts.length === 1 ? first : { kind: "interpolation", parts, path: true, from, to: at };
   }
 
   // Attribute sets
@@ -662,7 +511,7 @@ class Parser {
     for (;;) {
       const step = this.#attrName();
       if (step !== undefined) path.push(step);
-      if (step === undefined || this.#tok.kind !== t.T_DOT) break;
+      if (step === undefined || !this.#at(t.T_DOT)) break;
       this.#tok.next();
     }
     if (path.length === 0) path.push({ name: undefined, expr: { kind: "error", from: this.#tok.from, to: this.#tok.from }, from: this.#tok.from, to: this.#tok.from });
@@ -678,7 +527,7 @@ class Parser {
       return { name, expr: undefined, from, to };
     }
     if (kind === t.T_STRING) {
-      const expr = this.#stringOf(this.#stringParts(), from);
+      const expr = this.#stringOf(stringParts(this.#literals), from);
       return expr.kind === "string" ? { name: this.#intern(expr.value), expr: undefined, from, to: expr.to } : { name: undefined, expr, from, to: expr.to };
     }
     if (kind === t.T_DOLLAR_BRACE) {
@@ -697,10 +546,10 @@ class Parser {
   #bindings(from: number, recursive: boolean, end: number): { -readonly [K in keyof AttrsExpr]: AttrsExpr[K] } {
     const tok = this.#tok;
     const attrs = emptyAttrs(from, recursive);
-    while (tok.kind !== end && tok.kind !== t.T_EOF) {
+    while (!this.#at(end) && !this.#at(t.T_EOF)) {
       const start = tok.from;
-      if (tok.kind === t.T_INHERIT) this.#inherit(attrs);
-      else if (tok.kind === t.T_ID || tok.kind === t.T_OR || tok.kind === t.T_STRING || tok.kind === t.T_DOLLAR_BRACE) {
+      if (this.#at(t.T_INHERIT)) this.#inherit(attrs);
+      else if (this.#at(t.T_ID) || this.#at(t.T_OR) || this.#at(t.T_STRING) || this.#at(t.T_DOLLAR_BRACE)) {
         const path = this.#attrPath();
         this.#expect(t.T_ASSIGN);
         const value = this.#expr();
@@ -719,8 +568,8 @@ class Parser {
   /** Skips to just after the next `;`, or to what may close the set. */
   #recover(end: number): void {
     const tok = this.#tok;
-    while (tok.kind !== t.T_EOF && tok.kind !== end && tok.kind !== t.T_RBRACE && tok.kind !== t.T_RPAREN && tok.kind !== t.T_IN) {
-      const semi = tok.kind === t.T_SEMI;
+    while (!this.#at(t.T_EOF) && !this.#at(end) && !this.#at(t.T_RBRACE) && !this.#at(t.T_RPAREN) && !this.#at(t.T_IN)) {
+      const semi = this.#at(t.T_SEMI);
       tok.next();
       if (semi) return;
     }
@@ -730,12 +579,12 @@ class Parser {
     const tok = this.#tok;
     tok.next();
     let source: number | undefined;
-    if (tok.kind === t.T_LPAREN) {
+    if (this.#at(t.T_LPAREN)) {
       tok.next();
       source = attrs.sources.push(this.#expr()) - 1;
       this.#expect(t.T_RPAREN);
     }
-    while (tok.kind !== t.T_SEMI) {
+    while (!this.#at(t.T_SEMI)) {
       const step = this.#attrName();
       if (step === undefined) return this.#recover(t.T_RBRACE);
       const { from, to, name } = step;
@@ -750,27 +599,5 @@ class Parser {
       addDef(attrs, name, def, () => name, this.#duplicate);
     }
     tok.next();
-  }
-}
-
-/** Whether a token can start an operand of an application or a list item. */
-function startsOperand(kind: number): boolean {
-  switch (kind) {
-    case t.T_ID:
-    case t.T_INT:
-    case t.T_FLOAT:
-    case t.T_STRING:
-    case t.T_IND_STRING:
-    case t.T_PATH:
-    case t.T_SEARCH_PATH:
-    case t.T_URI:
-    case t.T_LPAREN:
-    case t.T_REC:
-    case t.T_LET:
-    case t.T_LBRACE:
-    case t.T_LBRACKET:
-      return true;
-    default:
-      return false;
   }
 }

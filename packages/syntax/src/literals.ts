@@ -1,0 +1,147 @@
+/*
+Strings and paths, scanned character by character from behind their opening token, because `${` nests whole expressions in them. The rules are
+those of the STRING, IND_STRING and INPATH states of C++ Nix's lexer.l.
+*/
+
+import type { ByteString } from "@firn/base";
+import type { DiagnosticCode } from "./diagnostic.ts";
+import { appendText, type IndentedPart, normalizeLineEnds, unescape } from "./strings.ts";
+import { endOfPathPart, type Tokenizer } from "./tokenizer.ts";
+import type { Expr } from "./tree.ts";
+
+/** What scanning a literal needs of the parser. */
+export type LiteralHost = {
+  readonly source: ByteString;
+  readonly tok: Tokenizer;
+  /** Parses the expression of the `${` at this offset; `end` is where the text goes on behind its `}`. */
+  readonly interpolation: (at: number) => { readonly expr: Expr; readonly end: number };
+  readonly report: (code: DiagnosticCode, message: string, from: number, to: number) => void;
+};
+
+function unterminated(host: LiteralHost, from: number): void {
+  const end = host.source.length;
+  host.report("syntax", "syntax error, unexpected end of file, expecting '\"'", from, end);
+}
+
+/** The parts of a "…" string whose opening is the current token; moves on behind its end. */
+export function stringParts(host: LiteralHost): Expr[] {
+  const source = host.source;
+  const open = host.tok.from;
+  const parts: Expr[] = [];
+  let at = host.tok.to;
+  let run = at;
+  let text = "";
+  let textFrom = at;
+  const flush = (to: number) => {
+    if (text !== "") appendText(parts, text, textFrom, to);
+    text = "";
+  };
+  for (;;) {
+    const c = at < source.length ? source.charCodeAt(at) : -1;
+    if (c === 34 || c === -1) {
+      text += normalizeLineEnds(source.slice(run, at));
+      flush(at);
+      if (c === -1) unterminated(host, open);
+      host.tok.seek(c === -1 ? at : at + 1);
+      return parts;
+    }
+    if (c === 92) {
+      text += normalizeLineEnds(source.slice(run, at));
+      if (at + 1 < source.length) text += unescape(source.charCodeAt(at + 1));
+      at += 2;
+      run = at;
+    } else if (c === 36) {
+      const d = at + 1 < source.length ? source.charCodeAt(at + 1) : -1;
+      if (d === 123) {
+        text += normalizeLineEnds(source.slice(run, at));
+        flush(at);
+        const { expr, end } = host.interpolation(at);
+        parts.push(expr);
+        at = end;
+        run = at;
+        textFrom = at;
+      } else at += d === 34 || d === 92 || d === -1 ? 1 : 2;
+    } else at++;
+  }
+}
+
+/** The parts of a ''…'' string whose opening is the current token, as written. */
+export function indentedParts(host: LiteralHost): IndentedPart[] {
+  const source = host.source;
+  const open = host.tok.from;
+  const parts: IndentedPart[] = [];
+  let at = host.tok.to;
+  // A first line of nothing but spaces does not belong to the text.
+  let first = at;
+  while (source.charCodeAt(first) === 32) first++;
+  if (source.charCodeAt(first) === 10) at = first + 1;
+  let run = at;
+  const flush = (to: number) => {
+    if (to > run) parts.push({ text: source.slice(run, to), indentation: true, from: run, to });
+  };
+  const escape = (text: string, length: number) => {
+    flush(at);
+    parts.push({ text, indentation: false, from: at, to: at + length });
+    at += length;
+    run = at;
+  };
+  for (;;) {
+    const c = at < source.length ? source.charCodeAt(at) : -1;
+    if (c === -1) {
+      flush(at);
+      unterminated(host, open);
+      host.tok.seek(at);
+      return parts;
+    }
+    const d = source.charCodeAt(at + 1);
+    if (c === 36) {
+      if (d === 123) {
+        flush(at);
+        const { expr, end } = host.interpolation(at);
+        parts.push({ text: undefined, expr });
+        at = end;
+        run = at;
+      } else if (d === 39) escape("$", 1);
+      else at += 2;
+    } else if (c === 39) {
+      if (d === 39) {
+        const e = source.charCodeAt(at + 2);
+        if (e === 36) escape("$", 3);
+        else if (e === 39) escape("''", 3);
+        else if (e === 92 && at + 3 < source.length) escape(unescape(source.charCodeAt(at + 3)), 4);
+        else {
+          flush(at);
+          host.tok.seek(at + 2);
+          return parts;
+        }
+      } else if (d === 36) escape("'", 1);
+      else at += 2;
+    } else at++;
+    if (at > source.length) at = source.length;
+  }
+}
+
+/** The path literal whose first piece is the current token. */
+export function pathLiteral(host: LiteralHost): Expr {
+  const tok = host.tok;
+  const source = host.source;
+  const from = tok.from;
+  let at = endOfPathPart(source, tok.to);
+  const first: Expr = { kind: "path", text: source.slice(from, at), from, to: at };
+  const parts: Expr[] = [first];
+  let literalEnd = at;
+  while (source.charCodeAt(at) === 36 && source.charCodeAt(at + 1) === 123) {
+    const { expr, end } = host.interpolation(at);
+    parts.push(expr);
+    at = endOfPathPart(source, end);
+    literalEnd = at > end ? at : -1;
+    if (at > end) appendText(parts, source.slice(end, at), end, at);
+  }
+  tok.seek(at);
+  if (literalEnd > 0 && source.charCodeAt(literalEnd - 1) === 47) {
+    host.report("path", "path has a trailing slash", from, at);
+    return { kind: "error", from, to: at };
+  }
+  return parts.length === 1 ? first : { kind: "interpolation", parts, path: true, from, to: at };
+}
+

@@ -1,0 +1,23 @@
+/*
+The way into the parser, with a tree whatever the source is, or with a tree or nothing.
+*/
+
+import type { ByteString } from "@firn/base";
+import { type Diagnostic, SyntaxFailure } from "./diagnostic.ts";
+import { type ParseOptions, Parser } from "./parser.ts";
+import type { Expr } from "./tree.ts";
+
+export type ParseResult = { readonly tree: Expr; readonly diagnostics: readonly Diagnostic[] };
+
+/** Parses a whole source. Never throws for bad input. */
+export function parse(source: ByteString, options: ParseOptions = {}): ParseResult {
+  const parser = new Parser(source, options);
+  return { tree: parser.wholeSource(), diagnostics: parser.diagnostics };
+}
+
+/** Parses a whole source, or throws SyntaxFailure for its first diagnostic. */
+export function parseOrThrow(source: ByteString, options: ParseOptions = {}): Expr {
+  const { tree, diagnostics } = parse(source, options);
+  if (diagnostics.length > 0) throw new SyntaxFailure(diagnostics[0]);
+  return tree;
+}
