@@ -1,0 +1,83 @@
+/*
+Arithmetic as functions: `builtins.add` and its kin, bits of 64-bit integers, rounding of floats.
+*/
+
+import { arithmetic, type ArithmeticOp, makeInt } from "../arithmetic.ts";
+import { forceInt } from "../coerce.ts";
+import { lessThan } from "../compare.ts";
+import { EvalError } from "../error.ts";
+import { formatFloatShown } from "../float.ts";
+import { force } from "../machine.ts";
+import { typeError } from "../type-name.ts";
+import { type Lazy, NixFloat, type Value } from "../value.ts";
+import { type BuiltinDefinition, builtin } from "./definition.ts";
+
+/** 2^63: the first float above the 64-bit integers. */
+const INT_END = 2 ** 63;
+const SAFE = Number.MAX_SAFE_INTEGER;
+
+function calculate(name: string, op: ArithmeticOp): BuiltinDefinition {
+  return builtin(name, (left: Lazy, right: Lazy) => arithmetic(op, force(left), force(right), 0));
+}
+
+/** `quick` is for two 32-bit integers; the signs of all others go through bigints, which have two's complement of any width. */
+function bitwise(name: string, quick: (a: number, b: number) => number, wide: (a: bigint, b: bigint) => bigint): BuiltinDefinition {
+  return builtin(name, (left: Lazy, right: Lazy) => {
+    const a = forceInt(left);
+    const b = forceInt(right);
+    if (a === Number(a) && b === Number(b) && (a | 0) === a && (b | 0) === b) return quick(a, b);
+    return makeInt(wide(BigInt(a), BigInt(b)));
+  });
+}
+
+/**
+ * A rounding function to an integer. As in C++ Nix (`prim_ceil`) integers go through a float too, so those above 2^53 come out
+ * as the nearest float, and those that are then no 64-bit integer are an error.
+ */
+function rounding(name: string, round: (value: number) => number): BuiltinDefinition {
+  return builtin(name, (arg: Lazy) => {
+    const value = force(arg);
+    if (typeof value === "number") return value;
+    const rounded = round(floatOf(value));
+    if (!(rounded >= -INT_END && rounded < INT_END)) {
+      const what = value instanceof NixFloat ? `NixFloat argument ${formatFloatShown(value.value)}` : `NixInt argument ${value}`;
+      throw new EvalError("arithmetic", `${what} is not in the range of NixInt`);
+    }
+    return rounded <= SAFE && rounded >= -SAFE ? rounded + 0 : makeInt(BigInt(rounded));
+  });
+}
+
+function floatOf(value: Value): number {
+  if (value instanceof NixFloat) return value.value;
+  if (typeof value === "bigint") return Number(value);
+  throw typeError("expected a float but found", value);
+}
+
+/** `add sub mul div lessThan bitAnd bitOr bitXor ceil floor`. */
+export const BITS_BUILTINS: readonly BuiltinDefinition[] = [
+  calculate("add", "+"),
+  calculate("sub", "-"),
+  calculate("mul", "*"),
+  calculate("div", "/"),
+  builtin("lessThan", (left: Lazy, right: Lazy) => {
+    const a = force(left);
+    return lessThan(a, force(right));
+  }),
+  bitwise(
+    "bitAnd",
+    (a, b) => a & b,
+    (a, b) => a & b,
+  ),
+  bitwise(
+    "bitOr",
+    (a, b) => a | b,
+    (a, b) => a | b,
+  ),
+  bitwise(
+    "bitXor",
+    (a, b) => a ^ b,
+    (a, b) => a ^ b,
+  ),
+  rounding("ceil", Math.ceil),
+  rounding("floor", Math.floor),
+];

@@ -1,0 +1,197 @@
+/*
+Strings: parts, joining, replacing, file name parts, hashes. All of it counts bytes. A result keeps the context of everything it was made
+of, also where no char of it is left: `substring 0 0 drv` is how nixpkgs takes a context along.
+*/
+
+import { type ByteString, messageOf } from "@firn/base";
+import { hashByteStringHex, type HashFormat, HashError, isHashAlgorithm, type HashAlgorithm, parseHash, printHash } from "@firn/hash";
+import type { Attrs } from "../attrs.ts";
+import {
+  coerceToString,
+  contextOfString,
+  forceAttrs,
+  forceInt,
+  forceList,
+  forceString,
+  forceText,
+  forceTextWithoutContext,
+  makeString,
+  type StringValue,
+  textOfString,
+} from "../coerce.ts";
+import { uniteContexts } from "../context.ts";
+import { EvalError } from "../error.ts";
+import { force } from "../machine.ts";
+import { parentPath } from "../path.ts";
+import { type Lazy, PathValue } from "../value.ts";
+import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";
+
+const HASH_FORMATS: Readonly<Record<string, HashFormat>> = { base16: "base16", nix32: "nix32", base32: "nix32", base64: "base64", sri: "sri" };
+
+/** `value` as a string, paths copied to the store: what most string functions take. */
+export function coerceArgument(value: Lazy): StringValue {
+  return coerceToString(force(value), "natural", "copy");
+}
+
+function substring(from: Lazy, length: Lazy, string: Lazy): StringValue {
+  const start = forceInt(from);
+  if (start < 0) throw new EvalError("invalid-value", "negative start position in 'substring'");
+  const count = forceInt(length);
+  const whole = coerceArgument(string);
+  const text = textOfString(whole);
+  const at = Number(start);
+  const end = count < 0 ? text.length : at + Number(count);
+  return makeString(at >= text.length ? "" : text.slice(at, end), contextOfString(whole));
+}
+
+function concatStringsSep(separator: Lazy, list: Lazy): StringValue {
+  const between = forceString(separator);
+  const items = forceList(list);
+  const gap = textOfString(between);
+  let context = contextOfString(between);
+  let text = "";
+  for (let i = 0; i < items.length; i++) {
+    const item = force(items[i]);
+    if (i > 0) text += gap;
+    if (typeof item === "string") {
+      text += item;
+      continue;
+    }
+    const string = coerceToString(item, "natural", "copy");
+    text += textOfString(string);
+    context = uniteContexts(context, contextOfString(string));
+  }
+  return makeString(text, context);
+}
+
+/** The strings to look for: `byFirst[char]` lists, ascending, those that can match before that char, empty ones among them. */
+type Needles = { readonly texts: readonly ByteString[]; readonly byFirst: readonly (readonly number[])[]; readonly firstEmpty: number };
+
+const NONE: readonly number[] = [];
+/** nixpkgs calls `replaceStrings` with the same few lists all the time (`toLower`, `escapeShellArg`). */
+const needlesOfList = new WeakMap<Lazy[], Needles>();
+
+function needlesOf(list: Lazy[]): Needles {
+  const known = needlesOfList.get(list);
+  if (known !== undefined) return known;
+  const texts = list.map(forceText);
+  const firstEmpty = texts.indexOf("");
+  const byFirst: number[][] = [];
+  for (let i = 0; i < texts.length; i++) {
+    if (firstEmpty >= 0 && i > firstEmpty) break; // the empty string matches everywhere, so later ones never get their turn
+    if (texts[i] === "") continue;
+    const first = texts[i].charCodeAt(0);
+    if (byFirst[first] === undefined) byFirst[first] = [];
+    byFirst[first].push(i);
+  }
+  const needles = { texts, byFirst, firstEmpty };
+  needlesOfList.set(list, needles);
+  return needles;
+}
+
+function findNeedle(needles: Needles, text: ByteString, at: number): number {
+  if (at < text.length) {
+    const candidates = needles.byFirst[text.charCodeAt(at)] ?? NONE;
+    for (let i = 0; i < candidates.length; i++) {
+      const needle = needles.texts[candidates[i]];
+      if (needle.length === 1 || text.startsWith(needle, at)) return candidates[i];
+    }
+  }
+  return needles.firstEmpty;
+}
+
+/** At each place the first needle that matches is replaced; an empty one puts its replacement before the char and steps over it. */
+function replaceStrings(from: Lazy, to: Lazy, string: Lazy): StringValue {
+  const fromList = forceList(from);
+  const toList = forceList(to);
+  if (fromList.length !== toList.length) {
+    throw new EvalError("invalid-value", "'from' and 'to' arguments passed to builtins.replaceStrings have different lengths");
+  }
+  const needles = needlesOf(fromList);
+  const whole = forceString(string);
+  const text = textOfString(whole);
+  let context = contextOfString(whole);
+  let result = "";
+  let kept = 0; // text from here on to `at` is not yet in the result
+  for (let at = 0; at <= text.length; ) {
+    const found = findNeedle(needles, text, at);
+    if (found < 0) {
+      at++;
+      continue;
+    }
+    const replacement = forceString(toList[found]);
+    context = uniteContexts(context, contextOfString(replacement));
+    result += text.slice(kept, at) + textOfString(replacement);
+    const length = needles.texts[found].length;
+    kept = at + length;
+    at += length === 0 ? 1 : length;
+  }
+  return makeString(result + text.slice(kept), context);
+}
+
+/** What follows the last slash, one slash at the end aside. Follows `legacyBaseNameOf`. */
+function baseNameOf(arg: Lazy): StringValue {
+  const string = coerceToString(force(arg), "natural", "text");
+  const text = textOfString(string);
+  const end = text.length > 1 && text.endsWith("/") ? text.length - 1 : text.length;
+  const name = text.slice(end === 0 ? 0 : text.lastIndexOf("/", end - 1) + 1, end);
+  return makeString(name, contextOfString(string));
+}
+
+function dirOf(arg: Lazy): StringValue | PathValue {
+  const value = force(arg);
+  if (value instanceof PathValue) return new PathValue(value.tree, parentPath(value.path));
+  const string = coerceToString(value, "natural", "text");
+  const text = textOfString(string);
+  const slash = text.lastIndexOf("/");
+  return makeString(slash < 0 ? "." : slash === 0 ? "/" : text.slice(0, slash), contextOfString(string));
+}
+
+function hashString(algorithmName: Lazy, string: Lazy): ByteString {
+  const algorithm = hashAlgorithm(algorithmName);
+  return hashByteStringHex(algorithm, forceText(string));
+}
+
+/** A hash algorithm by name; for `hashFile` as well. BLAKE3 is an experimental feature of C++ Nix and refused like an unknown name. */
+export function hashAlgorithm(name: Lazy): HashAlgorithm {
+  const text = forceTextWithoutContext(name);
+  if (!isHashAlgorithm(text) || text === "blake3") throw new EvalError("invalid-value", `unknown hash algorithm '${text}'`);
+  return text;
+}
+
+function convertHash(arg: Lazy): ByteString {
+  const args = forceAttrs(arg);
+  const hash = forceTextWithoutContext(attribute(args, "hash"));
+  const algorithmArg = args.get("hashAlgo");
+  const algorithm = algorithmArg === undefined ? undefined : hashAlgorithm(algorithmArg);
+  const formatName = forceTextWithoutContext(attribute(args, "toHashFormat"));
+  if (!Object.hasOwn(HASH_FORMATS, formatName)) {
+    const message = `unknown hash format '${formatName}', expect 'base16', 'base32', 'base64', or 'sri'`;
+    throw new EvalError("invalid-value", message);
+  }
+  try {
+    return printHash(parseHash(hash, algorithm), HASH_FORMATS[formatName], false);
+  } catch (thrown) {
+    if (thrown instanceof HashError) throw new EvalError("invalid-value", messageOf(thrown), 0, thrown);
+    throw thrown;
+  }
+}
+
+function attribute(args: Attrs, name: string): Lazy {
+  const value = args.get(name);
+  if (value === undefined) throw new EvalError("missing-attribute", `attribute '${name}' missing`);
+  return value;
+}
+
+/** `substring stringLength concatStringsSep replaceStrings toString baseNameOf dirOf hashString convertHash`. */
+export const STRING_BUILTINS: readonly BuiltinDefinition[] = [
+  builtin("substring", substring),
+  builtin("stringLength", (string: Lazy) => textOfString(coerceArgument(string)).length),
+  builtin("concatStringsSep", concatStringsSep),
+  builtin("replaceStrings", replaceStrings),
+  globalBuiltin("toString", (arg: Lazy) => coerceToString(force(arg), "more", "text")),
+  globalBuiltin("baseNameOf", baseNameOf),
+  globalBuiltin("dirOf", dirOf),
+  builtin("hashString", hashString),
+  builtin("convertHash", convertHash),
+];
