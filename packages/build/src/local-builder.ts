@@ -312,10 +312,7 @@ class LocalBuilder implements BuildService {
     let logDigest: Digest | undefined;
     try {
       logDigest = await this.#keepLog(log, lease);
-      for (const holder of entry.leases) {
-        await this.#parts.blobs.has(logDigest, { lease: holder });
-        for (const { node } of outputs) await this.#hold(node, { lease: holder });
-      }
+      for (const holder of entry.leases) await this.#holdFor(holder, logDigest, outputs);
     } catch (thrown) {
       if (end.reason === "succeeded") end = { reason: "infrastructure", why: `storing the log: ${messageOf(thrown)}` };
     }
@@ -349,6 +346,16 @@ class LocalBuilder implements BuildService {
       at += bytes.length;
     }
     return await writer.close();
+  }
+
+  /** A lease that ended meanwhile holds nothing any more, which is its owner's wish. */
+  async #holdFor(lease: Lease, log: Digest, outputs: readonly AttemptOutput[]): Promise<void> {
+    try {
+      await this.#parts.blobs.has(log, { lease });
+      for (const { node } of outputs) await this.#hold(node, { lease });
+    } catch (thrown) {
+      if (!(thrown instanceof CastoreError && thrown.code === "closed")) throw thrown;
+    }
   }
 
   #forgetOldest(): void {

@@ -32,7 +32,7 @@ const bad: [what: string, field: string, change: Partial<Recipe>][] = [
   ["unsorted inputs", "inputs", inputs("nix/b", "nix/a")],
   ["an input twice", "inputs", inputs("nix/a", "nix/a")],
   ["an input below another", "inputs", inputs("nix/a", "nix/a-b", "nix/a/c")],
-  ["a bad digest", "inputs", { inputs: [{ path: "nix/a", node: { ...directoryNode, digest: "x" as Digest } }] }],
+  ["a bad digest", "inputs", { inputs: [{ path: "nix/a", node: { ...directoryNode, digest: "x" as Digest } as never }] }],
   ["a negative size", "inputs", { inputs: [{ path: "nix/a", node: { ...fileNode, size: -1 } as never }] }],
   ["a fraction as output", "inputs", { inputs: [{ path: "nix/a", recipe: digestA, output: 0.5 }] }],
   ["unsorted variables", "env", { env: [{ name: "b", value: "" }, { name: "a", value: "" }] }],
