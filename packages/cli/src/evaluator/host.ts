@@ -1,0 +1,96 @@
+/*
+The evaluator's thread, seen from the main one. Evaluation is synchronous and recurses deeply, so it has a thread of its own with a big
+stack; this side starts it, hands it jobs one at a time, and passes on what it posts meanwhile.
+*/
+
+import { Worker } from "node:worker_threads";
+import { FirnError } from "@firn/base";
+import type { PendingObject } from "@firn/glue";
+import type { EvalJob, EvalResult, EvaluatorSettings, FailureData, WorkerMessage, WorkerStart } from "./job.ts";
+
+declare const __FIRN_BUNDLED__: boolean | undefined;
+
+const STACK_MEGABYTES = 256;
+const YOUNG_GENERATION_MEGABYTES = 192;
+const OLD_GENERATION_MEGABYTES = 16_384;
+
+/** An evaluation that failed. `code` is an EvalErrorCode; `message` is ready to be shown, a byte string. */
+export class EvalFailure extends FirnError {
+  readonly data: FailureData;
+  constructor(data: FailureData) {
+    super(data.code, data.message);
+    this.data = data;
+  }
+}
+
+export type RequestOptions = {
+  readonly signal?: AbortSignal;
+  /** Gets what the evaluation wants stored; without it nothing is posted. */
+  readonly onPending?: (objects: readonly PendingObject[]) => void;
+  readonly onLog?: (kind: "trace" | "warning", text: string) => void;
+};
+
+export class EvaluatorHost {
+  readonly #worker: Worker;
+  readonly #cancelWord = new SharedArrayBuffer(4);
+  #busy = false;
+
+  constructor(settings: EvaluatorSettings) {
+    const bundled = typeof __FIRN_BUNDLED__ !== "undefined";
+    const start: WorkerStart = { settings, cancelWord: this.#cancelWord };
+    this.#worker = new Worker(new URL(bundled ? "eval-worker.cjs" : "worker.ts", import.meta.url), {
+      workerData: start,
+      resourceLimits: {
+        stackSizeMb: STACK_MEGABYTES,
+        maxYoungGenerationSizeMb: YOUNG_GENERATION_MEGABYTES,
+        maxOldGenerationSizeMb: OLD_GENERATION_MEGABYTES,
+      },
+    });
+  }
+
+  /** Runs one job. Rejects with EvalFailure, or with the signal's reason. Jobs must not overlap. */
+  request(job: EvalJob, options: RequestOptions = {}): Promise<EvalResult> {
+    if (this.#busy) throw new Error("an evaluation is under way");
+    this.#busy = true;
+    const { signal, onPending, onLog } = options;
+    const cancel = new Int32Array(this.#cancelWord);
+    return new Promise<EvalResult>((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        this.#worker.removeAllListeners();
+        signal?.removeEventListener("abort", onAbort);
+        this.#busy = false;
+        finish();
+      };
+      const onAbort = () => Atomics.store(cancel, 0, 1);
+      this.#worker.on("message", (message: WorkerMessage) => {
+        switch (message.type) {
+          case "pending":
+            onPending?.(message.objects);
+            return;
+          case "log":
+            onLog?.(message.kind, message.text);
+            return;
+          case "result":
+            return settle(() => resolve(message.result));
+          case "failure":
+            return settle(() => reject(signal?.aborted ? signal.reason : new EvalFailure(message.failure)));
+        }
+      });
+      this.#worker.on("error", (thrown: Error & { code?: string }) => settle(() => reject(workerFailure(thrown))));
+      this.#worker.on("exit", () => settle(() => reject(new Error("the evaluator's thread ended by itself"))));
+      signal?.addEventListener("abort", onAbort, { once: true });
+      Atomics.store(cancel, 0, signal?.aborted ? 1 : 0);
+      this.#worker.postMessage({ job, collect: onPending !== undefined });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}
+
+function workerFailure(thrown: Error & { code?: string }): Error {
+  if (thrown.code !== "ERR_WORKER_OUT_OF_MEMORY") return thrown;
+  const summary = `the evaluation needs more than ${OLD_GENERATION_MEGABYTES} MB of memory`;
+  return new EvalFailure({ code: "limit", summary, message: `error: ${summary}` });
+}

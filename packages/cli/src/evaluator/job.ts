@@ -1,0 +1,75 @@
+/*
+What is asked of the evaluator's thread, and what it answers: plain data, because it crosses threads. Texts are byte strings.
+*/
+
+import type { SearchPathEntry } from "@firn/eval";
+import type { PendingObject } from "@firn/glue";
+
+/** What all evaluations of a host share. */
+export type EvaluatorSettings = {
+  readonly storeDir: string;
+  readonly searchPath: readonly SearchPathEntry[];
+  readonly system: string;
+  readonly homeDirectory: string | undefined;
+  /** Values for `builtins.getEnv`. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Seconds since 1970, for `builtins.currentTime`. */
+  readonly currentTime: number;
+  /** The local store to read below the store directory from; undefined: nothing is there. */
+  readonly localStore: string | undefined;
+  readonly callDepthMax?: number;
+  readonly showTrace?: boolean;
+};
+
+export type EvalSource =
+  | { readonly kind: "file"; /** Absolute. */ readonly path: string }
+  | { readonly kind: "expression"; readonly text: string; /** Absolute; for relative paths. */ readonly baseDirectory: string };
+
+export type EvalArgument = { readonly name: string; readonly kind: "expr" | "string"; readonly value: string };
+
+export type EvalOutput =
+  | { readonly kind: "value"; readonly strict: boolean; readonly format: "nix" | "json" | "raw" | "xml" }
+  | { readonly kind: "derivations" }
+  | { readonly kind: "parse" };
+
+export type EvalJob = {
+  readonly source: EvalSource;
+  /** `a.b."c.d".0`; none means the whole value. */
+  readonly attrPaths: readonly string[];
+  readonly args: readonly EvalArgument[];
+  readonly output: EvalOutput;
+};
+
+export type EvaluatedDerivation = {
+  /** Where it was found; empty for the whole value. */
+  readonly attrPath: string;
+  readonly name: string;
+  /** Absolute store path. */
+  readonly drvPath: string;
+  readonly outputs: readonly { readonly name: string; readonly path: string }[];
+  /** The output that was selected (`hello.dev`): `out` or the first, unless chosen. */
+  readonly outputName: string;
+};
+
+export type EvalResult =
+  /** One text per attribute path, without a line end. */
+  | { readonly kind: "printed"; readonly texts: readonly string[] }
+  | { readonly kind: "derivations"; readonly derivations: readonly EvaluatedDerivation[] };
+
+/** A failure as data: `message` is the whole text for a person, excerpt included, byte string. */
+export type FailureData = {
+  readonly code: string;
+  readonly summary: string;
+  readonly message: string;
+  readonly position?: { readonly file: string; readonly line: number; readonly column: number };
+};
+
+/** From the thread. */
+export type WorkerMessage =
+  | { readonly type: "pending"; readonly objects: readonly PendingObject[] }
+  | { readonly type: "log"; readonly kind: "trace" | "warning"; readonly text: string }
+  | { readonly type: "result"; readonly result: EvalResult }
+  | { readonly type: "failure"; readonly failure: FailureData };
+
+/** To the thread, at its start: settings, and the word that stops an evaluation when it is not 0. */
+export type WorkerStart = { readonly settings: EvaluatorSettings; readonly cancelWord: SharedArrayBuffer };

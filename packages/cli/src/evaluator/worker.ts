@@ -1,0 +1,83 @@
+/*
+The evaluator's thread: one evaluator for its life, one job at a time. What the evaluation wants stored is posted in batches while it runs; nothing
+is waited for. Reads of the store are synchronous, like all reads here.
+*/
+
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { assert } from "@firn/base";
+import { openLocalStoreSync } from "@firn/backend-local";
+import { EvalError, Evaluator } from "@firn/eval";
+import { EvalStore, type PendingObject, storeBuiltins, StoreIo } from "@firn/glue";
+import { useNodeKernels } from "@firn/hash/node";
+import { DiskFiles } from "./disk-files.ts";
+import type { EvalJob, FailureData, WorkerMessage, WorkerStart } from "./job.ts";
+import { runJob } from "./run-job.ts";
+import { renderError } from "./render-error.ts";
+import { SyncStoreFiles } from "./sync-store-files.ts";
+
+const BATCH_OBJECTS = 256;
+
+assert(parentPort !== null, "worker.ts runs in a worker thread");
+const port: MessagePort = parentPort;
+const { settings, cancelWord }: WorkerStart = workerData;
+
+useNodeKernels();
+// Errors are ordinary results here; their JavaScript stacks would cost time and are never shown.
+if (!process.env.FIRN_DEBUG) Error.stackTraceLimit = 0;
+
+let collect = false;
+let batch: PendingObject[] = [];
+
+function post(message: WorkerMessage): void {
+  port.postMessage(message);
+}
+
+function flush(): void {
+  if (batch.length > 0) post({ type: "pending", objects: batch });
+  batch = [];
+}
+
+const files = new DiskFiles();
+const syncStore = settings.localStore === undefined ? undefined : openLocalStoreSync(settings.localStore);
+const store = new EvalStore({
+  storeDir: settings.storeDir,
+  files,
+  ...(syncStore === undefined ? {} : { store: new SyncStoreFiles(syncStore, settings.storeDir) }),
+  onPending: (object) => {
+    if (!collect) return;
+    batch.push(object);
+    if (batch.length >= BATCH_OBJECTS) flush();
+  },
+});
+const io = new StoreIo({
+  store,
+  environment: (name) => settings.environment[name] ?? "",
+  log: (kind, text) => post({ type: "log", kind, text }),
+});
+const evaluator = new Evaluator({
+  io,
+  builtins: storeBuiltins(store),
+  searchPath: settings.searchPath,
+  currentSystem: settings.system,
+  currentTime: settings.currentTime,
+  cancelWord: new Int32Array(cancelWord),
+  ...(settings.homeDirectory === undefined ? {} : { homeDirectory: settings.homeDirectory }),
+  ...(settings.callDepthMax === undefined ? {} : { callDepthMax: settings.callDepthMax }),
+});
+
+function failureOf(thrown: unknown): FailureData {
+  if (thrown instanceof EvalError) return renderError(thrown, evaluator.positions, settings.showTrace === true);
+  throw thrown;
+}
+
+port.on("message", (request: { readonly job: EvalJob; readonly collect: boolean }) => {
+  collect = request.collect;
+  try {
+    const result = evaluator.run(() => runJob(evaluator, request.job));
+    flush();
+    post({ type: "result", result });
+  } catch (thrown) {
+    batch = [];
+    post({ type: "failure", failure: failureOf(thrown) });
+  }
+});

@@ -1,0 +1,96 @@
+/*
+Builtins about evaluation itself: errors, strictness, traces.
+*/
+
+import { Attrs } from "../attrs.ts";
+import { coerceToString, forceText, textOfString } from "../coerce.ts";
+import { EvalError } from "../error.ts";
+import { intern } from "../intern.ts";
+import { currentIo, force, restoreDepth, savedDepth } from "../machine.ts";
+import { printValue } from "../print.ts";
+import { Shape } from "../shape.ts";
+import { type Lazy, StringWithContext, type Value } from "../value.ts";
+import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";
+
+const TRY_RESULT = new Shape(["success", "value"].map(intern), null);
+
+function tryEval(value: Lazy): Attrs {
+  const depth = savedDepth();
+  try {
+    return new Attrs(TRY_RESULT, [true, force(value)]);
+  } catch (thrown) {
+    if (!(thrown instanceof EvalError) || !thrown.catchable) throw thrown;
+    restoreDepth(depth);
+    return new Attrs(TRY_RESULT, [false, false]);
+  }
+}
+
+/** Forces everything inside; each set and list once, so that cycles end. */
+export function deepForce(value: Lazy, seen = new Set<object>()): Value {
+  const forced = force(value);
+  if (Array.isArray(forced)) {
+    if (!seen.has(forced)) {
+      seen.add(forced);
+      for (const item of forced) deepForce(item, seen);
+    }
+  } else if (forced instanceof Attrs && !seen.has(forced)) {
+    seen.add(forced);
+    const { shape, values } = forced.flat();
+    for (let i = 0; i < values.length; i++) {
+      try {
+        deepForce(values[i], seen);
+      } catch (thrown) {
+        if (thrown instanceof EvalError) {
+          thrown.addTrace(`while evaluating the attribute '${shape.names[i]}'`, forced.positionOf(shape.names[i]));
+        }
+        throw thrown;
+      }
+    }
+  }
+  return forced;
+}
+
+function trace(message: Lazy, value: Lazy): Value {
+  const forced = force(message);
+  const text = typeof forced === "string" || forced instanceof StringWithContext ? textOfString(forced) : printValue(forced);
+  currentIo().log("trace", text);
+  return force(value);
+}
+
+function messageOf(value: Lazy): string {
+  return textOfString(coerceToString(force(value), "natural", "text"));
+}
+
+export const CONTROL_BUILTINS: readonly BuiltinDefinition[] = [
+  globalBuiltin("throw", (message: Lazy) => {
+    throw new EvalError("throw", messageOf(message));
+  }),
+  globalBuiltin("abort", (message: Lazy) => {
+    throw new EvalError("abort", `evaluation aborted with the following error message: '${messageOf(message)}'`);
+  }),
+  builtin("tryEval", (value: Lazy) => tryEval(value)),
+  builtin("seq", (first: Lazy, second: Lazy) => {
+    force(first);
+    return force(second);
+  }),
+  builtin("deepSeq", (first: Lazy, second: Lazy) => {
+    deepForce(first);
+    return force(second);
+  }),
+  builtin("trace", (message: Lazy, value: Lazy) => trace(message, value)),
+  // Verbose traces are off unless asked for, which nothing here offers yet.
+  builtin("traceVerbose", (_message: Lazy, value: Lazy) => force(value)),
+  globalBuiltin("break", (value: Lazy) => force(value)),
+  builtin("warn", (message: Lazy, value: Lazy) => {
+    currentIo().log("warning", forceText(message));
+    return force(value);
+  }),
+  builtin("addErrorContext", (message: Lazy, value: Lazy) => {
+    try {
+      return force(value);
+    } catch (thrown) {
+      if (thrown instanceof EvalError) thrown.addTrace(messageOf(message), 0);
+      throw thrown;
+    }
+  }),
+];

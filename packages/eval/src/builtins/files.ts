@@ -1,0 +1,117 @@
+/*
+Builtins that read files, by way of EvalIo.
+*/
+
+import { hashByteStringHex, type HashAlgorithm } from "@firn/hash";
+import { Attrs } from "../attrs.ts";
+import { forceAttrs, forceList, forceTextWithoutContext, forceText, textOfString, coerceToString, forceString } from "../coerce.ts";
+import { EvalError } from "../error.ts";
+import { intern } from "../intern.ts";
+import type { FileKind } from "../io.ts";
+import { currentIo, force } from "../machine.ts";
+import { canonicalPath } from "../path.ts";
+import { coerceToPath, followLinks } from "../path-value.ts";
+import { Shape } from "../shape.ts";
+import { type Lazy, PathValue, StringWithContext } from "../value.ts";
+import { type BuiltinDefinition, builtin } from "./definition.ts";
+import { contextOfStorePaths } from "../path-value.ts";
+
+const HASHES = new Set(["md5", "sha1", "sha256", "sha512"]);
+
+/** The algorithm of that name, or the error a Nix program gets. */
+export function hashAlgorithmOf(name: string): HashAlgorithm {
+  if (!HASHES.has(name)) {
+    throw new EvalError("invalid-value", `unknown hash algorithm '${name}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`);
+  }
+  return name as HashAlgorithm;
+}
+
+function findFile(searchPath: Lazy, name: Lazy): PathValue {
+  const wanted = forceTextWithoutContext(name);
+  for (const item of forceList(searchPath)) {
+    const entry = forceAttrs(item);
+    const prefix = entry.has("prefix") ? forceText(entry.get("prefix") as Lazy) : "";
+    const suffix = matchPrefix(prefix, wanted);
+    if (suffix === undefined) continue;
+    const path = entry.get("path");
+    if (path === undefined) throw new EvalError("missing-attribute", "attribute 'path' missing in an entry of the search path");
+    const value = force(path);
+    const text = value instanceof PathValue ? value.path : textOfString(coerceToString(value, "natural", "text"));
+    if (!text.startsWith("/")) continue;
+    const tree = value instanceof PathValue ? value.tree : currentIo().rootTree;
+    const found = new PathValue(tree, canonicalPath(`${text}/${suffix}`));
+    if (currentIo().kindOf(followLinks(found)) !== undefined) return found;
+  }
+  throw new EvalError("throw", `file '${wanted}' was not found in the Nix search path (add it using $NIX_PATH or -I)`);
+}
+
+/** What is left of `wanted` behind `prefix`, when that is its whole beginning. */
+function matchPrefix(prefix: string, wanted: string): string | undefined {
+  if (prefix === "") return wanted;
+  if (wanted === prefix) return "";
+  return wanted.startsWith(`${prefix}/`) ? wanted.slice(prefix.length + 1) : undefined;
+}
+
+function readFile(path: Lazy) {
+  const from = coerceToPath(path);
+  const text = currentIo().readFile(from);
+  if (text.includes("\0")) {
+    throw new EvalError("invalid-value", `the contents of the file '${from.path}' cannot be represented as a Nix string`);
+  }
+  const context = contextOfStorePaths(from);
+  return context === undefined ? text : new StringWithContext(text, context);
+}
+
+function readDir(path: Lazy): Attrs {
+  const io = currentIo();
+  const entries = [...io.readDirectory(followLinks(coerceToPath(path)))].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+  const shape = new Shape(
+    entries.map(([name]) => intern(name)),
+    null,
+  );
+  return new Attrs(
+    shape,
+    entries.map(([, kind]): FileKind => kind),
+  );
+}
+
+function pathExists(path: Lazy): boolean {
+  const value = force(path);
+  const io = currentIo();
+  // A trailing `/` or `/.` asks for a directory.
+  const text = value instanceof PathValue ? "" : textOfString(coerceToString(value, "natural", "text"));
+  const mustBeDirectory = text.endsWith("/") || text.endsWith("/.");
+  const at = coerceToPath(value);
+  try {
+    const kind = io.kindOf(mustBeDirectory ? followLinks(at) : at);
+    return kind !== undefined && (!mustBeDirectory || kind === "directory");
+  } catch (thrown) {
+    if (thrown instanceof EvalError && thrown.code === "io") return false;
+    throw thrown;
+  }
+}
+
+export const FILE_BUILTINS: readonly BuiltinDefinition[] = [
+  builtin("findFile", (searchPath: Lazy, name: Lazy) => findFile(searchPath, name)),
+  builtin("readFile", (path: Lazy) => readFile(path)),
+  builtin("readDir", (path: Lazy) => readDir(path)),
+  builtin("readFileType", (path: Lazy) => {
+    const at = coerceToPath(path);
+    const kind = currentIo().kindOf(at);
+    if (kind === undefined) throw new EvalError("io", `path '${at.path}' does not exist`);
+    return kind;
+  }),
+  builtin("pathExists", (path: Lazy) => pathExists(path)),
+  builtin("hashFile", (algorithm: Lazy, path: Lazy) => {
+    const name = hashAlgorithmOf(forceTextWithoutContext(algorithm));
+    return hashByteStringHex(name, currentIo().readFile(coerceToPath(path)));
+  }),
+  builtin("getEnv", (name: Lazy) => currentIo().environment(forceTextWithoutContext(name))),
+  builtin("toPath", (path: Lazy) => {
+    const string = forceString(coerceToString(force(path), "natural", "text"));
+    const text = textOfString(string);
+    if (!text.startsWith("/")) throw new EvalError("invalid-value", `string '${text}' doesn't represent an absolute path`);
+    const canonical = canonicalPath(text);
+    return typeof string === "string" ? canonical : new StringWithContext(canonical, string.context);
+  }),
+];

@@ -1,0 +1,230 @@
+/*
+The evaluator: globals, sources and imports around the machine. One evaluator is one world: its `EvalIo`, its settings, its cache of imported
+files. Builtins that need stores come in from outside.
+
+`run` is the only way in: it sets the machine up and turns what may come out into EvalErrors.
+*/
+
+import type { ByteString } from "@firn/base";
+import { type Diagnostic, type Expr, parse } from "@firn/syntax";
+import { Attrs } from "./attrs.ts";
+import { BITS_BUILTINS } from "./builtins/bits.ts";
+import { CONTEXT_BUILTINS } from "./builtins/contexts.ts";
+import { CONTROL_BUILTINS } from "./builtins/control.ts";
+import { type BuiltinDefinition, globalBuiltin } from "./builtins/definition.ts";
+import { FILE_BUILTINS } from "./builtins/files.ts";
+import { JSON_BUILTINS } from "./builtins/json.ts";
+import { LIST_BUILTINS } from "./builtins/lists.ts";
+import { REGEX_BUILTINS } from "./builtins/regex.ts";
+import { SET_BUILTINS } from "./builtins/sets.ts";
+import { STRING_BUILTINS } from "./builtins/strings.ts";
+import { TOML_BUILTINS } from "./builtins/toml.ts";
+import { TYPE_BUILTINS } from "./builtins/types.ts";
+import { XML_BUILTINS } from "./builtins/xml.ts";
+import { forceAttrs } from "./coerce.ts";
+import { compile } from "./compiler.ts";
+import { EvalError } from "./error.ts";
+import type { Instruction } from "./instruction.ts";
+import { intern } from "./intern.ts";
+import type { EvalIo } from "./io.ts";
+import { type CancelWord, call1, enterEvaluation, force, lazily } from "./machine.ts";
+import { parentPath } from "./path.ts";
+import { coerceToPath, followLinks } from "./path-value.ts";
+import { Positions } from "./positions.ts";
+import { Scope } from "./scope.ts";
+import { Shape } from "./shape.ts";
+import { Closure, type Env, type Lazy, PathValue, type SourceTree, type Value } from "./value.ts";
+
+/** The version of C++ Nix whose language this is. */
+export const NIX_VERSION = "2.35.2";
+const LANG_VERSION = 6;
+
+/** One entry of NIX_PATH or -I: `prefix=path`, or a bare path with prefix "". */
+export type SearchPathEntry = { readonly prefix: ByteString; readonly path: ByteString };
+
+export type EvaluatorOptions = {
+  readonly io: EvalIo;
+  /** Builtins beside the pure ones: `derivationStrict`, `path`, …. They may replace one of the same name. */
+  readonly builtins?: readonly BuiltinDefinition[];
+  readonly searchPath?: readonly SearchPathEntry[];
+  /** `builtins.currentSystem`; absent in pure evaluation. */
+  readonly currentSystem?: string;
+  /** `builtins.currentTime` in seconds; absent in pure evaluation. */
+  readonly currentTime?: number;
+  /** For `~/…`. */
+  readonly homeDirectory?: ByteString;
+  readonly callDepthMax?: number;
+  readonly cancelWord?: CancelWord;
+  readonly pipeOperators?: boolean;
+};
+
+const CALL_DEPTH_MAX = 10_000;
+
+export class Evaluator {
+  readonly io: EvalIo;
+  readonly positions = new Positions();
+  /** The value of `builtins`. */
+  readonly builtins: Attrs;
+  readonly #options: EvaluatorOptions;
+  readonly #globals: Map<string, Lazy>;
+  readonly #imports = new Map<SourceTree, Map<ByteString, Value>>();
+
+  constructor(options: EvaluatorOptions) {
+    this.#options = options;
+    this.io = options.io;
+    const definitions = new Map<string, BuiltinDefinition>();
+    for (const definition of [...this.#ownBuiltins(), ...(options.builtins ?? [])]) definitions.set(definition.name, definition);
+    const values = new Map<string, Lazy>();
+    this.#globals = new Map<string, Lazy>();
+    for (const { name, value, global } of definitions.values()) {
+      values.set(name, value);
+      this.#globals.set(global ? name : `__${name}`, value);
+    }
+    values.set("builtins", lazily(() => this.builtins));
+    this.builtins = Attrs.fromMap(values);
+    this.#globals.set("builtins", this.builtins);
+  }
+
+  #ownBuiltins(): BuiltinDefinition[] {
+    const { io, currentSystem, currentTime, searchPath = [] } = this.#options;
+    const constant = (name: string, value: Value, global = false): BuiltinDefinition => ({ name, value, global });
+    const own = [
+      ...TYPE_BUILTINS,
+      ...LIST_BUILTINS,
+      ...SET_BUILTINS,
+      ...CONTROL_BUILTINS,
+      ...FILE_BUILTINS,
+      ...STRING_BUILTINS,
+      ...REGEX_BUILTINS,
+      ...JSON_BUILTINS,
+      ...TOML_BUILTINS,
+      ...XML_BUILTINS,
+      ...BITS_BUILTINS,
+      globalBuiltin("import", (path: Lazy) => this.importPath(coerceToPath(path))),
+      globalBuiltin("scopedImport", (scope: Lazy, path: Lazy) => this.#scopedImport(forceAttrs(scope), coerceToPath(path))),
+      constant("true", true, true),
+      constant("false", false, true),
+      constant("null", null, true),
+      constant("nixVersion", NIX_VERSION),
+      constant("langVersion", LANG_VERSION),
+      constant("storeDir", io.storeDir),
+      constant("nixPath", searchPath.map(searchPathEntry)),
+    ];
+    if (currentSystem !== undefined) own.push(constant("currentSystem", currentSystem));
+    if (currentTime !== undefined) own.push(constant("currentTime", currentTime));
+    return own;
+  }
+
+  /** Runs `work` on the machine. Throws EvalError for everything a program can cause; must not be nested. */
+  run<T>(work: () => T): T {
+    const { cancelWord, callDepthMax = CALL_DEPTH_MAX } = this.#options;
+    enterEvaluation(this.io, this.positions, cancelWord === undefined ? { callDepthMax } : { callDepthMax, cancelWord });
+    try {
+      return work();
+    } catch (thrown) {
+      if (thrown instanceof RangeError && /call stack/i.test(thrown.message)) {
+        throw new EvalError("stack-overflow", "stack overflow (possible infinite recursion)", 0);
+      }
+      throw thrown;
+    }
+  }
+
+  /** The value of an expression given as text; relative paths are relative to `baseDirectory`. Within `run`. */
+  evaluate(source: ByteString, baseDirectory: PathValue, label = "«string»"): Value {
+    const origin = this.positions.add(label, undefined, source.length, () => source);
+    const code = this.#compile(this.#parse(source, origin.base, label), origin, baseDirectory, null);
+    return code.ev(code, TOP);
+  }
+
+  /** The tree of a source that passes every static check. Within `run`. */
+  parse(source: ByteString, baseDirectory: PathValue, label = "«string»"): Expr {
+    const origin = this.positions.add(label, undefined, source.length, () => source);
+    const tree = this.#parse(source, origin.base, label);
+    this.#compile(tree, origin, baseDirectory, null);
+    return tree;
+  }
+
+  /** The value of a file, evaluated at most once; a directory stands for its default.nix. Within `run`. */
+  importPath(path: PathValue): Value {
+    const file = this.#fileOf(path);
+    let cache = this.#imports.get(file.tree);
+    if (cache === undefined) this.#imports.set(file.tree, (cache = new Map()));
+    const known = cache.get(file.path);
+    if (known !== undefined) return known;
+    const code = this.#compileFile(file, null);
+    const value = code.ev(code, TOP);
+    cache.set(file.path, value);
+    return value;
+  }
+
+  #scopedImport(scope: Attrs, path: PathValue): Value {
+    const names = scope.names;
+    const slots = new Map<string, number>();
+    for (let i = 0; i < names.length; i++) slots.set(names[i], i + 1);
+    const code = this.#compileFile(this.#fileOf(path), new Scope(null, slots));
+    const env: Env = [null, ...scope.flat().values];
+    return code.ev(code, env);
+  }
+
+  #fileOf(path: PathValue): PathValue {
+    const at = followLinks(path);
+    if (this.io.kindOf(at) !== "directory") return at;
+    return followLinks(new PathValue(at.tree, at.path === "/" ? "/default.nix" : `${at.path}/default.nix`));
+  }
+
+  #compileFile(file: PathValue, scope: Scope | null): Instruction {
+    const source = this.io.readFile(file);
+    const label = file.tree.label + file.path;
+    const origin = this.positions.add(label, label, source.length, () => this.io.readFile(file));
+    const tree = this.#parse(source, origin.base, label);
+    return this.#compile(tree, origin, new PathValue(file.tree, parentPath(file.path)), scope);
+  }
+
+  #parse(source: ByteString, base: number, label: string): Expr {
+    const { tree, diagnostics } = parse(source, { label, pipeOperators: this.#options.pipeOperators === true });
+    if (diagnostics.length > 0) throw syntaxError(diagnostics[0], base);
+    return tree;
+  }
+
+  #compile(tree: Expr, origin: Parameters<typeof compile>[1]["origin"], baseDirectory: PathValue, scope: Scope | null): Instruction {
+    const { homeDirectory } = this.#options;
+    return compile(tree, { origin, baseDirectory, rootTree: this.io.rootTree, homeDirectory, globals: this.#globals }, scope);
+  }
+
+  /** A function with formals applied to the arguments it names, as the commands do with `--arg`; anything else as it is. Within `run`. */
+  autoCall(value: Value, args: Attrs): Value {
+    if (value instanceof Attrs && value.has("__functor")) {
+      return this.autoCall(call1(force(value.get("__functor") as Lazy), value, 0), args);
+    }
+    if (!(value instanceof Closure) || value.code.formals === null) return value;
+    const { formals, ellipsis } = value.code;
+    if (ellipsis) return call1(value, args, 0);
+    const wanted = new Set(formals.map((formal) => formal.name));
+    const given = new Map<string, Lazy>();
+    args.flat().shape.names.forEach((name, i) => {
+      if (wanted.has(name)) given.set(name, args.values[i]);
+    });
+    for (const formal of formals) {
+      if (formal.fallback === null && !given.has(formal.name)) {
+        throw new EvalError(
+          "missing-argument",
+          `cannot evaluate a function that has an argument without a value ('${formal.name}')\nNix attempted to evaluate a function as a top level expression; in\nthis case it must have its arguments supplied either by default\nvalues, or passed explicitly with '--arg' or '--argstr'.`,
+          formal.pos,
+        );
+      }
+    }
+    return call1(value, Attrs.fromMap(given), 0);
+  }
+}
+
+const TOP: Env = [null];
+
+const SEARCH_PATH_ENTRY = new Shape(["path", "prefix"].map(intern), null);
+
+function searchPathEntry({ prefix, path }: SearchPathEntry): Attrs {
+  return new Attrs(SEARCH_PATH_ENTRY, [path, prefix]);
+}
+
+function syntaxError(diagnostic: Diagnostic, base: number): EvalError {
+  return new EvalError("syntax", diagnostic.message, base + diagnostic.from, diagnostic);
+}

@@ -1,0 +1,45 @@
+// Public, in reading order.
+export { Evaluator, NIX_VERSION } from "./evaluator.ts";
+export type { EvaluatorOptions, SearchPathEntry } from "./evaluator.ts";
+export type { EvalIo, FileKind } from "./io.ts";
+export { EvalError } from "./error.ts";
+export type { EvalErrorCode, TraceFrame } from "./error.ts";
+export { Positions } from "./positions.ts";
+export type { Origin, Position } from "./positions.ts";
+export { Builtin, Closure, NixFloat, PartialApplication, PathValue, StringWithContext, Thunk } from "./value.ts";
+export type { Lazy, SourceTree, Value } from "./value.ts";
+export { Attrs, update } from "./attrs.ts";
+export { parseContextElement, StringContext, uniteContexts } from "./context.ts";
+export type { ContextElement } from "./context.ts";
+export { describeType, typeError, typeOf } from "./type-name.ts";
+export { printValue } from "./print.ts";
+export { quoteString, showName } from "./quote.ts";
+export { showExpr } from "./show-expr.ts";
+export { canonicalPath, lastPart, parentPath, resolvePath } from "./path.ts";
+
+// For those who write builtins.
+export { builtin, globalBuiltin } from "./builtins/definition.ts";
+export type { BuiltinDefinition } from "./builtins/definition.ts";
+export { call1, call2, counters, currentIo, force, lazily, poll } from "./machine.ts";
+export type { CancelWord } from "./machine.ts";
+export {
+  coerceToString,
+  contextOfString,
+  forceAttrs,
+  forceBool,
+  forceFunction,
+  forceInt,
+  forceList,
+  forceString,
+  forceText,
+  forceTextWithoutContext,
+  makeString,
+  textOfString,
+} from "./coerce.ts";
+export type { StringValue } from "./coerce.ts";
+export { coerceToPath, contextOfStorePaths, followLinks } from "./path-value.ts";
+export { deepForce } from "./builtins/control.ts";
+export { hashAlgorithmOf } from "./builtins/files.ts";
+export { requiredAttr } from "./builtins/sets.ts";
+export { valueToJson } from "./builtins/json.ts";
+export { valueToXml } from "./builtins/xml.ts";

@@ -1,0 +1,104 @@
+/*
+What a derivation asks of its builder besides running: attributes read from its environment or, with structured attributes, from its
+JSON. Here is also the list of what Firn does not do: such a derivation is refused by name before anything is built.
+*/
+
+import { type ByteString, textOf } from "@firn/base";
+import { type Derivation, derivationKind, fixedOutputHash, type OutputKind } from "@firn/nix-compat";
+import { GlueError } from "./error.ts";
+import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "./json-value.ts";
+
+/** The environment variable that holds structured attributes. */
+const JSON_VARIABLE = "__json";
+
+/** Reads attributes wherever the derivation keeps them. Follows ParsedDerivation. */
+export class DerivationAttributes {
+  /** The structured attributes, undefined for a derivation without. */
+  readonly structured: JsonObject | undefined;
+  readonly #drv: Derivation;
+
+  /** Throws `invalid-derivation` when the structured attributes are no JSON object. */
+  constructor(drv: Derivation) {
+    this.#drv = drv;
+    const text = drv.env.get(JSON_VARIABLE);
+    if (text === undefined) return;
+    const what = `the structured attributes of derivation '${drv.name}'`;
+    const value = parseJson(text, what);
+    if (!isJsonObject(value)) throw new GlueError("invalid-derivation", `${what} are no object`);
+    this.structured = value;
+  }
+
+  /** Whether the attribute is there at all. */
+  has(name: ByteString): boolean {
+    return this.structured?.has(name) ?? this.#drv.env.has(name);
+  }
+
+  /** JSON's true, or "1" in the environment; absent is false. */
+  flag(name: ByteString): boolean {
+    if (this.structured === undefined) return this.#drv.env.get(name) === "1";
+    const value = this.structured.get(name) ?? false;
+    if (typeof value !== "boolean") throw this.#wrong(name, "a boolean");
+    return value;
+  }
+
+  /** An array of strings, or words between spaces in the environment; absent is empty. */
+  words(name: ByteString): readonly ByteString[] {
+    if (this.structured === undefined) return wordsOf(this.#drv.env.get(name) ?? "");
+    const value: JsonValue = this.structured.get(name) ?? [];
+    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) throw this.#wrong(name, "a list of strings");
+    return value as readonly ByteString[];
+  }
+
+  #wrong(name: string, expected: string): GlueError {
+    return new GlueError("invalid-derivation", `attribute '${name}' of derivation '${this.#drv.name}' must be ${expected}`);
+  }
+}
+
+/** Words between spaces, tabs and line ends. */
+export function wordsOf(text: ByteString): ByteString[] {
+  return text.split(/[ \t\n\r]+/).filter((word) => word !== "");
+}
+
+const UNSUPPORTED_KINDS: Partial<Record<OutputKind, string>> = {
+  floating: "floating content-addressed outputs (__contentAddressed)",
+  impure: "impure derivations (__impure)",
+  deferred: "inputs with floating content-addressed outputs",
+};
+
+/** Attributes that change what a success means, so that leaving them out would be a lie. */
+const UNSUPPORTED_ATTRIBUTES = ["exportReferencesGraph", "allowedReferences", "allowedRequisites"];
+/** The same, but empty they say nothing. */
+const UNSUPPORTED_UNLESS_EMPTY = ["disallowedReferences", "disallowedRequisites", "__impureHostDeps"];
+/** The same, with structured attributes only. */
+const UNSUPPORTED_STRUCTURED = ["outputChecks", "unsafeDiscardReferences"];
+
+/** The attributes, after making sure that Firn can build such a derivation. Throws `unsupported` naming what it cannot, or `invalid-derivation`. */
+export function checkBuildable(drv: Derivation): DerivationAttributes {
+  const refuse = (feature: string) => {
+    throw new GlueError("unsupported", `derivation '${drv.name}' uses ${feature}, which is not supported yet`, {
+      context: { derivation: drv.name, feature },
+    });
+  };
+  const kind = derivationKind(drv);
+  const unsupportedKind = UNSUPPORTED_KINDS[kind];
+  if (unsupportedKind !== undefined) refuse(unsupportedKind);
+  for (const output of drv.outputs.values()) {
+    const method = kind === "fixed" ? fixedOutputHash(output).method : "nar";
+    if (method === "text") refuse("dynamic derivations (outputHashMode = \"text\")");
+    if (method === "git") refuse("git hashes (outputHashMode = \"git\")");
+    if (output.path === "") throw new GlueError("invalid-derivation", `derivation '${drv.name}' does not say where its outputs go`);
+  }
+  if (drv.builder.startsWith("builtin:")) refuse(`the builder ${textOf(drv.builder)}`);
+  if (!drv.builder.startsWith("/")) {
+    throw new GlueError("invalid-derivation", `the builder '${textOf(drv.builder)}' of derivation '${drv.name}' is not an absolute path`);
+  }
+  const attributes = new DerivationAttributes(drv);
+  for (const name of UNSUPPORTED_ATTRIBUTES) if (attributes.has(name)) refuse(name);
+  for (const name of UNSUPPORTED_UNLESS_EMPTY) if (attributes.words(name).length > 0) refuse(name);
+  for (const name of UNSUPPORTED_STRUCTURED) {
+    const value = attributes.structured?.get(name);
+    if (value !== undefined && !(isJsonObject(value) && value.size === 0)) refuse(name);
+  }
+  if (attributes.flag("__noChroot")) refuse("__noChroot (building without a sandbox)");
+  return attributes;
+}

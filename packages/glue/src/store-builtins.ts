@@ -1,0 +1,15 @@
+/*
+All builtins that need a store, as one list for an evaluator.
+*/
+
+import type { BuiltinDefinition } from "@firn/eval";
+import { derivationBuiltin } from "./derivation-builtin.ts";
+import { derivationStrictBuiltin } from "./derivation-strict.ts";
+import type { EvalStore } from "./eval-store.ts";
+import { FETCH_BUILTINS } from "./fetch-builtins.ts";
+import { pathBuiltins } from "./path-builtins.ts";
+
+export function storeBuiltins(store: EvalStore): BuiltinDefinition[] {
+  const strict = derivationStrictBuiltin(store);
+  return [strict, derivationBuiltin(strict.value), ...pathBuiltins(store), ...FETCH_BUILTINS];
+}
