@@ -74,7 +74,7 @@ export class BlobFiles {
   readSync(digest: Digest, size: number): Uint8Array {
     const fd = this.#open(digest, size);
     try {
-      const bytes = Buffer.allocUnsafeSlow(size);
+      const bytes = new Uint8Array(size);
       for (let at = 0; at < size; ) {
         const length = readSync(fd, bytes, at, size - at, at);
         if (length === 0) break;

@@ -16,6 +16,8 @@ export type LocalStoreErrorCode = "not-a-store" | "unknown-format" | "invalid-ro
 
 export class LocalStoreError extends FirnError<LocalStoreErrorCode> {}
 
+const EIO_NUMBER = 5;
+
 const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
   EDQUOT: "the disk quota is used up",
@@ -31,6 +33,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 export function storageProblem(thrown: unknown): string {
   const code = (thrown as { code?: unknown } | undefined)?.code;
   const message = messageOf(thrown);
+  // LMDB reports a write that was cut short as a fault of the disk, whatever cut it.
+  if (code === EIO_NUMBER) return `the disk is full or faulty (${message})`;
   if (typeof code === "string" && ADVICE[code] !== undefined) return `${ADVICE[code]} (${message})`;
   if (message.includes("MDB_MAP_FULL")) return `the index has reached its largest size (${message})`;
   if (message.includes("No space left")) return `the disk is full (${message})`;

@@ -22,7 +22,7 @@ import { type BlobRecord, decodeBlobRecord, encodeFileRecord, INLINE_BYTES_MAX, 
 import { storageError } from "./error.ts";
 import type { LocalLeases } from "./local-leases.ts";
 import type { Staging } from "./staging.ts";
-import { digestKey, type StoreIndex } from "./store-index.ts";
+import { committed, digestKey, type StoreIndex } from "./store-index.ts";
 
 const STREAM_CHUNK_BYTES = 256 * 1024;
 
@@ -208,7 +208,7 @@ class LocalWriter implements BlobWriter {
     this.#hasher.update(bytes);
     this.#size += bytes.length;
     if (this.#size <= INLINE_BYTES_MAX) {
-      this.#head.push(bytes.slice());
+      this.#head.push(new Uint8Array(bytes));
       return;
     }
     try {
@@ -239,7 +239,7 @@ class LocalWriter implements BlobWriter {
       const key = digestKey(digest);
       const staged = this.#staged;
       if (staged === undefined) {
-        if (!index.blobs.doesExist(key)) await index.blobs.put(key, Buffer.concat([INLINE_HEAD, ...this.#head]));
+        if (!index.blobs.doesExist(key)) await committed(index.blobs.put(key, Buffer.concat([INLINE_HEAD, ...this.#head])));
       } else {
         closeSync(staged.fd);
         this.#staged = undefined;
@@ -290,7 +290,7 @@ export async function keepStaged(
       return;
     }
     await files.adopt(staged, digest);
-    if (!isThere) await index.blobs.put(key, Buffer.from(encodeFileRecord(size)));
+    if (!isThere) await committed(index.blobs.put(key, Buffer.from(encodeFileRecord(size))));
   } catch (thrown) {
     rmSync(staged, { force: true });
     throw storageError(`storing blob ${digest}`, thrown);

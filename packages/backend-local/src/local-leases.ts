@@ -8,7 +8,7 @@ programs' included: an open lease of a living process holds the whole store.
 import { CastoreError, type CallOptions, type Lease, type LeaseService } from "@firn/castore";
 import { storageError } from "./error.ts";
 import { identityOfSelf, mayBeAlive } from "./process-identity.ts";
-import { type StoreIndex, textKey } from "./store-index.ts";
+import { committed, type StoreIndex, textKey } from "./store-index.ts";
 
 const LABEL_CHARS_MAX = 200;
 
@@ -37,12 +37,12 @@ export class LocalLeases implements LeaseService {
     const openedAt = Math.floor(Date.now() / 1000);
     const record: LeaseRecord = { id, label: label.slice(0, LABEL_CHARS_MAX), holder: identityOfSelf(), openedAt };
     try {
-      await this.#index.leases.put(textKey(id), Buffer.from(JSON.stringify(record)));
+      await committed(this.#index.leases.put(textKey(id), Buffer.from(JSON.stringify(record))));
     } catch (thrown) {
       throw storageError("opening a lease", thrown);
     }
     const release = async () => {
-      if (this.#open.delete(lease)) await this.#index.leases.remove(textKey(id));
+      if (this.#open.delete(lease)) await this.#forget(id);
     };
     const lease: Lease = { id, release, [Symbol.asyncDispose]: release };
     this.#open.add(lease);
@@ -56,7 +56,7 @@ export class LocalLeases implements LeaseService {
 
   /** Forgets the leases of dead processes. */
   async clean(): Promise<void> {
-    for (const { id, holder } of this.#all()) if (!mayBeAlive(holder)) await this.#index.leases.remove(textKey(id));
+    for (const { id, holder } of this.#all()) if (!mayBeAlive(holder)) await this.#forget(id);
   }
 
   /** Throws `closed` when the call names a lease that is not open here. */
@@ -68,6 +68,14 @@ export class LocalLeases implements LeaseService {
 
   async releaseAll(): Promise<void> {
     for (const lease of [...this.#open]) await lease.release();
+  }
+
+  async #forget(id: string): Promise<void> {
+    try {
+      await committed(this.#index.leases.remove(textKey(id)));
+    } catch (thrown) {
+      throw storageError("ending a lease", thrown);
+    }
   }
 
   #all(): LeaseRecord[] {

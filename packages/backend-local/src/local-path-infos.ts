@@ -17,7 +17,7 @@ import {
 } from "@firn/store";
 import { storageProblem } from "./error.ts";
 import type { LocalLeases } from "./local-leases.ts";
-import { digestKey, type StoreIndex, textKey } from "./store-index.ts";
+import { committed, digestKey, type StoreIndex, textKey } from "./store-index.ts";
 
 const LIST_BATCH = 256;
 const PRESENT = Buffer.from([1]);
@@ -42,7 +42,7 @@ export class LocalPathInfos implements PathInfoService {
     const index = this.#index;
     let refused: { readonly thrown: unknown } | undefined;
     try {
-      await index.env.transaction(() => {
+      const write = index.env.transaction(() => {
         try {
           const fresh = mergeAll(infos, (hashPart) => readPathInfo(index, hashPart));
           for (const info of fresh) checkContents(index, info); // nothing is written before all are known to be good
@@ -51,6 +51,7 @@ export class LocalPathInfos implements PathInfoService {
           refused = { thrown };
         }
       });
+      await committed(write);
     } catch (thrown) {
       throw new StoreError("storage", `registering paths failed: ${storageProblem(thrown)}`, { cause: thrown });
     }

@@ -10,7 +10,7 @@ import { parseStorePath, type StorePath } from "@firn/nix-compat";
 import { LocalStoreError, storageProblem } from "./error.ts";
 import { bytePath, hostPath } from "./host-path.ts";
 import { readPathInfo } from "./local-path-infos.ts";
-import { type StoreIndex, textKey } from "./store-index.ts";
+import { committed, type StoreIndex, textKey } from "./store-index.ts";
 
 const NAME_CHARS_MAX = 200;
 const LINK_CHARS_MAX = 4096;
@@ -53,7 +53,7 @@ export class LocalRoots {
 
   /** Removes a named root; one that is not there is no error. */
   async removeRoot(name: string): Promise<void> {
-    await this.#index.roots.remove(textKey(keyText(`name:${name}`)));
+    await committed(this.#index.roots.remove(textKey(keyText(`name:${name}`))));
   }
 
   /** All roots, indirect ones only while something is at their link. */
@@ -71,7 +71,7 @@ export class LocalRoots {
       throw new LocalStoreError("invalid-root", `${path} is not registered in the store, so it cannot be held`);
     }
     try {
-      await this.#index.roots.put(textKey(keyText(key)), Buffer.from(JSON.stringify(record)));
+      await committed(this.#index.roots.put(textKey(keyText(key)), Buffer.from(JSON.stringify(record))));
     } catch (thrown) {
       throw new LocalStoreError("storage", `adding a root failed: ${storageProblem(thrown)}`, { cause: thrown });
     }

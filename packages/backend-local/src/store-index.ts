@@ -47,6 +47,19 @@ export class StoreIndex {
   }
 }
 
+/**
+ * Waits for a write, and when its commit failed, for the reason, which LMDB's binding keeps in a second promise. Every write has to go
+ * through here: that promise rejects too, and unhandled it would end the process.
+ */
+export async function committed<T>(write: Promise<T>): Promise<T> {
+  try {
+    return await write;
+  } catch (thrown) {
+    const reason = (thrown as { commitError?: Promise<never> }).commitError;
+    throw reason === undefined ? thrown : await reason.catch((error: unknown) => error);
+  }
+}
+
 /** The key of a digest: its 32 bytes. */
 export function digestKey(digest: string): Buffer {
   return Buffer.from(digest, "hex");

@@ -5,7 +5,7 @@ buffers are free again on return and a hundred thousand small values do not beco
 */
 
 import { storageError } from "./error.ts";
-import type { Table } from "./store-index.ts";
+import { committed, type Table } from "./store-index.ts";
 
 const ARENA_BYTES = 1 << 20;
 const BYTES_UNDER_WAY_MAX = 16 << 20;
@@ -37,7 +37,7 @@ export class WriteQueue {
     if (body !== undefined) value.set(body, head.length);
     this.#bytesUnderWay += value.length;
     this.#writesUnderWay++;
-    this.#last = table.put(key, value).then(
+    this.#last = committed(table.put(key, value)).then(
       () => this.#done(value.length),
       (thrown) => {
         this.#failure ??= { thrown };

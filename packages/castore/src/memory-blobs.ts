@@ -43,7 +43,7 @@ export class MemoryBlobs implements BlobService {
 
   async put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
     this.#begin(options);
-    return this.#keep(bytes.slice());
+    return this.#keep(new Uint8Array(bytes));
   }
 
   async chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {
@@ -118,7 +118,7 @@ class MemoryWriter implements BlobWriter {
     if (this.#parts === undefined) throw new CastoreError("closed", "the blob writer has ended");
     this.#length += bytes.length;
     if (this.#length > this.#bytesMax) throw full(this.#bytesMax);
-    this.#parts.push(bytes.slice());
+    this.#parts.push(new Uint8Array(bytes));
   }
 
   async close(): Promise<Digest> {

@@ -113,7 +113,7 @@ class FileTaker {
   /** Takes the next bytes; true when they were the last. */
   async take(bytes: Uint8Array): Promise<boolean> {
     if (this.#writer !== undefined) await this.#writer.write(bytes);
-    else this.#parts.push(bytes.slice());
+    else this.#parts.push(new Uint8Array(bytes)); // not slice: a Buffer's would share its memory
     this.#remaining -= bytes.length;
     return this.#remaining === 0;
   }
