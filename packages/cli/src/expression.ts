@@ -1,0 +1,135 @@
+/*
+Which expression a command works on: the flags all commands share that evaluate, and what they ask of the evaluator. A path that is a
+directory stands for its default.nix, `-` for standard input; without either it is ./default.nix.
+*/
+
+import { statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { byteStringOf, byteStringOfText, textOf } from "@firn/base";
+import type { SearchPathEntry } from "@firn/eval";
+import type { PendingObject } from "@firn/glue";
+import type { Command } from "commander";
+import { collect, type Flags, splitPair } from "./command.ts";
+import { parseSearchPathEntry } from "./config.ts";
+import { CliError } from "./error.ts";
+import { EvaluatorHost } from "./evaluator/host.ts";
+import type { EvalArgument, EvalOutput, EvalResult, EvalSource } from "./evaluator/job.ts";
+import type { Session } from "./session.ts";
+
+/** The flags of `declareExpression` that take two operands. */
+export const EXPRESSION_PAIR_FLAGS = ["--arg", "--argstr"];
+
+export type ExpressionOptions = {
+  readonly source:
+    | { readonly kind: "file"; readonly path: string }
+    | { readonly kind: "expression"; readonly text: string }
+    | { readonly kind: "stdin" };
+  readonly attrPaths: readonly string[];
+  readonly args: readonly EvalArgument[];
+  readonly searchPath: readonly SearchPathEntry[];
+  readonly showTrace: boolean;
+  readonly callDepthMax: number | undefined;
+};
+
+/** Adds the path argument and the flags of an expression. */
+export function declareExpression(command: Command): Command {
+  const argument = (kind: EvalArgument["kind"]) =>
+    collect<EvalArgument>((joined) => ({ ...splitPair(joined), kind }));
+  return command
+    .argument("[path]", "file with the expression, a directory with a default.nix, or - (default: ./default.nix)")
+    .option("-f, --file <path>", "the same as a flag")
+    .option("-E, --expr <expr>", "the expression itself")
+    .option("-A, --attr <path>", "attribute to take of the value, such as lib.version; repeatable", collect(String))
+    .option("--arg <name expr>", "pass an expression to a function's argument NAME; repeatable", argument("expr"))
+    .option("--argstr <name text>", "pass a string to a function's argument NAME; repeatable", argument("string"))
+    .option("-I, --include <entry>", "where <NAME/…> is looked up: NAME=PATH or PATH; before NIX_PATH; repeatable", collect(String))
+    .option("--show-trace", "with an error, show all of the evaluation that led there")
+    .option("--max-call-depth <n>", "how deep calls may nest");
+}
+
+/** What those flags say. Throws `usage` when they contradict each other. */
+export function expressionOf(operands: readonly string[], flags: Flags): ExpressionOptions {
+  const { file, expr, maxCallDepth } = flags as { file?: string; expr?: string; maxCallDepth?: string };
+  const [operand] = operands;
+  const given = [operand, file, expr].filter((one) => one !== undefined);
+  if (given.length > 1) throw new CliError("usage", "give one expression: a path, --file or --expr");
+  const path = operand ?? file ?? ".";
+  return {
+    source: expr !== undefined ? { kind: "expression", text: expr } : path === "-" ? { kind: "stdin" } : { kind: "file", path },
+    attrPaths: (flags.attr as string[] | undefined) ?? [],
+    args: [...((flags.arg as EvalArgument[] | undefined) ?? []), ...((flags.argstr as EvalArgument[] | undefined) ?? [])],
+    searchPath: ((flags.include as string[] | undefined) ?? []).map(parseSearchPathEntry),
+    showTrace: flags.showTrace === true,
+    callDepthMax: maxCallDepth === undefined ? undefined : wholeNumber("--max-call-depth", maxCallDepth, 1),
+  };
+}
+
+/** The number a flag was given. Throws `usage`. */
+export function wholeNumber(flag: string, text: string, min: number): number {
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= min) return number;
+  throw new CliError("usage", `${flag} takes a whole number${min > 0 ? ` from ${min}` : ""}, got '${text}'`);
+}
+
+/** Evaluates, with traces and warnings on stderr. `onPending` gets what the evaluation wants stored. */
+export async function evaluate(
+  expression: ExpressionOptions,
+  output: EvalOutput,
+  session: Session,
+  onPending?: (objects: readonly PendingObject[]) => void,
+): Promise<EvalResult> {
+  const { config, signal } = session;
+  const source = await sourceOf(expression, session);
+  const host = new EvaluatorHost({
+    storeDir: config.storeDir,
+    searchPath: [...expression.searchPath, ...config.searchPath],
+    system: config.system,
+    homeDirectory: config.homeDirectory === undefined ? undefined : byteStringOfText(config.homeDirectory),
+    environment: config.environment,
+    currentTime: Math.floor(Date.now() / 1000),
+    localStore: session.hasStore() ? session.storeHostDir : undefined,
+    showTrace: expression.showTrace,
+    ...(expression.callDepthMax === undefined ? {} : { callDepthMax: expression.callDepthMax }),
+  });
+  const notes: Promise<void>[] = [];
+  const onLog = (kind: "trace" | "warning", text: string) => {
+    notes.push(kind === "trace" ? session.output.note(`trace: ${textOf(text)}`) : session.output.warn(textOf(text)));
+  };
+  try {
+    const job = {
+      source,
+      attrPaths: expression.attrPaths.map(byteStringOfText),
+      args: expression.args.map(({ name, kind, value }) => ({ name: byteStringOfText(name), kind, value: byteStringOfText(value) })),
+      output,
+    };
+    return await host.request(job, { signal, onLog, ...(onPending === undefined ? {} : { onPending }) });
+  } finally {
+    await Promise.all(notes);
+    await host.close();
+  }
+}
+
+async function sourceOf({ source }: ExpressionOptions, session: Session): Promise<EvalSource> {
+  const { workingDirectory } = session.config;
+  const baseDirectory = byteStringOfText(workingDirectory);
+  switch (source.kind) {
+    case "expression":
+      return { kind: "expression", text: byteStringOfText(source.text), baseDirectory };
+    case "stdin":
+      return { kind: "expression", text: byteStringOf(await session.readStdin()), baseDirectory };
+    case "file":
+      return { kind: "file", path: byteStringOfText(findFile(source.path, workingDirectory)) };
+  }
+}
+
+/** The absolute path of the file meant. Throws `not-found` saying what was looked for. */
+function findFile(path: string, workingDirectory: string): string {
+  const absolute = resolve(workingDirectory, path);
+  const stats = statSync(absolute, { throwIfNoEntry: false });
+  if (stats === undefined) throw new CliError("not-found", `'${path}' does not exist`);
+  if (!stats.isDirectory()) return absolute;
+  const inside = join(absolute, "default.nix");
+  if (statSync(inside, { throwIfNoEntry: false }) !== undefined) return inside;
+  const hint = path === "." ? ": name a file or a directory that has one, or use --expr" : "";
+  throw new CliError("not-found", `there is no default.nix in '${path}'${hint}`);
+}

@@ -1,0 +1,55 @@
+/*
+The process: environment, streams and signals become a Session; what is thrown becomes a message and an exit code. No command is in
+here, and nothing that can be tested without a process.
+*/
+
+import process from "node:process";
+import type { WriteStream } from "node:tty";
+import { buffer } from "node:stream/consumers";
+import { type Config, readConfig } from "./config.ts";
+import { listenForInterrupt } from "./interrupt.ts";
+import { Output, type Sink } from "./output.ts";
+import { runCommandLine } from "./program.ts";
+import { reportOf } from "./report.ts";
+import { Session } from "./session.ts";
+
+const COLUMNS_DEFAULT = 80;
+
+function sinkOf(stream: WriteStream): Sink {
+  // A write that fails rejects below; without a listener it would end the process as well.
+  stream.on("error", () => undefined);
+  return {
+    isTerminal: stream.isTTY === true,
+    get columns() {
+      return stream.columns ?? COLUMNS_DEFAULT;
+    },
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        stream.write(bytes, (failure) => (failure ? reject(failure) : resolve()));
+      }),
+  };
+}
+
+async function main(): Promise<number> {
+  const stderr = sinkOf(process.stderr);
+  const debug = process.env.FIRN_DEBUG === "1";
+  const { signal, release } = listenForInterrupt();
+  try {
+    const machine = { workingDirectory: process.cwd(), platform: process.platform, arch: process.arch };
+    const config: Config = readConfig(process.env, machine);
+    const output = new Output(sinkOf(process.stdout), stderr, { noColor: config.noColor });
+    await using session = new Session({ config, output, signal, readStdin: () => buffer(process.stdin) });
+    return await runCommandLine(process.argv.slice(2), session);
+  } catch (thrown) {
+    // Once told to stop, whatever else failed did so because of it.
+    const { text, exitCode } = reportOf(signal.aborted ? signal.reason : thrown, debug);
+    if (text !== undefined) await stderr.write(Buffer.from(`${text}\n`, "utf8")).catch(() => undefined);
+    return exitCode;
+  } finally {
+    release();
+  }
+}
+
+main().then((exitCode) => {
+  process.exitCode = exitCode;
+});

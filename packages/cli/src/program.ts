@@ -1,0 +1,124 @@
+/*
+The table of commands and the way from a command line to a running one. A command's module is loaded when it is the one that was asked
+for; the others are known here by name and summary, which is all that help and suggestions need.
+*/
+
+import { Command, CommanderError } from "commander";
+import { type AnyCommand, joinPairs } from "./command.ts";
+import { CliError, EXIT } from "./error.ts";
+import type { Session } from "./session.ts";
+import { VERSION } from "./version.ts";
+
+export type CommandEntry = {
+  /** One word, or a noun and a verb. */
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: AnyCommand }>;
+};
+
+/** All commands, in the order help shows them. */
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: "eval", summary: "evaluate an expression and print its value", load: () => import("./commands/eval.ts") },
+  { name: "parse", summary: "parse an expression and print it as understood", load: () => import("./commands/parse.ts") },
+  { name: "drv show", summary: "show what a derivation says", load: () => import("./commands/drv/show.ts") },
+  { name: "store add", summary: "copy a file or directory into the store", load: () => import("./commands/store/add.ts") },
+  { name: "store ls", summary: "list what a store path holds", load: () => import("./commands/store/ls.ts") },
+  { name: "store cat", summary: "print a file of the store", load: () => import("./commands/store/cat.ts") },
+  { name: "store dump", summary: "print a store path as a NAR", load: () => import("./commands/store/dump.ts") },
+  { name: "completion", summary: "print a completion script for a shell", load: () => import("./commands/completion.ts") },
+];
+
+const NOUNS: Readonly<Record<string, string>> = { drv: "look at derivations", store: "look into the store, add to it" };
+
+const EXIT_CODES_HELP = `
+Exit codes: 0 done, 1 error, 2 wrong usage, 100 a build failed, 101 a build took too long,
+102 a hash is not the promised one, 130 interrupted.
+
+Environment: FIRN_HOME (where the store and all state is; now ~/.local/state/firn or below
+XDG_STATE_HOME), NIX_PATH, NIX_STORE_DIR, NO_COLOR, FIRN_DEBUG=1 (stacks in error messages).
+`;
+
+/** A command line that is understood: what to run, with which options. Help and version are answered while parsing. */
+export type ParsedCommand = { readonly name: string; readonly command: AnyCommand; readonly options: unknown };
+
+/** Where help is printed while parsing. */
+export type HelpSink = { readonly out: (text: string) => void; readonly columns: number };
+
+/** Parses a command line (without node and script). Yields undefined when it was answered with help. Throws `usage`. */
+export async function parseCommandLine(argv: readonly string[], sink: HelpSink): Promise<ParsedCommand | undefined> {
+  const entry = findEntry(argv);
+  const loaded = entry === undefined ? undefined : (await entry.load()).command;
+  let parsed: ParsedCommand | undefined;
+  const errors: string[] = [];
+  const root = new Command("firn");
+  // Set before subcommands are made: they inherit it.
+  root.exitOverride();
+  root.configureOutput({
+    writeOut: sink.out,
+    writeErr: (text) => errors.push(text),
+    getOutHelpWidth: () => sink.columns,
+    getErrHelpWidth: () => sink.columns,
+  });
+  root.description("Firn builds software from Nix expressions.");
+  root.version(VERSION, "-V, --version", "print Firn's version");
+  root.helpOption("-h, --help", "print help");
+  root.enablePositionalOptions();
+  root.addHelpText("after", EXIT_CODES_HELP);
+  for (const known of COMMANDS) {
+    const words = known.name.split(" ");
+    const verb = words.pop() as string;
+    const [noun] = words;
+    const isKnown = (command: Command) => command.name() === noun;
+    const parent = noun === undefined ? root : (root.commands.find(isKnown) ?? root.command(noun).description(NOUNS[noun]));
+    const made = parent.command(verb).description(known.summary);
+    if (known !== entry || loaded === undefined) {
+      made.allowUnknownOption();
+      continue;
+    }
+    loaded.declare(made);
+    if (loaded.passesThrough) made.passThroughOptions();
+    made.action(() => {
+      parsed = { name: known.name, command: loaded, options: loaded.optionsOf(made.args, made.opts()) };
+    });
+  }
+  try {
+    const words = entry === undefined ? 0 : entry.name.split(" ").length;
+    await root.parseAsync([...argv.slice(0, words), ...joinPairs(argv.slice(words), loaded?.pairFlags ?? [])], { from: "user" });
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError)) throw thrown;
+    if (thrown.exitCode === 0) return undefined;
+    throw new CliError("usage", usageMessage(errors, thrown, argv, entry));
+  }
+  return parsed;
+}
+
+/** The table's entry for the first words of a command line. */
+function findEntry(argv: readonly string[]): CommandEntry | undefined {
+  return COMMANDS.find(({ name }) => name === argv[0] || name === `${argv[0]} ${argv[1]}`);
+}
+
+function usageMessage(
+  errors: readonly string[],
+  thrown: CommanderError,
+  argv: readonly string[],
+  entry: CommandEntry | undefined,
+): string {
+  const noun = argv[0] !== undefined && argv[0] in NOUNS ? ` ${argv[0]}` : "";
+  const help = `firn${entry === undefined ? noun : ` ${entry.name}`} --help`;
+  // Without a command, commander "says" the whole help; its first lines are no error message.
+  if (thrown.code === "commander.help") return `a command is missing; \`${help}\` lists them`;
+  const said = errors.join("").trim().replace(/^error: /, "");
+  return `${said}\nTry \`${help}\`.`;
+}
+
+/** Runs a command line and yields its exit code. Throws what the command throws. */
+export async function runCommandLine(argv: readonly string[], session: Session): Promise<number> {
+  const helps: string[] = [];
+  const sink = { out: (text: string) => void helps.push(text), columns: Math.min(session.output.stdout.columns, 100) };
+  const parsed = await parseCommandLine(argv, sink);
+  if (parsed === undefined) {
+    await session.output.bytes(Buffer.from(helps.join(""), "utf8"));
+    return EXIT.ok;
+  }
+  return (await parsed.command.run(parsed.options, session)) ?? EXIT.ok;
+}
