@@ -1,7 +1,7 @@
 /*
 A tree of the host's disk taken into the local store. A tree is mostly small files, and for those an asynchronous call costs more
-than the disk: they are opened, read and hashed in a row, and the row is broken now and then so that commits, timers and
-cancellation get their turn. Writes are queued and committed in groups; directories go last, children first.
+than the disk: they are opened, read and hashed in a row, and the row is broken now and then so that timers and
+cancellation get their turn. Records are committed in batches; directories go last, children first.
 
 A file is never followed through a symlink at its name, and a file whose length or mtime are others after reading than before is
 reported as `changed`. Hard links are files like any other.
@@ -25,12 +25,12 @@ import {
 } from "@firn/castore";
 import { createHasher, toHex } from "@firn/hash";
 import { INLINE_BYTES_MAX, INLINE_HEAD } from "./blob-record.ts";
+import { WriteBatch } from "./commits.ts";
 import { errnoOf, storageError, storageProblem } from "./error.ts";
 import { bytePath, hostPath } from "./host-path.ts";
 import { keepStaged, type LocalBlobParts, writeAll } from "./local-blobs.ts";
 import { keepDirectories } from "./local-directories.ts";
 import { digestKey } from "./store-index.ts";
-import { WriteQueue } from "./write-queue.ts";
 
 /** Entries handled in a row before others get their turn. */
 const ROW_ENTRIES = 128;
@@ -59,7 +59,7 @@ export class DiskImporter implements TreeImporter {
 class Import {
   readonly #parts: LocalBlobParts;
   readonly #options: ImportOptions;
-  readonly #queue = new WriteQueue("importing a tree");
+  readonly #batch: WriteBatch;
   readonly #buffer = Buffer.allocUnsafeSlow(LARGE_READ_BYTES);
   readonly #blobsTaken = new Set<Digest>();
   /** Children before parents. */
@@ -73,6 +73,7 @@ class Import {
   constructor(parts: LocalBlobParts, options: ImportOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#batch = new WriteBatch(parts.index, "importing a tree");
   }
 
   async run(root: ByteString): Promise<Node> {
@@ -80,9 +81,9 @@ class Import {
       const node = await this.#root(root);
       await Promise.all(this.#largeUnderWay);
       this.#checkLarge();
-      await this.#queue.settled();
+      this.#batch.commit();
       throwIfAborted(this.#options.signal);
-      await keepDirectories(this.#parts.index, this.#directories.values());
+      keepDirectories(this.#parts.index, this.#directories.values());
       this.#options.onProgress?.({ files: this.#files, bytes: this.#bytes });
       return node;
     } finally {
@@ -125,7 +126,7 @@ class Import {
       else if (kind === "symlink") node = this.#symlink(childPath);
       else node = this.#smallFile(childPath) ?? (await this.#largeFile(childPath));
       entries.push({ name, node });
-      if (++this.#rowEntries >= ROW_ENTRIES || this.#queue.isFull) await this.#endRow();
+      if (++this.#rowEntries >= ROW_ENTRIES) await this.#endRow();
     }
     const directory = new Directory(entries);
     this.#directories.set(directory.digest, directory);
@@ -138,7 +139,6 @@ class Import {
     await new Promise(setImmediate);
     throwIfAborted(this.#options.signal);
     this.#checkLarge();
-    if (this.#queue.isFull) await this.#queue.settled();
   }
 
   #kindOf(path: ByteString, entry: Dirent<Buffer> | Stats): Node["kind"] {
@@ -189,7 +189,7 @@ class Import {
         this.#blobsTaken.add(digest);
         const key = digestKey(digest);
         const { blobs } = this.#parts.index;
-        if (!blobs.doesExist(key)) this.#queue.put(blobs, key, INLINE_HEAD, bytes);
+        if (!blobs.doesExist(key)) this.#batch.put(blobs, key, INLINE_HEAD, bytes);
       }
       return this.#fileNode(before, digest, length);
     } catch (thrown) {

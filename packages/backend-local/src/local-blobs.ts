@@ -19,15 +19,17 @@ import {
 import { createHasher, toHex } from "@firn/hash";
 import type { BlobFiles } from "./blob-files.ts";
 import { type BlobRecord, decodeBlobRecord, encodeFileRecord, INLINE_BYTES_MAX, INLINE_HEAD } from "./blob-record.ts";
+import type { Commits } from "./commits.ts";
 import { storageError } from "./error.ts";
 import type { LocalLeases } from "./local-leases.ts";
 import type { Staging } from "./staging.ts";
-import { committed, digestKey, type StoreIndex } from "./store-index.ts";
+import { digestKey, type StoreIndex } from "./store-index.ts";
 
 const STREAM_CHUNK_BYTES = 256 * 1024;
 
 export type LocalBlobParts = {
   readonly index: StoreIndex;
+  readonly commits: Commits;
   readonly files: BlobFiles;
   readonly staging: Staging;
   readonly leases: LocalLeases;
@@ -235,11 +237,11 @@ class LocalWriter implements BlobWriter {
     try {
       throwIfAborted(this.#signal);
       const digest = toHex(this.#hasher.digest()) as Digest;
-      const { index } = this.#parts;
+      const { index, commits } = this.#parts;
       const key = digestKey(digest);
       const staged = this.#staged;
       if (staged === undefined) {
-        if (!index.blobs.doesExist(key)) await committed(index.blobs.put(key, Buffer.concat([INLINE_HEAD, ...this.#head])));
+        if (!index.blobs.doesExist(key)) await commits.put(index.blobs, key, Buffer.concat([INLINE_HEAD, ...this.#head]));
       } else {
         closeSync(staged.fd);
         this.#staged = undefined;
@@ -277,7 +279,7 @@ class LocalWriter implements BlobWriter {
  * already. A damaged or vanished file of a known blob is replaced: putting a blob again mends it.
  */
 export async function keepStaged(
-  { index, files }: Pick<LocalBlobParts, "index" | "files">,
+  { index, commits, files }: Pick<LocalBlobParts, "index" | "commits" | "files">,
   staged: string,
   digest: Digest,
   size: number,
@@ -290,7 +292,7 @@ export async function keepStaged(
       return;
     }
     await files.adopt(staged, digest);
-    if (!isThere) await committed(index.blobs.put(key, Buffer.from(encodeFileRecord(size))));
+    if (!isThere) await commits.put(index.blobs, key, encodeFileRecord(size));
   } catch (thrown) {
     rmSync(staged, { force: true });
     throw storageError(`storing blob ${digest}`, thrown);

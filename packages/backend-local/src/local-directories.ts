@@ -13,9 +13,9 @@ import {
   GraphPutter,
   walkDirectories,
 } from "@firn/castore";
+import { WriteBatch } from "./commits.ts";
 import type { LocalLeases } from "./local-leases.ts";
 import { digestKey, type StoreIndex } from "./store-index.ts";
-import { WriteQueue } from "./write-queue.ts";
 
 export class LocalDirectories implements DirectoryService {
   readonly supports: DirectoryServiceSupports = { write: true, everyDirectory: true };
@@ -52,7 +52,7 @@ export class LocalDirectories implements DirectoryService {
     this.#begin(options);
     return new GraphPutter({
       stored: async (digest) => readDirectory(this.#index, digest),
-      keep: (directories) => keepDirectories(this.#index, directories),
+      keep: async (directories) => keepDirectories(this.#index, directories),
       signal: options?.signal,
     });
   }
@@ -70,16 +70,14 @@ export function readDirectory(index: StoreIndex, digest: Digest): Directory | un
 }
 
 /**
- * Writes directories that come children first. The index keeps the order of writes, so when a crash cuts the row, every directory
+ * Writes directories that come children first. Batches are committed in order, so when a crash cuts the row, every directory
  * that is there has its children.
  */
-export async function keepDirectories(index: StoreIndex, directories: Iterable<Directory>): Promise<void> {
-  const queue = new WriteQueue("storing directories");
+export function keepDirectories(index: StoreIndex, directories: Iterable<Directory>): void {
+  const batch = new WriteBatch(index, "storing directories");
   for (const directory of directories) {
     const key = digestKey(directory.digest);
-    if (index.directories.doesExist(key)) continue;
-    queue.put(index.directories, key, directory.encoded);
-    if (queue.isFull) await queue.settled();
+    if (!index.directories.doesExist(key)) batch.put(index.directories, key, directory.encoded);
   }
-  await queue.settled();
+  batch.commit();
 }

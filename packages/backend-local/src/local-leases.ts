@@ -6,9 +6,10 @@ programs' included: an open lease of a living process holds the whole store.
 */
 
 import { CastoreError, type CallOptions, type Lease, type LeaseService } from "@firn/castore";
+import type { Commits } from "./commits.ts";
 import { storageError } from "./error.ts";
 import { identityOfSelf, mayBeAlive } from "./process-identity.ts";
-import { committed, type StoreIndex, textKey } from "./store-index.ts";
+import { type StoreIndex, textKey } from "./store-index.ts";
 
 const LABEL_CHARS_MAX = 200;
 
@@ -26,10 +27,12 @@ let opened = 0;
 
 export class LocalLeases implements LeaseService {
   readonly #index: StoreIndex;
+  readonly #commits: Commits;
   readonly #open = new Set<Lease>();
 
-  constructor(index: StoreIndex) {
+  constructor(index: StoreIndex, commits: Commits) {
     this.#index = index;
+    this.#commits = commits;
   }
 
   async openLease(label: string): Promise<Lease> {
@@ -37,7 +40,7 @@ export class LocalLeases implements LeaseService {
     const openedAt = Math.floor(Date.now() / 1000);
     const record: LeaseRecord = { id, label: label.slice(0, LABEL_CHARS_MAX), holder: identityOfSelf(), openedAt };
     try {
-      await committed(this.#index.leases.put(textKey(id), Buffer.from(JSON.stringify(record))));
+      await this.#commits.put(this.#index.leases, textKey(id), Buffer.from(JSON.stringify(record)));
     } catch (thrown) {
       throw storageError("opening a lease", thrown);
     }
@@ -72,7 +75,7 @@ export class LocalLeases implements LeaseService {
 
   async #forget(id: string): Promise<void> {
     try {
-      await committed(this.#index.leases.remove(textKey(id)));
+      await this.#commits.remove(this.#index.leases, textKey(id));
     } catch (thrown) {
       throw storageError("ending a lease", thrown);
     }

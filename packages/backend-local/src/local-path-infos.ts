@@ -3,7 +3,7 @@ Path infos of the local store, by hash part, and beside them who refers to whom,
 reads, merges and writes inside one write transaction, so two processes registering at once cannot lose each other's work.
 */
 
-import { throwIfAborted } from "@firn/base";
+import { FirnError, throwIfAborted } from "@firn/base";
 import type { CallOptions } from "@firn/castore";
 import { HASH_PART_CHARS, type StorePath } from "@firn/nix-compat";
 import {
@@ -15,9 +15,10 @@ import {
   type PathInfoServiceSupports,
   StoreError,
 } from "@firn/store";
+import type { Commits } from "./commits.ts";
 import { storageProblem } from "./error.ts";
 import type { LocalLeases } from "./local-leases.ts";
-import { committed, digestKey, type StoreIndex, textKey } from "./store-index.ts";
+import { digestKey, type StoreIndex, textKey } from "./store-index.ts";
 
 const LIST_BATCH = 256;
 const PRESENT = Buffer.from([1]);
@@ -25,10 +26,12 @@ const PRESENT = Buffer.from([1]);
 export class LocalPathInfos implements PathInfoService {
   readonly supports: PathInfoServiceSupports = { write: true, list: true };
   readonly #index: StoreIndex;
+  readonly #commits: Commits;
   readonly #leases: LocalLeases;
 
-  constructor(index: StoreIndex, leases: LocalLeases) {
+  constructor(index: StoreIndex, commits: Commits, leases: LocalLeases) {
     this.#index = index;
+    this.#commits = commits;
     this.#leases = leases;
   }
 
@@ -40,22 +43,16 @@ export class LocalPathInfos implements PathInfoService {
   async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
     this.#begin(options);
     const index = this.#index;
-    let refused: { readonly thrown: unknown } | undefined;
     try {
-      const write = index.env.transaction(() => {
-        try {
-          const fresh = mergeAll(infos, (hashPart) => readPathInfo(index, hashPart));
-          for (const info of fresh) checkContents(index, info); // nothing is written before all are known to be good
-          for (const info of fresh) writePathInfo(index, info);
-        } catch (thrown) {
-          refused = { thrown };
-        }
+      await this.#commits.run(() => {
+        const fresh = mergeAll(infos, (hashPart) => readPathInfo(index, hashPart));
+        for (const info of fresh) checkContents(index, info); // nothing is written before all are known to be good
+        for (const info of fresh) writePathInfo(index, info);
       });
-      await committed(write);
     } catch (thrown) {
+      if (thrown instanceof FirnError) throw thrown;
       throw new StoreError("storage", `registering paths failed: ${storageProblem(thrown)}`, { cause: thrown });
     }
-    if (refused !== undefined) throw refused.thrown;
   }
 
   /** In steps, so that no read transaction is held open while the consumer thinks. */
@@ -108,6 +105,6 @@ function checkContents(index: StoreIndex, { path, node }: PathInfo): void {
 }
 
 function writePathInfo(index: StoreIndex, info: PathInfo): void {
-  index.pathInfos.put(textKey(info.path.hashPart), Buffer.from(encodePathInfo(info)));
-  for (const reference of info.references) index.referrers.put(textKey(reference.hashPart + info.path.hashPart), PRESENT);
+  index.pathInfos.putSync(textKey(info.path.hashPart), Buffer.from(encodePathInfo(info)));
+  for (const reference of info.references) index.referrers.putSync(textKey(reference.hashPart + info.path.hashPart), PRESENT);
 }

@@ -7,10 +7,11 @@ import { lstatSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { digestOf } from "@firn/castore";
 import { parseStorePath, type StorePath } from "@firn/nix-compat";
+import type { Commits } from "./commits.ts";
 import { LocalStoreError, storageProblem } from "./error.ts";
 import { bytePath, hostPath } from "./host-path.ts";
 import { readPathInfo } from "./local-path-infos.ts";
-import { committed, type StoreIndex, textKey } from "./store-index.ts";
+import { type StoreIndex, textKey } from "./store-index.ts";
 
 const NAME_CHARS_MAX = 200;
 const LINK_CHARS_MAX = 4096;
@@ -28,9 +29,11 @@ type RootRecord = { readonly name?: string; readonly link?: string; readonly pat
 
 export class LocalRoots {
   readonly #index: StoreIndex;
+  readonly #commits: Commits;
 
-  constructor(index: StoreIndex) {
+  constructor(index: StoreIndex, commits: Commits) {
     this.#index = index;
+    this.#commits = commits;
   }
 
   /** Holds a registered path under a name; the same name again holds the new path instead. */
@@ -53,7 +56,7 @@ export class LocalRoots {
 
   /** Removes a named root; one that is not there is no error. */
   async removeRoot(name: string): Promise<void> {
-    await committed(this.#index.roots.remove(textKey(keyText(`name:${name}`))));
+    await this.#commits.remove(this.#index.roots, textKey(keyText(`name:${name}`)));
   }
 
   /** All roots, indirect ones only while something is at their link. */
@@ -71,7 +74,7 @@ export class LocalRoots {
       throw new LocalStoreError("invalid-root", `${path} is not registered in the store, so it cannot be held`);
     }
     try {
-      await committed(this.#index.roots.put(textKey(keyText(key)), Buffer.from(JSON.stringify(record))));
+      await this.#commits.put(this.#index.roots, textKey(keyText(key)), Buffer.from(JSON.stringify(record)));
     } catch (thrown) {
       throw new LocalStoreError("storage", `adding a root failed: ${storageProblem(thrown)}`, { cause: thrown });
     }

@@ -10,6 +10,7 @@ import type { BlobService, DirectoryService, TreeExposer, TreeImporter } from "@
 import { useNodeKernels } from "@firn/hash/node";
 import type { PathInfoService } from "@firn/store";
 import { BlobFiles } from "./blob-files.ts";
+import { Commits } from "./commits.ts";
 import { DiskImporter } from "./disk-importer.ts";
 import { LocalStoreError, storageProblem } from "./error.ts";
 import { openFormat } from "./format.ts";
@@ -54,12 +55,16 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
     throw new LocalStoreError("storage", `the store at ${dir} cannot be written to: ${storageProblem(thrown)}`, { cause: thrown });
   }
   const index = new StoreIndex(dir);
-  const leases = new LocalLeases(index);
+  const commits = new Commits(index);
+  const leases = new LocalLeases(index, commits);
   const staging = new Staging(dir);
-  const parts = { index, leases, staging, files: new BlobFiles(dir) };
+  const parts = { index, commits, leases, staging, files: new BlobFiles(dir) };
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= leases.releaseAll().then(() => index.close());
+    closing ??= leases.releaseAll().finally(() => {
+      commits.flush();
+      return index.close();
+    });
     return closing;
   };
   try {
@@ -73,11 +78,11 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
     dir,
     blobs: new LocalBlobs(parts),
     directories: new LocalDirectories(index, leases),
-    pathInfos: new LocalPathInfos(index, leases),
+    pathInfos: new LocalPathInfos(index, commits, leases),
     leases,
     importer: new DiskImporter(parts),
     exposer: new TreeCheckout(dir, parts),
-    roots: new LocalRoots(index),
+    roots: new LocalRoots(index, commits),
     close,
     [Symbol.asyncDispose]: close,
   };

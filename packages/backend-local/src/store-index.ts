@@ -1,9 +1,6 @@
 /*
 The store's index: one LMDB environment with a few databases. Readers never wait; one writer at a time across all processes,
-others queue in LMDB. Writes that are issued together are committed together (LMDB's own thread does it), and the promise of a
-write resolves when its commit is flushed: `overlappingSync` is off, so visible and durable are the same moment.
-
-Values handed to `put` must not be written to until the promise resolves.
+others queue in LMDB. `overlappingSync` is off, so what is visible is durable. Writes go through commits.ts.
 */
 
 import { join } from "node:path";
@@ -44,19 +41,6 @@ export class StoreIndex {
 
   async close(): Promise<void> {
     await this.env.close();
-  }
-}
-
-/**
- * Waits for a write, and when its commit failed, for the reason, which LMDB's binding keeps in a second promise. Every write has to go
- * through here: that promise rejects too, and unhandled it would end the process.
- */
-export async function committed<T>(write: Promise<T>): Promise<T> {
-  try {
-    return await write;
-  } catch (thrown) {
-    const reason = (thrown as { commitError?: Promise<never> }).commitError;
-    throw reason === undefined ? thrown : await reason.catch((error: unknown) => error);
   }
 }
 

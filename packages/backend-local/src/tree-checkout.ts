@@ -49,7 +49,7 @@ import { bytePath, hostPath } from "./host-path.ts";
 import { readDirectory } from "./local-directories.ts";
 import { bootOf } from "./process-identity.ts";
 import { removeTree } from "./staging.ts";
-import { committed, digestKey, textKey } from "./store-index.ts";
+import { digestKey, textKey } from "./store-index.ts";
 
 const ROW_ENTRIES = 64;
 const MTIME = 1;
@@ -128,7 +128,7 @@ export class TreeCheckout implements TreeExposer {
   async #finish(path: string, digest: Digest): Promise<string> {
     utimesSync(path, MTIME, MTIME);
     chmodSync(path, DIRECTORY_MODE);
-    await committed(this.#parts.index.trees.put(digestKey(digest), textKey(bootOf())));
+    await this.#parts.commits.put(this.#parts.index.trees, digestKey(digest), textKey(bootOf()));
     return path;
   }
 
