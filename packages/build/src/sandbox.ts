@@ -11,6 +11,7 @@ export type SandboxJob = {
   /** Host paths to show read-only inside. */
   readonly inputs: readonly { readonly path: ByteString; readonly hostPath: string }[];
   readonly argv: readonly ByteString[];
+  /** All there is, but for PWD, which is always the working directory. */
   readonly env: readonly { readonly name: ByteString; readonly value: ByteString }[];
   readonly files: readonly { readonly path: ByteString; readonly contents: ByteString }[];
   readonly workingDirectory: ByteString;

@@ -17,8 +17,8 @@ import { runJob } from "./run-job.ts";
 import type { Shell } from "./shell.ts";
 import { shellQuote, shellWords } from "./shell-quote.ts";
 
-/** bwrap refuses more words than this in `--args`. */
-const ARGS_MAX = 9000;
+/** Most words in `--args`; bwrap refuses more than 9000, the few on its command line included. */
+const ARGS_MAX = 8990;
 
 export class Bubblewrap implements Sandbox {
   readonly name = "bubblewrap";

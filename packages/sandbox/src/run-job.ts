@@ -78,8 +78,8 @@ export async function runJob(
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
   const { timeoutMs, silenceMs, buildSpaceBytes } = job;
-  const timeout = timeoutMs && setTimeout(() => stop({ reason: "timeout", afterMs: timeoutMs }), timeoutMs);
-  const silence = silenceMs ? setTimeout(() => stop({ reason: "silence", afterMs: silenceMs }), silenceMs) : undefined;
+  const timeout = timer(timeoutMs, (afterMs) => stop({ reason: "timeout", afterMs }));
+  const silence = timer(silenceMs, (afterMs) => stop({ reason: "silence", afterMs }));
   let watchFailure: unknown;
   const watching =
     buildSpaceBytes === undefined
@@ -102,7 +102,7 @@ export async function runJob(
   const logEnded = new Promise<void>((resolve) => pipe.reader.once("close", () => resolve()));
   try {
     const exit = await processes.ended();
-    clearTimeout(timeout || undefined);
+    clearTimeout(timeout);
     clearTimeout(silence);
     over.abort();
     await Promise.all([logEnded, watching]);
@@ -111,11 +111,17 @@ export async function runJob(
     return { end, outputs: await Promise.all(job.outputs.map((path) => outputAt(hostPathOf(space, path)))) };
   } finally {
     signal.removeEventListener("abort", onAbort);
-    clearTimeout(timeout || undefined);
+    clearTimeout(timeout);
     clearTimeout(silence);
     over.abort();
     pipe.reader.destroy();
   }
+}
+
+/** Calls `late` after a time, if one is given; times longer than a timer can hold (24 days) are as good as none. */
+function timer(afterMs: number | undefined, late: (afterMs: number) => void): NodeJS.Timeout | undefined {
+  if (afterMs === undefined || afterMs > 0x7fffffff) return undefined;
+  return setTimeout(() => late(afterMs), afterMs);
 }
 
 type Exit = { readonly code: number | undefined; readonly launcher: string };

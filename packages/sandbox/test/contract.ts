@@ -193,6 +193,22 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
       assert.equal(await readFile(join(input, "f"), "utf8"), "data\n");
     });
 
+    test("inputs cannot be changed by their owner's rights either, nor linked into an output", async (context) => {
+      if (needsTools(context)) return;
+      const input = join(work, "owned");
+      await writeFile(input, "data\n", { mode: 0o444 });
+      const script = `
+        b chmod 777 /nix/store/in 2> /dev/null && echo changed
+        b touch /nix/store/in 2> /dev/null && echo touched
+        b rm -f /nix/store/in 2> /dev/null && echo removed
+        b mv /nix/store/in /nix/store/moved 2> /dev/null && echo moved
+        b ln /nix/store/in /nix/store/o 2> /dev/null && echo linked
+        exit 0`;
+      const { log } = await runWithTools(script, { inputs: [{ path: "nix/store/in", hostPath: input }], outputs: ["nix/store/o"] });
+      assert.equal(log, "");
+      assert.equal((await stat(input)).mode & 0o777, 0o444);
+    });
+
     test("only declared inputs and the sandbox's own files are visible", async (context) => {
       if (needsTools(context)) return;
       const { log } = await runWithTools(`
@@ -344,6 +360,14 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
       const [job] = await readdir(state);
       assert.equal((await stat(join(state, job))).mode & 0o777, 0o700);
       assert.ok(made.result.outputs[0]?.startsWith(join(state, job)));
+    });
+
+    test("a hundred inputs are shown", async (context) => {
+      if (needsTools(context)) return;
+      const file = join(work, "many");
+      await writeFile(file, "");
+      const inputs = Array.from({ length: 100 }, (_, i) => ({ path: `nix/store/${i}`, hostPath: file }));
+      assert.equal((await runWithTools("b ls /nix/store | b wc -l", { inputs })).log, "100\n");
     });
 
     test("without a shell there is none", async () => {

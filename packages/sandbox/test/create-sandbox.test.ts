@@ -45,6 +45,22 @@ test("auto takes unshare where bubblewrap is missing, and says how to get better
   });
 });
 
+test("a builder that meets a full file system ends with `out-of-space`, whatever it makes of it", need("unshare"), async () => {
+  await withState(async (stateDir) => {
+    const program = `import { createSandbox } from ${JSON.stringify(room)};
+      const { sandbox } = await createSandbox({ kind: "auto", stateDir: ${JSON.stringify(join(stateDir, "small"))} });
+      const script = "x=0123456789abcdef; for i in 1 2 3 4 5 6 7 8 9 10; do x=$x$x; done; while echo $x; do :; done > full; exit 7";
+      const job = { inputs: [], argv: ["/bin/sh", "-c", script], env: [], files: [], workingDirectory: "build", outputs: [], network: false, shell: true };
+      await using run = await sandbox.run(job, () => {}, new AbortController().signal);
+      console.log(JSON.stringify(run.result.end.reason));`;
+    const file = join(stateDir, "program.ts");
+    await writeFile(file, program);
+    const mount = 'mkdir "$1/small" && mount -t tmpfs -o size=6m tmpfs "$1/small" && shift && exec "$@"';
+    const { stdout } = await promisify(execFile)("unshare", ["-rm", "sh", "-c", mount, "sh", stateDir, process.execPath, file]);
+    assert.equal(JSON.parse(stdout), "out-of-space");
+  });
+});
+
 for (const [kind, command] of [["bubblewrap", "bwrap"], ["unshare", "unshare"]] as const) {
   test(`killing the process that runs a job kills the job (${kind}), and the next one removes what it left`, need(command), async () => {
     await withState(async (stateDir) => {
