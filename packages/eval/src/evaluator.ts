@@ -20,6 +20,7 @@ import { SET_BUILTINS } from "./builtins/sets.ts";
 import { STRING_BUILTINS } from "./builtins/strings.ts";
 import { TOML_BUILTINS } from "./builtins/toml.ts";
 import { TYPE_BUILTINS } from "./builtins/types.ts";
+import { VERSION_BUILTINS } from "./builtins/versions.ts";
 import { XML_BUILTINS } from "./builtins/xml.ts";
 import { forceAttrs } from "./coerce.ts";
 import { compile } from "./compiler.ts";
@@ -95,6 +96,8 @@ export class Evaluator {
       ...CONTROL_BUILTINS,
       ...FILE_BUILTINS,
       ...STRING_BUILTINS,
+      ...CONTEXT_BUILTINS,
+      ...VERSION_BUILTINS,
       ...REGEX_BUILTINS,
       ...JSON_BUILTINS,
       ...TOML_BUILTINS,

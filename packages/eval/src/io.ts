@@ -11,6 +11,8 @@ export type FileKind = "regular" | "directory" | "symlink" | "unknown";
 export interface EvalIo {
   /** The tree absolute path literals belong to. */
   readonly rootTree: SourceTree;
+  /** The tree of the evaluator's own files, which `<nix/…>` falls back to. */
+  readonly internalTree: SourceTree;
   /** `/nix/store`, or where store paths are computed for. */
   readonly storeDir: ByteString;
   /** What is there, without following a symlink; undefined when nothing is. Throws EvalError `io` when that cannot be told. */

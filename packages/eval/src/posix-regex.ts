@@ -47,10 +47,8 @@ export class PosixRegex {
   /** Bytes a match can begin with, or undefined when it can be empty. */
   readonly #first: ByteSet | undefined;
   readonly #rowWords: number;
-  #visited = new Uint32Array(64);
-  #visitedBase = 0;
-  /** Positions before this one, from the base on, may have bits set. */
-  #visitedEnd = 0;
+  /** The position of the table's first row. */
+  #base = 0;
   readonly #slots: Int32Array;
 
   /** Throws RegexFault. */
@@ -89,32 +87,24 @@ export class PosixRegex {
   #best: Int32Array = new Int32Array(0);
 
   #begin(base: number): void {
-    const words = (this.#visitedEnd - this.#visitedBase) * this.#rowWords;
-    if (words > 0) this.#visited.fill(0, 0, words);
-    this.#visitedBase = base;
-    this.#visitedEnd = base;
+    visited.fill(0, 0, dirtyWords);
+    dirtyWords = 0;
+    this.#base = base;
   }
 
   /** Marks a pair; whether it was marked before. */
   #visit(split: number, at: number): boolean {
-    const row = (at - this.#visitedBase) * this.#rowWords;
-    if (at >= this.#visitedEnd) {
-      const words = row + this.#rowWords;
-      if (words > this.#visited.length) this.#grow(words);
-      this.#visitedEnd = at + 1;
+    const row = (at - this.#base) * this.#rowWords;
+    const end = row + this.#rowWords;
+    if (end > dirtyWords) {
+      if (end > visited.length) growVisited(end);
+      dirtyWords = end;
     }
     const word = row + (split >> 5);
     const bit = 1 << (split & 31);
-    const before = this.#visited[word];
-    this.#visited[word] = before | bit;
+    const before = visited[word];
+    visited[word] = before | bit;
     return (before & bit) !== 0;
-  }
-
-  #grow(words: number): void {
-    if (words > VISITED_WORDS_MAX) throw new RegexFault("the text is too long for this pattern", true);
-    const larger = new Uint32Array(Math.min(VISITED_WORDS_MAX, 2 * words));
-    larger.set(this.#visited);
-    this.#visited = larger;
   }
 
   /**
@@ -297,8 +287,19 @@ export class PosixRegex {
   }
 }
 
-/** One stack for all walks, which never nest; an array because it must grow. */
+// One stack and one table for all walks, which never nest.
 const stack: number[] = [];
+/** A row of bits for each position from the base on, a bit for each split. */
+let visited = new Uint32Array(1024);
+/** How many words, from the first, may have bits set. */
+let dirtyWords = 0;
+
+function growVisited(words: number): void {
+  if (words > VISITED_WORDS_MAX) throw new RegexFault("the text is too long for this pattern", true);
+  const larger = new Uint32Array(Math.min(VISITED_WORDS_MAX, 2 * words));
+  larger.set(visited);
+  visited = larger;
+}
 
 function literalOf(node: RegexNode): ByteString | undefined {
   if (node.kind === "byte") return String.fromCharCode(node.byte);

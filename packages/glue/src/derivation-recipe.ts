@@ -134,7 +134,7 @@ function placeholderRewriter(drv: Derivation): (text: ByteString) => ByteString 
   const rewrites = Array.from(drv.outputs, ([name, { path }]) => [placeholder(name), path] as const);
   return (text) => {
     let rewritten = text;
-    for (const [from, to] of rewrites) rewritten = rewritten.replaceAll(from, to);
+    for (const [from, to] of rewrites) rewritten = rewritten.replaceAll(from, () => to);
     return rewritten;
   };
 }

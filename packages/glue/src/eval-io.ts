@@ -4,7 +4,8 @@ store is shown as if it were mounted there: what this evaluation has made, then 
 */
 
 import type { ByteString } from "@firn/base";
-import { EvalError, type EvalIo, type FileKind, type PathValue, type SourceTree, type StringWithContext } from "@firn/eval";
+import { EvalError, type EvalIo, type FileKind, lastPart, type PathValue, type SourceTree, type StringWithContext } from "@firn/eval";
+import { INTERNAL_FILES } from "./internal-files.ts";
 import type { EvalStore } from "./eval-store.ts";
 import type { HostFiles } from "./host-files.ts";
 
@@ -20,6 +21,7 @@ type Place = { readonly files: HostFiles; readonly path: ByteString } | { readon
 
 export class StoreIo implements EvalIo {
   readonly rootTree: SourceTree = { label: "" };
+  readonly internalTree: SourceTree = { label: "«nix-internal»" };
   readonly storeDir: ByteString;
   readonly environment: StoreIoOptions["environment"];
   readonly log: EvalIo["log"];
@@ -32,7 +34,11 @@ export class StoreIo implements EvalIo {
     this.log = options.log;
   }
 
-  #place(path: ByteString): Place {
+  #place({ tree, path }: PathValue): Place | undefined {
+    if (tree === this.internalTree) {
+      const text = INTERNAL_FILES.get(path);
+      return text === undefined ? undefined : { text };
+    }
     const { storeDir, files, store } = this.#store;
     if (!path.startsWith(storeDir) || path.charCodeAt(storeDir.length) !== 47) return { files, path };
     const end = path.indexOf("/", storeDir.length + 1);
@@ -43,29 +49,38 @@ export class StoreIo implements EvalIo {
     return { files: store, path };
   }
 
+  /** The place of something that has to be there. */
+  #needed(path: PathValue): Place {
+    const place = this.#place(path);
+    if (place === undefined) throw new EvalError("io", `path '${path.tree.label}${path.path}' does not exist`);
+    return place;
+  }
+
   kindOf(path: PathValue): FileKind | undefined {
-    const place = this.#place(path.path);
+    const place = this.#place(path);
+    if (place === undefined) return undefined;
     return "text" in place ? "regular" : place.files.status(place.path)?.kind;
   }
 
   readFile(path: PathValue): ByteString {
-    const place = this.#place(path.path);
+    const place = this.#needed(path);
     return "text" in place ? place.text : place.files.readText(place.path);
   }
 
   readDirectory(path: PathValue): readonly (readonly [ByteString, FileKind])[] {
-    const place = this.#place(path.path);
+    const place = this.#needed(path);
     if ("text" in place) throw new EvalError("io", `cannot read directory '${path.path}': Not a directory`);
     return place.files.readDirectory(place.path);
   }
 
   readLink(path: PathValue): ByteString {
-    const place = this.#place(path.path);
+    const place = this.#needed(path);
     if ("text" in place) throw new EvalError("io", `reading symbolic link '${path.path}': Invalid argument`);
     return place.files.readLink(place.path);
   }
 
   copyToStore(path: PathValue): StringWithContext {
-    return this.#store.copyTree(path.path);
+    if (path.tree === this.rootTree) return this.#store.copyTree(path.path);
+    return this.#store.addText(lastPart(path.path), this.readFile(path), undefined);
   }
 }

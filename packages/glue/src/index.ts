@@ -1,8 +1,15 @@
-// Public, in reading order. First the evaluator's side: what an evaluation sees of the store.
+// Public, in reading order.
+export { GlueError } from "./error.ts";
+export type { GlueErrorCode } from "./error.ts";
 export type { PendingObject } from "./pending.ts";
-export type { HostFiles, HostFileStatus } from "./host-files.ts";
-export { EvalStore } from "./eval-store.ts";
-export type { EvalStoreOptions, KnownDerivation, StoreFiles } from "./eval-store.ts";
-export { StoreIo } from "./eval-io.ts";
-export type { StoreIoOptions } from "./eval-io.ts";
-export { storeBuiltins } from "./store-builtins.ts";
+export { writePending } from "./write-pending.ts";
+export type { WritePendingOptions, WritePendingStores, WriteProgress } from "./write-pending.ts";
+export { checkBuildable } from "./derivation-attributes.ts";
+export { derivationRecipe } from "./derivation-recipe.ts";
+export type { DerivationRecipe, RecipeOptions } from "./derivation-recipe.ts";
+export { closureOf } from "./closure.ts";
+export type { ClosureOptions } from "./closure.ts";
+export { buildDerivations } from "./build-graph.ts";
+export type { BuildCounts, BuildEvent, BuildOptions, BuildParts, BuiltOutputs } from "./build-graph.ts";
+export { derivationReader } from "./build-plan.ts";
+export type { BuildTarget, ReadDerivation } from "./build-plan.ts";

@@ -9,6 +9,7 @@ import type { ByteString } from "@firn/base";
 import { type Derivation, sortedMap } from "@firn/nix-compat";
 import { isJsonObject, type JsonObject, type JsonValue, printJson } from "./json-value.ts";
 
+const INT_END = 2 ** 31;
 const SHELL_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** The contents of .attrs.json and .attrs.sh: the attributes with `outputs` as a map from names to paths. */
@@ -50,7 +51,7 @@ function shellValue(value: JsonValue): ByteString | undefined {
       return BigInt.asIntN(32, value).toString(); // Nix takes an int of C, which has 32 bits
     case "number": {
       const single = Math.fround(value); // and asks for a fraction in single precision
-      return Number.isInteger(single) ? Math.trunc(value).toString() : undefined;
+      return Number.isInteger(single) && Math.abs(single) < INT_END ? Math.trunc(value).toString() : undefined;
     }
     default:
       return undefined;

@@ -42,6 +42,10 @@ function findFile(searchPath: Lazy, name: Lazy): PathValue {
     const found = new PathValue(tree, canonicalPath(`${text}/${suffix}`));
     if (currentIo().kindOf(followLinks(found)) !== undefined) return found;
   }
+  if (wanted.startsWith("nix/")) {
+    const internal = new PathValue(currentIo().internalTree, canonicalPath(wanted.slice(3)));
+    if (currentIo().kindOf(internal) !== undefined) return internal;
+  }
   throw new EvalError("throw", `file '${wanted}' was not found in the Nix search path (add it using $NIX_PATH or -I)`);
 }
 

@@ -1,0 +1,147 @@
+/*
+Which derivations have to be built, in which order: a walk from the targets down their input derivations, which stops wherever the
+wanted outputs are registered already. What Firn cannot build is refused here, before anything was started.
+*/
+
+import { type ByteString, byteStringOf, mapConcurrently } from "@firn/base";
+import { type BlobService, type CallOptions, readBlob } from "@firn/castore";
+import { type Derivation, DERIVATION_BYTES_MAX, parseAbsoluteStorePath, parseDerivation } from "@firn/nix-compat";
+import type { PathInfoService } from "@firn/store";
+import { derivationFailure } from "./build-failure.ts";
+import { checkBuildable } from "./derivation-attributes.ts";
+import { GlueError } from "./error.ts";
+
+/** Derivations read or looked up at once. */
+const READS_MAX = 16;
+
+export type BuildTarget = {
+  /** Absolute store path of a .drv. */
+  readonly drvPath: ByteString;
+  readonly outputs: readonly string[] | "all";
+};
+
+export type ReadDerivation = (drvPath: ByteString, options: CallOptions) => Promise<Derivation>;
+
+export type BuildStep = {
+  readonly drvPath: ByteString;
+  readonly derivation: Derivation;
+  /** Input derivations that have to be built before. */
+  readonly dependencies: readonly ByteString[];
+};
+
+export type BuildPlan = {
+  /** What has to be built, dependencies first, by path of the .drv. */
+  readonly steps: ReadonlyMap<ByteString, BuildStep>;
+  /** Every derivation that was read: targets, steps and the inputs of steps. */
+  readonly derivations: ReadonlyMap<ByteString, Derivation>;
+};
+
+export type PlanParts = {
+  readonly pathInfos: Pick<PathInfoService, "get">;
+  readonly readDerivation: ReadDerivation;
+  readonly storeDir: string;
+};
+
+/** Plans. Throws `missing-input`, `invalid-derivation` or `unsupported`. */
+export async function planBuild(targets: readonly BuildTarget[], parts: PlanParts, options: CallOptions): Promise<BuildPlan> {
+  const derivations = new Map<ByteString, Derivation>();
+  const unordered = new Map<ByteString, Derivation>();
+  const visit = async ([drvPath, names]: readonly [ByteString, ReadonlySet<string>], signal: AbortSignal): Promise<void> => {
+    const derivation = derivations.get(drvPath) ?? (await parts.readDerivation(drvPath, { lease: options.lease, signal }));
+    derivations.set(drvPath, derivation);
+    if (unordered.has(drvPath)) return;
+    if (await areRegistered(outputPaths(drvPath, derivation, names), parts, { lease: options.lease, signal })) return;
+    try {
+      checkBuildable(derivation);
+    } catch (thrown) {
+      throw derivationFailure(drvPath, thrown) ?? thrown;
+    }
+    unordered.set(drvPath, derivation);
+    for (const [input, wanted] of derivation.inputDrvs) want(next, input, wanted);
+  };
+  let next = new Map<ByteString, Set<string>>();
+  const roots = targets.map(({ drvPath }) => drvPath);
+  await mapConcurrently(new Set(roots), READS_MAX, async (drvPath, signal) => {
+    derivations.set(drvPath, await parts.readDerivation(drvPath, { lease: options.lease, signal }));
+  }, options.signal);
+  for (const { drvPath, outputs } of targets) want(next, drvPath, outputNames(derivations.get(drvPath) as Derivation, outputs));
+  while (next.size > 0) {
+    const wave = next;
+    next = new Map();
+    await mapConcurrently(wave, READS_MAX, visit, options.signal);
+  }
+  return { steps: inOrder(unordered), derivations };
+}
+
+function want(wave: Map<ByteString, Set<string>>, drvPath: ByteString, names: Iterable<string>): void {
+  const wanted = wave.get(drvPath) ?? new Set();
+  for (const name of names) wanted.add(name);
+  wave.set(drvPath, wanted);
+}
+
+/** The names a target means. */
+export function outputNames(derivation: Derivation, outputs: readonly string[] | "all"): readonly string[] {
+  return outputs === "all" ? [...derivation.outputs.keys()] : outputs;
+}
+
+/** Absolute store paths of outputs. Throws `invalid-derivation` for names it does not have. */
+export function outputPaths(drvPath: ByteString, derivation: Derivation, names: Iterable<string>): ByteString[] {
+  return Array.from(names, (name) => {
+    const output = derivation.outputs.get(name);
+    if (output !== undefined) return output.path;
+    throw new GlueError("invalid-derivation", `derivation '${drvPath}' does not have wanted outputs '${name}'`, {
+      context: { derivation: derivation.name, output: name },
+    });
+  });
+}
+
+/** Whether all of these absolute store paths are registered; what is not known yet ("") is not. */
+export async function areRegistered(
+  paths: readonly ByteString[],
+  { pathInfos, storeDir }: Pick<PlanParts, "pathInfos" | "storeDir">,
+  options: CallOptions,
+): Promise<boolean> {
+  for (const path of paths) {
+    if (path === "" || !(await pathInfos.get(parseAbsoluteStorePath(path, storeDir).hashPart, options))) return false;
+  }
+  return true;
+}
+
+/** Dependencies first; steps that do not depend on each other in the order they were met. */
+function inOrder(unordered: ReadonlyMap<ByteString, Derivation>): Map<ByteString, BuildStep> {
+  const steps = new Map<ByteString, BuildStep>();
+  const entered = new Set<ByteString>();
+  const stack = [...unordered.keys()].reverse();
+  for (let drvPath = stack.at(-1); drvPath !== undefined; drvPath = stack.at(-1)) {
+    const derivation = unordered.get(drvPath) as Derivation;
+    const dependencies = [...derivation.inputDrvs.keys()].filter((input) => unordered.has(input));
+    const waiting = entered.has(drvPath) ? [] : dependencies.filter((input) => !steps.has(input));
+    entered.add(drvPath);
+    if (waiting.length > 0) stack.push(...waiting.reverse());
+    else {
+      stack.pop();
+      if (!steps.has(drvPath)) steps.set(drvPath, { drvPath, derivation, dependencies });
+    }
+  }
+  return steps;
+}
+
+/** Reads derivations from a store. Throws `missing-input`, `invalid-derivation` or `unsupported`. */
+export function derivationReader(blobs: BlobService, pathInfos: Pick<PathInfoService, "get">, storeDir: string): ReadDerivation {
+  return async (drvPath, options) => {
+    const path = parseAbsoluteStorePath(drvPath, storeDir);
+    const info = await pathInfos.get(path.hashPart, options);
+    if (!info?.path.equals(path)) {
+      throw new GlueError("missing-input", `derivation '${drvPath}' is not in the store`, { context: { path: drvPath } });
+    }
+    if (info.node.kind !== "file" || !path.isDerivation) {
+      throw new GlueError("invalid-derivation", `'${drvPath}' is not a derivation`, { context: { path: drvPath } });
+    }
+    const text = byteStringOf(await readBlob(blobs, info.node.digest, DERIVATION_BYTES_MAX, options));
+    try {
+      return parseDerivation(text, path.name.slice(0, -".drv".length), storeDir);
+    } catch (thrown) {
+      throw derivationFailure(drvPath, thrown) ?? thrown;
+    }
+  };
+}

@@ -1,0 +1,147 @@
+/*
+What a successful attempt made becomes store paths: all outputs of a derivation at once or none. A fixed output's hash is checked here, on
+the castore copy that was imported after the builder's last process was gone: nothing a builder left behind can change it any more.
+*/
+
+import type { ByteString } from "@firn/base";
+import type { AttemptOutput, Recipe } from "@firn/build";
+import type { CallOptions, CastoreServices, Node } from "@firn/castore";
+import { createHasher, equalHashes, type Hash, printHash } from "@firn/hash";
+import {
+  type ContentAddress,
+  type Derivation,
+  type DerivationOutput,
+  fixedOutputHash,
+  makeFixedOutputPath,
+  outputPathName,
+  parseAbsoluteStorePath,
+  type StorePath,
+} from "@firn/nix-compat";
+import { calculateNar, type PathInfo, type PathInfoService, renderNar, sortedReferences, StoreError } from "@firn/store";
+import { GlueError } from "./error.ts";
+
+export type RegisterParts = CastoreServices & {
+  readonly pathInfos: PathInfoService;
+  readonly storeDir: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+};
+
+export type BuiltDerivation = {
+  readonly drvPath: ByteString;
+  readonly derivation: Derivation;
+  /** As derivationRecipe made it: what its needles mean follows from it. */
+  readonly recipe: Recipe;
+  /** Of the attempt, in the recipe's order, which is the derivation's. */
+  readonly outputs: readonly AttemptOutput[];
+};
+
+/**
+ * Registers the outputs that are not registered yet, in one put. Throws `hash-mismatch`, and `build-failed` for outputs that break a
+ * rule; then nothing was registered. Outputs that were registered before, or by someone else meanwhile, keep their contents.
+ */
+export async function registerOutputs(built: BuiltDerivation, parts: RegisterParts, options: CallOptions): Promise<void> {
+  const { derivation, outputs, recipe } = built;
+  const deriver = parseAbsoluteStorePath(built.drvPath, parts.storeDir);
+  const needlePaths = [...recipe.outputs, ...recipe.inputs.map(({ path }) => path)].map((path) =>
+    parseAbsoluteStorePath(`/${path}`, parts.storeDir),
+  );
+  const infos: PathInfo[] = [];
+  for (const [index, [name, output]] of [...derivation.outputs].entries()) {
+    const { node, needles } = outputs[index];
+    const nar = await calculateNar(node, parts, options);
+    const references = sortedReferences(needles.map((needle) => needlePaths[needle]));
+    const contentAddress =
+      output.kind === "fixed" ? await checkFixed(built, output, node, nar.narSha256, parts, options) : undefined;
+    if (contentAddress !== undefined) checkNoReferences(derivation, name, references, parts.storeDir);
+    const path = parseAbsoluteStorePath(output.path, parts.storeDir);
+    const registeredAt = Math.floor(parts.now() / 1000);
+    infos.push({ path, node, ...nar, references, deriver, contentAddress, signatures: [], registeredAt });
+  }
+  checkAcyclic(derivation, infos);
+  const missing = await missingOf(infos, parts, options);
+  try {
+    if (missing.length > 0) await parts.pathInfos.put(missing, options);
+  } catch (thrown) {
+    const isLostRace = thrown instanceof StoreError && thrown.code === "conflict";
+    if (!isLostRace || (await missingOf(infos, parts, options)).length > 0) throw thrown;
+  }
+}
+
+async function missingOf(infos: readonly PathInfo[], parts: RegisterParts, options: CallOptions): Promise<PathInfo[]> {
+  const missing: PathInfo[] = [];
+  for (const info of infos) if (!(await parts.pathInfos.get(info.path.hashPart, options))) missing.push(info);
+  return missing;
+}
+
+/** The content address of a fixed output, after its contents were seen to have the hash that was specified. */
+async function checkFixed(
+  { drvPath, derivation }: BuiltDerivation,
+  output: DerivationOutput,
+  node: Node,
+  narSha256: Uint8Array,
+  parts: RegisterParts,
+  options: CallOptions,
+): Promise<ContentAddress> {
+  const specified: ContentAddress = fixedOutputHash(output);
+  const path = makeFixedOutputPath({ ...specified, name: outputPathName(derivation.name, "out") }, parts.storeDir);
+  if (path.absolute(parts.storeDir) !== output.path) {
+    throw new GlueError("invalid-derivation", `derivation '${drvPath}' has incorrect output '${output.path}', should be '${path.absolute(parts.storeDir)}'`);
+  }
+  const { algorithm } = specified.hash;
+  const isNarSha256 = specified.method === "nar" && algorithm === "sha256";
+  const bytes = isNarSha256 ? narSha256 : await hashContents(specified, derivation, output.path, node, parts, options);
+  const got: Hash = { algorithm, bytes };
+  if (equalHashes(got, specified.hash)) return specified;
+  const context = { derivation: derivation.name, specified: printHash(specified.hash, "sri"), got: printHash(got, "sri") };
+  const message = `hash mismatch in fixed-output derivation '${drvPath}':\n  specified: ${context.specified}\n     got:    ${context.got}`;
+  throw new GlueError("hash-mismatch", message, { context });
+}
+
+async function hashContents(
+  { method, hash }: ContentAddress,
+  derivation: Derivation,
+  path: ByteString,
+  node: Node,
+  parts: RegisterParts,
+  options: CallOptions,
+): Promise<Uint8Array> {
+  const hasher = createHasher(hash.algorithm);
+  if (method === "nar") {
+    for await (const chunk of renderNar(node, parts, options)) hasher.update(chunk);
+    return hasher.digest();
+  }
+  if (node.kind !== "file" || node.executable) {
+    const message = `output path '${path}' should be a non-executable regular file since recursive hashing is not enabled (outputHashMode=flat)`;
+    throw new GlueError("build-failed", message, { context: { derivation: derivation.name, reason: "output-refused" } });
+  }
+  await using reader = await parts.blobs.openRead(node.digest, options);
+  if (reader === undefined) throw new GlueError("missing-input", `the contents of '${path}' are not in the store`);
+  for await (const chunk of reader.stream()) hasher.update(chunk);
+  return hasher.digest();
+}
+
+/** Where a fixed output may be found follows from its contents alone, so it could not say what it needs. */
+function checkNoReferences(derivation: Derivation, name: string, references: readonly StorePath[], storeDir: string): void {
+  if (references.length === 0) return;
+  const list = references.map((reference) => reference.absolute(storeDir)).join(", ");
+  const message = `fixed-output derivation '${derivation.name}' must not reference store paths, but its output '${name}' refers to ${list}`;
+  throw new GlueError("build-failed", message, { context: { derivation: derivation.name, reason: "output-refused" } });
+}
+
+/** Outputs that refer to each other in a ring could only live and die together; then they should be one. */
+function checkAcyclic(derivation: Derivation, infos: readonly PathInfo[]): void {
+  const left = new Map(infos.map((info) => [info.path.hashPart, info]));
+  for (let removed = true; removed; ) {
+    removed = false;
+    for (const [hashPart, { references }] of left) {
+      if (references.some((reference) => reference.hashPart !== hashPart && left.has(reference.hashPart))) continue;
+      left.delete(hashPart);
+      removed = true;
+    }
+  }
+  if (left.size === 0) return;
+  const names = Array.from(left.values(), ({ path }) => `'${path}'`).join(", ");
+  const message = `cycle detected in build of '${derivation.name}': the outputs ${names} refer to each other`;
+  throw new GlueError("build-failed", message, { context: { derivation: derivation.name, reason: "output-refused" } });
+}
