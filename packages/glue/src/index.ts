@@ -13,3 +13,10 @@ export { buildDerivations } from "./build-graph.ts";
 export type { BuildCounts, BuildEvent, BuildOptions, BuildParts, BuiltOutputs } from "./build-graph.ts";
 export { derivationReader } from "./build-plan.ts";
 export type { BuildTarget, ReadDerivation } from "./build-plan.ts";
+// The evaluator's side: what an evaluation sees of the store.
+export type { HostFiles, HostFileStatus } from "./host-files.ts";
+export { EvalStore } from "./eval-store.ts";
+export type { EvalStoreOptions, KnownDerivation, StoreFiles } from "./eval-store.ts";
+export { StoreIo } from "./eval-io.ts";
+export type { StoreIoOptions } from "./eval-io.ts";
+export { storeBuiltins } from "./store-builtins.ts";
