@@ -34,7 +34,8 @@ export function makeString(text: ByteString, context: StringContext | undefined)
 /** `value` as a string with its context. `what` starts the message when it cannot be one. */
 export function coerceToString(value: Value, coercion: Coercion, paths: PathCoercion): StringValue {
   if (typeof value === "string" || value instanceof StringWithContext) return value;
-  if (value instanceof PathValue) return paths === "copy" ? currentIo().copyToStore(value) : value.tree.label + value.path;
+  if (value instanceof PathValue)
+    return paths === "copy" ? currentIo().copyToStore(value) : value.tree.label + value.path;
   if (value instanceof Attrs) {
     const toString = value.get("__toString");
     if (toString !== undefined) return coerceToString(call1(force(toString), value, 0), coercion, paths);
@@ -80,7 +81,10 @@ export function forceTextWithoutContext(value: Lazy): ByteString {
   const string = forceString(value);
   if (typeof string === "string") return string;
   const element = string.context.elements[0];
-  throw new EvalError("type", `the string '${string.text}' is not allowed to refer to a store path (such as '${element}')`);
+  throw new EvalError(
+    "type",
+    `the string '${string.text}' is not allowed to refer to a store path (such as '${element}')`,
+  );
 }
 
 export function forceAttrs(value: Lazy): Attrs {

@@ -21,7 +21,8 @@ export function equalValues(left: Value, right: Value): boolean {
   if (left instanceof StringWithContext) {
     return typeof right === "string" || right instanceof StringWithContext ? left.text === textOfString(right) : false;
   }
-  if (typeof left === "number" || typeof left === "bigint") return right instanceof NixFloat && Number(left) === right.value;
+  if (typeof left === "number" || typeof left === "bigint")
+    return right instanceof NixFloat && Number(left) === right.value;
   if (left instanceof NixFloat) {
     if (right instanceof NixFloat) return left.value === right.value;
     return (typeof right === "number" || typeof right === "bigint") && left.value === Number(right);
@@ -32,7 +33,8 @@ export function equalValues(left: Value, right: Value): boolean {
     return true;
   }
   if (left instanceof Attrs) return right instanceof Attrs && equalAttrs(left, right);
-  if (left instanceof PathValue) return right instanceof PathValue && left.tree === right.tree && left.path === right.path;
+  if (left instanceof PathValue)
+    return right instanceof PathValue && left.tree === right.tree && left.path === right.path;
   return false;
 }
 

@@ -86,7 +86,11 @@ class Compiler {
       case "interpolation":
         return this.#interpolation(expr.parts, expr.path, scope, pos);
       case "path":
-        return new Instruction(basic.CONST, pos, new PathValue(this.#treeOf(expr.text), this.#pathText(expr.text, pos)));
+        return new Instruction(
+          basic.CONST,
+          pos,
+          new PathValue(this.#treeOf(expr.text), this.#pathText(expr.text, pos)),
+        );
       case "search-path": {
         const find = this.#variable("__findFile", scope, pos);
         const path = this.#variable("__nixPath", scope, pos);
@@ -104,11 +108,19 @@ class Compiler {
         return expr.recursive ? this.#recursive(expr, scope, pos) : this.#attrs(expr, scope, pos);
       case "list":
         if (expr.items.length === 0) return new Instruction(basic.CONST, pos, []);
-        return new Instruction(data.LIST, pos, expr.items.map((item) => this.expr(item, scope, "")));
+        return new Instruction(
+          data.LIST,
+          pos,
+          expr.items.map((item) => this.expr(item, scope, "")),
+        );
       case "lambda":
         return this.#lambda(expr, scope, pos, name);
       case "apply":
-        return this.#call(this.expr(expr.callee, scope, ""), expr.args.map((arg) => this.expr(arg, scope, "")), pos);
+        return this.#call(
+          this.expr(expr.callee, scope, ""),
+          expr.args.map((arg) => this.expr(arg, scope, "")),
+          pos,
+        );
       case "let": {
         const { codes, inner } = this.#frame(expr.attrs, scope);
         return new Instruction(basic.LET, pos, codes, this.expr(expr.body, inner, name));
@@ -127,7 +139,13 @@ class Compiler {
         );
       case "assert": {
         const condition = this.expr(expr.condition, scope, "");
-        return new Instruction(basic.ASSERT, pos, condition, this.expr(expr.body, scope, name), showExpr(expr.condition));
+        return new Instruction(
+          basic.ASSERT,
+          pos,
+          condition,
+          this.expr(expr.body, scope, name),
+          showExpr(expr.condition),
+        );
       }
       case "not":
         return new Instruction(basic.NOT, pos, this.expr(expr.operand, scope, ""));
@@ -154,7 +172,8 @@ class Compiler {
   #operator(op: string, left: Instruction, right: Instruction, scope: Scope | null, pos: number): Instruction {
     const redefinable = REDEFINABLE[op];
     if (redefinable === undefined) return new Instruction(PLAIN[op], pos, left, right);
-    if (resolve(redefinable.name, scope, this.#isGlobal).kind === "global") return new Instruction(redefinable.op, pos, left, right);
+    if (resolve(redefinable.name, scope, this.#isGlobal).kind === "global")
+      return new Instruction(redefinable.op, pos, left, right);
     const fn = this.#variable(redefinable.name, scope, pos);
     // `a <= b` is `!(b < a)`, `a > b` is `b < a`, `a >= b` is `!(a < b)`.
     const swapped = op === ">" || op === "<=";
@@ -185,12 +204,22 @@ class Compiler {
     }
   }
 
-  #select(subject: Expr, path: readonly AttrName[], fallback: Expr | undefined, scope: Scope | null, pos: number): Instruction {
+  #select(
+    subject: Expr,
+    path: readonly AttrName[],
+    fallback: Expr | undefined,
+    scope: Scope | null,
+    pos: number,
+  ): Instruction {
     const code = this.expr(subject, scope, "");
     const steps = this.#path(path, scope);
-    if (fallback !== undefined) return new Instruction(sets.SELECT_OR, pos, code, steps, this.expr(fallback, scope, ""));
+    if (fallback !== undefined)
+      return new Instruction(sets.SELECT_OR, pos, code, steps, this.expr(fallback, scope, ""));
     if (steps.every((step) => typeof step === "string")) {
-      return steps.reduce((inner, step, n) => new Instruction(sets.SELECT, this.#base + path[n].from, inner, step), code);
+      return steps.reduce(
+        (inner, step, n) => new Instruction(sets.SELECT, this.#base + path[n].from, inner, step),
+        code,
+      );
     }
     return new Instruction(sets.SELECT_PATH, pos, code, steps);
   }
@@ -215,7 +244,16 @@ class Compiler {
     const body = this.expr(expr.body, inner, "");
     const named = expr.arg !== undefined;
     const argNames = expr.arg === undefined ? [] : [expr.arg];
-    const code = new LambdaCode({ arity: 1, formals, ellipsis: expr.formals.ellipsis, named, body, pos, name, argNames });
+    const code = new LambdaCode({
+      arity: 1,
+      formals,
+      ellipsis: expr.formals.ellipsis,
+      named,
+      body,
+      pos,
+      name,
+      argNames,
+    });
     return new Instruction(basic.LAMBDA, pos, code);
   }
 
@@ -320,13 +358,23 @@ class Compiler {
   // Strings and paths
 
   #interpolation(parts: readonly Expr[], path: boolean, scope: Scope | null, pos: number): Instruction {
-    if (!path) return new Instruction(data.INTERPOLATE, pos, parts.map((part) => this.expr(part, scope, "")));
+    if (!path)
+      return new Instruction(
+        data.INTERPOLATE,
+        pos,
+        parts.map((part) => this.expr(part, scope, "")),
+      );
     const [first, ...rest] = parts;
     if (first.kind !== "path") throw new EvalError("syntax", "a path starts with a literal", pos);
     const directory = first.text.endsWith("/") ? "/" : "";
     const start = this.#pathText(first.text, pos);
     const text = start === "/" ? start : start + directory;
-    return new Instruction(data.PATH, pos, new PathStart(this.#treeOf(first.text), text), rest.map((part) => this.expr(part, scope, "")));
+    return new Instruction(
+      data.PATH,
+      pos,
+      new PathStart(this.#treeOf(first.text), text),
+      rest.map((part) => this.expr(part, scope, "")),
+    );
   }
 
   #treeOf(text: ByteString): SourceTree {

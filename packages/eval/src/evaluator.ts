@@ -74,14 +74,18 @@ export class Evaluator {
     this.#options = options;
     this.io = options.io;
     const definitions = new Map<string, BuiltinDefinition>();
-    for (const definition of [...this.#ownBuiltins(), ...(options.builtins ?? [])]) definitions.set(definition.name, definition);
+    for (const definition of [...this.#ownBuiltins(), ...(options.builtins ?? [])])
+      definitions.set(definition.name, definition);
     const values = new Map<string, Lazy>();
     this.#globals = new Map<string, Lazy>();
     for (const { name, value, global } of definitions.values()) {
       values.set(name, value);
       this.#globals.set(global ? name : `__${name}`, value);
     }
-    values.set("builtins", lazily(() => this.builtins));
+    values.set(
+      "builtins",
+      lazily(() => this.builtins),
+    );
     this.builtins = Attrs.fromMap(values);
     this.#globals.set("builtins", this.builtins);
   }
@@ -104,7 +108,9 @@ export class Evaluator {
       ...XML_BUILTINS,
       ...BITS_BUILTINS,
       globalBuiltin("import", (path: Lazy) => this.importPath(coerceToPath(path))),
-      globalBuiltin("scopedImport", (scope: Lazy, path: Lazy) => this.#scopedImport(forceAttrs(scope), coerceToPath(path))),
+      globalBuiltin("scopedImport", (scope: Lazy, path: Lazy) =>
+        this.#scopedImport(forceAttrs(scope), coerceToPath(path)),
+      ),
       constant("true", true, true),
       constant("false", false, true),
       constant("null", null, true),
@@ -121,7 +127,11 @@ export class Evaluator {
   /** Runs `work` on the machine. Throws EvalError for everything a program can cause; must not be nested. */
   run<T>(work: () => T): T {
     const { cancelWord, callDepthMax = CALL_DEPTH_MAX } = this.#options;
-    enterEvaluation(this.io, this.positions, cancelWord === undefined ? { callDepthMax } : { callDepthMax, cancelWord });
+    enterEvaluation(
+      this.io,
+      this.positions,
+      cancelWord === undefined ? { callDepthMax } : { callDepthMax, cancelWord },
+    );
     try {
       return work();
     } catch (thrown) {
@@ -189,9 +199,18 @@ export class Evaluator {
     return tree;
   }
 
-  #compile(tree: Expr, origin: Parameters<typeof compile>[1]["origin"], baseDirectory: PathValue, scope: Scope | null): Instruction {
+  #compile(
+    tree: Expr,
+    origin: Parameters<typeof compile>[1]["origin"],
+    baseDirectory: PathValue,
+    scope: Scope | null,
+  ): Instruction {
     const { homeDirectory } = this.#options;
-    return compile(tree, { origin, baseDirectory, rootTree: this.io.rootTree, homeDirectory, globals: this.#globals }, scope);
+    return compile(
+      tree,
+      { origin, baseDirectory, rootTree: this.io.rootTree, homeDirectory, globals: this.#globals },
+      scope,
+    );
   }
 
   /** A function with formals applied to the arguments it names, as the commands do with `--arg`; anything else as it is. Within `run`. */

@@ -17,7 +17,17 @@ export type ThFunction = (i: Instruction, env: Env) => Lazy;
  * What an operand holds: a constant value, an instruction (or null), a list of instructions, a number, a name, an attribute path
  * (names and instructions), a shape, a lambda, or a cache the machine fills in itself.
  */
-export type OperandKind = "const" | "code" | "codes" | "number" | "numbers" | "name" | "path" | "shape" | "lambda" | "cache";
+export type OperandKind =
+  | "const"
+  | "code"
+  | "codes"
+  | "number"
+  | "numbers"
+  | "name"
+  | "path"
+  | "shape"
+  | "lambda"
+  | "cache";
 
 export type Operation = {
   readonly number: number;

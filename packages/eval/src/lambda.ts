@@ -3,7 +3,7 @@ The code of a function. `x: y: body` is one LambdaCode of arity 2 with one frame
 `{ a, b ? c, ... }@args: body` has arity 1 and a frame of its formals.
 */
 
-import { Attrs } from "./attrs.ts";
+import type { Attrs } from "./attrs.ts";
 import type { Instruction } from "./instruction.ts";
 import type { Shape } from "./shape.ts";
 
@@ -29,7 +29,9 @@ export class LambdaCode {
   lastShape: Shape | null = null;
   lastPlan: Int32Array | null = null;
 
-  constructor(fields: Pick<LambdaCode, "arity" | "formals" | "ellipsis" | "named" | "body" | "pos" | "name" | "argNames">) {
+  constructor(
+    fields: Pick<LambdaCode, "arity" | "formals" | "ellipsis" | "named" | "body" | "pos" | "name" | "argNames">,
+  ) {
     this.arity = fields.arity;
     this.formals = fields.formals;
     this.ellipsis = fields.ellipsis;

@@ -45,7 +45,11 @@ export function currentIo(): EvalIo {
 export const counters = { calls: 0, thunksForced: 0 };
 
 /** Sets the limits for what follows. */
-export function enterEvaluation(io: EvalIo, positions: Positions, limits: { readonly callDepthMax: number; readonly cancelWord?: CancelWord }): void {
+export function enterEvaluation(
+  io: EvalIo,
+  positions: Positions,
+  limits: { readonly callDepthMax: number; readonly cancelWord?: CancelWord },
+): void {
   callDepth = 0;
   evalIo = io;
   evalPositions = positions;
@@ -76,9 +80,14 @@ function tooDeep(pos: number): never {
 }
 
 const BLACKHOLE = new Instruction(
-  defineOperation("blackhole", [], "Stands for a thunk that is being computed: meeting it is infinite recursion.", () => {
-    throw new EvalError("infinite-recursion", "infinite recursion encountered");
-  }),
+  defineOperation(
+    "blackhole",
+    [],
+    "Stands for a thunk that is being computed: meeting it is infinite recursion.",
+    () => {
+      throw new EvalError("infinite-recursion", "infinite recursion encountered");
+    },
+  ),
   0,
 );
 
@@ -108,7 +117,9 @@ export function forceThunk(thunk: Thunk): Value {
 }
 
 const NATIVE = new Instruction(
-  defineOperation("native", [], "A thunk made by a builtin: its environment is a function.", (_, env) => (env as unknown as () => Value)()),
+  defineOperation("native", [], "A thunk made by a builtin: its environment is a function.", (_, env) =>
+    (env as unknown as () => Value)(),
+  ),
   0,
 );
 
@@ -118,7 +129,9 @@ export function lazily(compute: () => Value): Thunk {
 }
 
 const APPLY_1 = new Instruction(
-  defineOperation("native-apply", [], "A thunk made by a builtin: applies slot 0 to slot 1.", (_, env) => call1(force(env[0]), env[1], 0)),
+  defineOperation("native-apply", [], "A thunk made by a builtin: applies slot 0 to slot 1.", (_, env) =>
+    call1(force(env[0]), env[1], 0),
+  ),
   0,
 );
 

@@ -146,7 +146,13 @@ export function letFrame(codes: readonly Instruction[], env: Env): Env {
 function closure(i: Instruction, env: Env): Closure {
   return new Closure(i.a as LambdaCode, env);
 }
-export const LAMBDA = defineOperation("lambda", [["lambda", "code"]], "A function over the current environment.", closure, closure);
+export const LAMBDA = defineOperation(
+  "lambda",
+  [["lambda", "code"]],
+  "A function over the current environment.",
+  closure,
+  closure,
+);
 
 export const CALL_1 = defineOperation(
   "call-1",

@@ -11,7 +11,16 @@ import { EvalError } from "./error.ts";
 import { defineOperation, type Instruction } from "./instruction.ts";
 import { canonicalPath } from "./path.ts";
 import { typeError } from "./type-name.ts";
-import { type Env, type Lazy, NixFloat, type PathStart, PathValue, type SourceTree, StringWithContext, type Value } from "./value.ts";
+import {
+  type Env,
+  type Lazy,
+  NixFloat,
+  type PathStart,
+  PathValue,
+  type SourceTree,
+  StringWithContext,
+  type Value,
+} from "./value.ts";
 
 const BINARY = [
   ["code", "left"],
@@ -68,14 +77,21 @@ function add(a: Value, b: Value, i: Instruction): Value {
   try {
     const left = coerceToString(a, "natural", copy);
     const right = coerceToString(b, "natural", copy);
-    return makeString(textOfString(left) + textOfString(right), uniteContexts(contextOfString(left), contextOfString(right)));
+    return makeString(
+      textOfString(left) + textOfString(right),
+      uniteContexts(contextOfString(left), contextOfString(right)),
+    );
   } catch (thrown) {
     if (thrown instanceof EvalError && thrown.pos === 0) thrown.pos = i.pos;
     throw thrown;
   }
 }
 
-function appendToPath(path: { readonly tree: SourceTree; readonly path: ByteString }, parts: readonly Value[], pos: number): PathValue {
+function appendToPath(
+  path: { readonly tree: SourceTree; readonly path: ByteString },
+  parts: readonly Value[],
+  pos: number,
+): PathValue {
   let text = path.path;
   for (const part of parts) {
     const string = coerceToString(part, "natural", "text");
@@ -130,7 +146,9 @@ export const PATH = defineOperation(
   },
 );
 
-export const EQUAL = defineOperation("equal", BINARY, "`left == right`.", (i, env) => equalValues(i.a.ev(i.a, env), i.b.ev(i.b, env)));
+export const EQUAL = defineOperation("equal", BINARY, "`left == right`.", (i, env) =>
+  equalValues(i.a.ev(i.a, env), i.b.ev(i.b, env)),
+);
 export const NOT_EQUAL = defineOperation(
   "not-equal",
   BINARY,

@@ -18,4 +18,6 @@ export function positionValue(pos: number): Value {
   return new Attrs(POSITION, [at.column, at.origin.file, at.line]);
 }
 
-export const CUR_POS = defineOperation("cur-pos", [], "`__curPos`: file, line and column of this place.", (i) => positionValue(i.pos));
+export const CUR_POS = defineOperation("cur-pos", [], "`__curPos`: file, line and column of this place.", (i) =>
+  positionValue(i.pos),
+);

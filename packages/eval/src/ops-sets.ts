@@ -60,7 +60,8 @@ export const SELECT = defineOperation(
       try {
         return forceThunk(value);
       } catch (thrown) {
-        if (thrown instanceof EvalError) thrown.addTrace(`while evaluating the attribute '${i.b}'`, subject.positionOf(i.b));
+        if (thrown instanceof EvalError)
+          thrown.addTrace(`while evaluating the attribute '${i.b}'`, subject.positionOf(i.b));
         throw thrown;
       }
     }
@@ -202,7 +203,11 @@ function addDynamic(statics: Attrs, names: readonly Instruction[], values: reado
     if (value === null) continue;
     if (typeof value !== "string") {
       if (value instanceof StringWithContext) {
-        throw new EvalError("type", `the string '${value.text}' is not allowed to refer to a store path (such as '${value.context.elements[0]}')`, code.pos);
+        throw new EvalError(
+          "type",
+          `the string '${value.text}' is not allowed to refer to a store path (such as '${value.context.elements[0]}')`,
+          code.pos,
+        );
       }
       throw new EvalError("type", `expected a string but found ${describeType(value)}`, code.pos);
     }

@@ -22,10 +22,14 @@ export function coerceToPath(value: Lazy): PathValue {
   for (const element of contextOfString(string)?.elements ?? []) {
     // What is not built yet cannot be read; a plain path is there.
     if (parseContextElement(element).kind === "output") {
-      throw new EvalError("unsupported", `cannot read '${text}': it has to be built first, and import from derivation is not there yet`);
+      throw new EvalError(
+        "unsupported",
+        `cannot read '${text}': it has to be built first, and import from derivation is not there yet`,
+      );
     }
   }
-  if (!text.startsWith("/")) throw new EvalError("invalid-value", `string '${text}' doesn't represent an absolute path`);
+  if (!text.startsWith("/"))
+    throw new EvalError("invalid-value", `string '${text}' doesn't represent an absolute path`);
   return new PathValue(currentIo().rootTree, canonicalPath(text));
 }
 
@@ -34,7 +38,8 @@ export function followLinks(path: PathValue): PathValue {
   const io = currentIo();
   let at = path;
   for (let links = 0; io.kindOf(at) === "symlink"; links++) {
-    if (links >= LINKS_MAX) throw new EvalError("io", `too many symbolic links encountered while traversing the path '${path.path}'`);
+    if (links >= LINKS_MAX)
+      throw new EvalError("io", `too many symbolic links encountered while traversing the path '${path.path}'`);
     at = new PathValue(at.tree, resolvePath(parentPath(at.path), io.readLink(at)));
   }
   return at;

@@ -17,7 +17,13 @@ export function canonicalPath(path: ByteString): ByteString {
 }
 
 function needsWork(path: ByteString): boolean {
-  return path === "" || path.charCodeAt(0) !== 47 || path.includes("//") || path.includes("/.") || (path.length > 1 && path.endsWith("/"));
+  return (
+    path === "" ||
+    path.charCodeAt(0) !== 47 ||
+    path.includes("//") ||
+    path.includes("/.") ||
+    (path.length > 1 && path.endsWith("/"))
+  );
 }
 
 /** `path` as seen from the directory `base`, canonical. */

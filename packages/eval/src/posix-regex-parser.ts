@@ -20,7 +20,13 @@ export type RegexNode =
   | { readonly kind: "sequence"; readonly items: readonly RegexNode[]; readonly nullable: boolean }
   | { readonly kind: "choice"; readonly branches: readonly RegexNode[]; readonly nullable: boolean }
   | { readonly kind: "group"; readonly index: number; readonly body: RegexNode; readonly nullable: boolean }
-  | { readonly kind: "repeat"; readonly body: RegexNode; readonly min: number; readonly max: number; readonly nullable: boolean };
+  | {
+      readonly kind: "repeat";
+      readonly body: RegexNode;
+      readonly min: number;
+      readonly max: number;
+      readonly nullable: boolean;
+    };
 
 export type ParsedRegex = { readonly root: RegexNode; readonly groups: number };
 
@@ -134,7 +140,8 @@ class Parser {
         return { kind: "set", set: this.#bracket(), nullable: false };
       case "\\": {
         const escaped = this.#text[++this.#at];
-        if (escaped === undefined || !SPECIAL.includes(escaped)) throw new RegexFault("a backslash before an ordinary character", false);
+        if (escaped === undefined || !SPECIAL.includes(escaped))
+          throw new RegexFault("a backslash before an ordinary character", false);
         this.#at++;
         return byteNode(escaped.charCodeAt(0));
       }

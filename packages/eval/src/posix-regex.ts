@@ -221,7 +221,9 @@ export class PosixRegex {
         let entry = next;
         if (node.max === UNBOUNDED) entry = this.#loop(node.body, next);
         // Each of the optional turns may be the last.
-        else for (let turn = node.min; turn < node.max; turn++) entry = this.#emit(SPLIT, this.#compile(node.body, entry), next);
+        else
+          for (let turn = node.min; turn < node.max; turn++)
+            entry = this.#emit(SPLIT, this.#compile(node.body, entry), next);
         for (let turn = 0; turn < node.min; turn++) entry = this.#compile(node.body, entry);
         return entry;
       }

@@ -7,7 +7,16 @@ import { Attrs } from "./attrs.ts";
 import { textOfString } from "./coerce.ts";
 import { formatFloatShown } from "./float.ts";
 import { quoteString, showName } from "./quote.ts";
-import { Builtin, Closure, type Lazy, NixFloat, PartialApplication, PathValue, StringWithContext, Thunk } from "./value.ts";
+import {
+  Builtin,
+  Closure,
+  type Lazy,
+  NixFloat,
+  PartialApplication,
+  PathValue,
+  StringWithContext,
+  Thunk,
+} from "./value.ts";
 
 /** One line, however big. Nothing is forced. The result is a byte string. */
 export function printValue(value: Lazy): string {
@@ -19,7 +28,8 @@ export function printValue(value: Lazy): string {
 function print(lazy: Lazy, parts: string[], seen: Set<object>): void {
   const value = lazy instanceof Thunk ? (lazy.code === null ? lazy.env : undefined) : lazy;
   if (value === undefined) parts.push("<CODE>");
-  else if (typeof value === "string" || value instanceof StringWithContext) parts.push(quoteString(textOfString(value)));
+  else if (typeof value === "string" || value instanceof StringWithContext)
+    parts.push(quoteString(textOfString(value)));
   else if (value instanceof Attrs) {
     if (value.size === 0) parts.push("{ }");
     else if (seen.has(value)) parts.push("«repeated»");

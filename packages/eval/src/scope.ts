@@ -22,7 +22,12 @@ export class Scope {
 }
 
 /** Finds `name` from `scope` outwards. Names of frames win over globals, and both over any `with`, as in Nix. `skipped` frames lie inside `scope`. */
-export function resolve(name: string, scope: Scope | null, isGlobal: (name: string) => boolean, skipped = 0): Resolution {
+export function resolve(
+  name: string,
+  scope: Scope | null,
+  isGlobal: (name: string) => boolean,
+  skipped = 0,
+): Resolution {
   let depth = skipped;
   let depths: number[] | undefined;
   for (let at = scope; at !== null; at = at.up, depth++) {

@@ -102,6 +102,7 @@ export function planMerge(left: Shape, right: Shape): MergePlan {
       from[n++] = ~i++;
     }
   }
-  const shape = n === a.length && j === 0 ? left : n === b.length && a.length === 0 ? right : new Shape(names, positions);
+  const shape =
+    n === a.length && j === 0 ? left : n === b.length && a.length === 0 ? right : new Shape(names, positions);
   return { shape, from: from.subarray(0, n) };
 }

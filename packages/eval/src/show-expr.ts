@@ -93,7 +93,9 @@ function showPath(path: readonly AttrName[], show: (expr: Expr) => string): stri
 
 function showFormals(formals: Formals, show: (expr: Expr) => string): string {
   const sorted = [...formals.formals].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const parts = sorted.map((one) => showName(one.name) + (one.fallback === undefined ? "" : ` ? ${show(one.fallback)}`));
+  const parts = sorted.map(
+    (one) => showName(one.name) + (one.fallback === undefined ? "" : ` ? ${show(one.fallback)}`),
+  );
   if (formals.ellipsis) parts.push("...");
   return `{ ${parts.join(", ")} }`;
 }

@@ -3,7 +3,21 @@
 itself is made only when a path is asked for. C++ Nix writes this in Nix; here it is a builtin, because nixpkgs calls it thousands of times.
 */
 
-import { Attrs, type BuiltinDefinition, call1, EvalError, force, forceAttrs, forceList, forceTextWithoutContext, globalBuiltin, lazily, type Lazy, update, type Value } from "@firn/eval";
+import {
+  Attrs,
+  type BuiltinDefinition,
+  call1,
+  EvalError,
+  force,
+  forceAttrs,
+  forceList,
+  forceTextWithoutContext,
+  globalBuiltin,
+  lazily,
+  type Lazy,
+  update,
+  type Value,
+} from "@firn/eval";
 
 /** `strict` is the value of `derivationStrict`. */
 export function derivationBuiltin(strict: Value): BuiltinDefinition {
@@ -29,11 +43,24 @@ function derivation(drvAttrs: Attrs, strict: Value): Value {
     const outPath = fromMade(output);
     perOutput.set(
       output,
-      lazily(() => update(common, Attrs.fromEntries([["outPath", outPath], ["drvPath", drvPath], ["type", "derivation"], ["outputName", output]]))),
+      lazily(() =>
+        update(
+          common,
+          Attrs.fromEntries([
+            ["outPath", outPath],
+            ["drvPath", drvPath],
+            ["type", "derivation"],
+            ["outputName", output],
+          ]),
+        ),
+      ),
     );
   }
   const extra = new Map<string, Lazy>(perOutput);
-  extra.set("all", outputs.map((output) => perOutput.get(output) as Lazy));
+  extra.set(
+    "all",
+    outputs.map((output) => perOutput.get(output) as Lazy),
+  );
   extra.set("drvAttrs", drvAttrs);
   const common: Attrs = update(drvAttrs, Attrs.fromMap(extra));
   return force(perOutput.get(outputs[0]) as Lazy);

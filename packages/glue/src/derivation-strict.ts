@@ -21,7 +21,6 @@ import {
   StringContext,
   StringWithContext,
   textOfString,
-
   valueToJson,
 } from "@firn/eval";
 import { type Hash, HashError, isHashAlgorithm, parseHash } from "@firn/hash";
@@ -109,13 +108,19 @@ function makeDerivation(name: string, attrs: Attrs, store: EvalStore): Attrs {
   });
 
   if (structured) {
-    env.set("__json", `{${json.map(([key, text]) => `${valueToJson(key, { strict: true, copyPaths: false }).text}:${text}`).join(",")}}`);
+    env.set(
+      "__json",
+      `{${json.map(([key, text]) => `${valueToJson(key, { strict: true, copyPaths: false }).text}:${text}`).join(",")}}`,
+    );
   }
   checkOutputs(wanted.outputs);
   if (builder === "") throw new EvalError("missing-attribute", "required attribute 'builder' missing");
   if (system === "") throw new EvalError("missing-attribute", "required attribute 'system' missing");
   if (name.endsWith(".drv")) {
-    throw new EvalError("invalid-value", "derivation names are allowed to end in '.drv' only if they produce a single derivation file");
+    throw new EvalError(
+      "invalid-value",
+      "derivation names are allowed to end in '.drv' only if they produce a single derivation file",
+    );
   }
 
   const { inputDrvs, inputSrcs } = resolveContext(context.elements, store);
@@ -187,7 +192,10 @@ function fixedOutputOf(wanted: Wanted): DerivationOutput {
 /** Parses a hash as attributes give it; the empty one stands for all zeros. */
 export function hashOf(text: string, algorithm: string): Hash {
   if (algorithm !== "" && !isHashAlgorithm(algorithm)) {
-    throw new EvalError("invalid-value", `unknown hash algorithm '${algorithm}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`);
+    throw new EvalError(
+      "invalid-value",
+      `unknown hash algorithm '${algorithm}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`,
+    );
   }
   const expected = algorithm === "" ? undefined : algorithm;
   if (text === "") {
@@ -204,7 +212,10 @@ export function hashOf(text: string, algorithm: string): Hash {
 }
 
 /** What the elements of all contexts make the derivation depend on. */
-function resolveContext(elements: ReadonlySet<ByteString>, store: EvalStore): Pick<Derivation, "inputDrvs" | "inputSrcs"> {
+function resolveContext(
+  elements: ReadonlySet<ByteString>,
+  store: EvalStore,
+): Pick<Derivation, "inputDrvs" | "inputSrcs"> {
   const drvs = new Map<ByteString, Set<string>>();
   const srcs = new Set<ByteString>();
   const addOutput = (drvPath: ByteString, output: string) => {
@@ -219,7 +230,8 @@ function resolveContext(elements: ReadonlySet<ByteString>, store: EvalStore): Pi
     else {
       for (const path of store.closureOfDerivation(parsed.drvPath)) {
         srcs.add(path);
-        if (path.endsWith(".drv")) for (const output of store.derivation(path).derivation.outputs.keys()) addOutput(path, output);
+        if (path.endsWith(".drv"))
+          for (const output of store.derivation(path).derivation.outputs.keys()) addOutput(path, output);
       }
     }
   }
@@ -246,4 +258,3 @@ class ContextCollector {
     for (const element of context.elements) this.elements.add(element);
   }
 }
-

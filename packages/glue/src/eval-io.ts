@@ -4,7 +4,15 @@ store is shown as if it were mounted there: what this evaluation has made, then 
 */
 
 import type { ByteString } from "@firn/base";
-import { EvalError, type EvalIo, type FileKind, lastPart, type PathValue, type SourceTree, type StringWithContext } from "@firn/eval";
+import {
+  EvalError,
+  type EvalIo,
+  type FileKind,
+  lastPart,
+  type PathValue,
+  type SourceTree,
+  type StringWithContext,
+} from "@firn/eval";
 import { INTERNAL_FILES } from "./internal-files.ts";
 import type { EvalStore } from "./eval-store.ts";
 import type { HostFiles } from "./host-files.ts";
@@ -43,7 +51,8 @@ export class StoreIo implements EvalIo {
     if (!path.startsWith(storeDir) || path.charCodeAt(storeDir.length) !== 47) return { files, path };
     const end = path.indexOf("/", storeDir.length + 1);
     const object = this.#store.pending(end < 0 ? path : path.slice(0, end));
-    if (object?.kind === "source") return { files, path: end < 0 ? object.hostPath : object.hostPath + path.slice(end) };
+    if (object?.kind === "source")
+      return { files, path: end < 0 ? object.hostPath : object.hostPath + path.slice(end) };
     if (object !== undefined && end < 0) return { text: object.text };
     if (store === undefined) throw new EvalError("io", `path '${path}' is below the store, and there is no store here`);
     return { files: store, path };

@@ -71,7 +71,11 @@ export class EvalStore {
 
   /** Fills in the output paths of a derivation, posts it, and yields it with its own path. */
   addDerivation(unfilled: Derivation): { readonly drvPath: ByteString; readonly derivation: Derivation } {
-    const { derivation, modulo, text } = fillOutputPaths(unfilled, (path) => this.derivation(path).modulo, this.storeDir);
+    const { derivation, modulo, text } = fillOutputPaths(
+      unfilled,
+      (path) => this.derivation(path).modulo,
+      this.storeDir,
+    );
     const drvPath = derivationPathOfText(derivation, text, this.storeDir).absolute(this.storeDir);
     if (!this.#derivations.has(drvPath)) {
       this.#derivations.set(drvPath, { derivation, modulo });
@@ -88,7 +92,9 @@ export class EvalStore {
     if (this.store?.status(drvPath)?.kind !== "regular") {
       throw new EvalError("store", `path '${drvPath}' is not a derivation this store has`);
     }
-    const name = lastPart(drvPath).slice(33).replace(/\.drv$/, "");
+    const name = lastPart(drvPath)
+      .slice(33)
+      .replace(/\.drv$/, "");
     const derivation = parseDerivation(this.store.readText(drvPath), name);
     const modulo = hashDerivationModulo(derivation, (path) => this.derivation(path).modulo);
     const entry = { derivation, modulo };
@@ -119,12 +125,17 @@ export class EvalStore {
     for (const element of context?.elements ?? []) {
       const parsed = parseContextElement(element);
       if (parsed.kind === "output") {
-        throw new EvalError("invalid-value", `files created by builtins.toFile may not reference derivations, but ${name} references ${parsed.drvPath}`);
+        throw new EvalError(
+          "invalid-value",
+          `files created by builtins.toFile may not reference derivations, but ${name} references ${parsed.drvPath}`,
+        );
       }
       references.push(parsed.kind === "closure" ? parsed.drvPath : parsed.path);
     }
     references.sort();
-    const path = makeTextPathOfHash(name, hashByteStringHex("sha256", text), references, this.storeDir).absolute(this.storeDir);
+    const path = makeTextPathOfHash(name, hashByteStringHex("sha256", text), references, this.storeDir).absolute(
+      this.storeDir,
+    );
     this.#post({ kind: "text", path, text, references });
     return stringOfPath(path);
   }
@@ -139,7 +150,12 @@ export class EvalStore {
   }
 
   /** The store path of a copy of what `filter` lets pass. `flat` hashes a single file's contents alone. */
-  addTree(name: string, hostPath: ByteString, method: "nar" | "flat", filter: TreeFilter | undefined): StringWithContext {
+  addTree(
+    name: string,
+    hostPath: ByteString,
+    method: "nar" | "flat",
+    filter: TreeFilter | undefined,
+  ): StringWithContext {
     checkName(name);
     if (method === "flat") {
       if (this.files.status(hostPath)?.kind !== "regular") {
@@ -152,7 +168,13 @@ export class EvalStore {
     return this.#addSource(name, hostPath, "nar", sha256, included);
   }
 
-  #addSource(name: string, hostPath: ByteString, method: "nar" | "flat", sha256: string, included: readonly ByteString[] | undefined) {
+  #addSource(
+    name: string,
+    hostPath: ByteString,
+    method: "nar" | "flat",
+    sha256: string,
+    included: readonly ByteString[] | undefined,
+  ) {
     const bytes = fromHex(sha256);
     if (bytes === undefined) throw new EvalError("store", `'${sha256}' is not a hash`);
     const output = { method, hash: { algorithm: "sha256" as const, bytes }, name };

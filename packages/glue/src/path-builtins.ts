@@ -93,14 +93,20 @@ function path(arg: Lazy, store: EvalStore): Value {
         throw new EvalError("unexpected-argument", `unsupported argument '${key}' to 'builtins.path'`);
     }
   }
-  if (from === undefined) throw new EvalError("missing-argument", "missing required 'path' attribute in the first argument to builtins.path");
+  if (from === undefined)
+    throw new EvalError("missing-argument", "missing required 'path' attribute in the first argument to builtins.path");
   const made = store.addTree(name ?? lastPart(from), from, recursive ? "nar" : "flat", filter);
   if (sha256 !== undefined) checkHash(made, hashOf(sha256, "sha256"), from, store);
   return made;
 }
 
 /** The `sha256` of builtins.path is an assertion on what was copied. */
-function checkHash(made: StringWithContext, expected: ReturnType<typeof hashOf>, from: ByteString, store: EvalStore): void {
+function checkHash(
+  made: StringWithContext,
+  expected: ReturnType<typeof hashOf>,
+  from: ByteString,
+  store: EvalStore,
+): void {
   const object = store.pending(made.text);
   const bytes = object?.kind === "source" ? fromHex(object.sha256) : undefined;
   if (bytes === undefined) return;
@@ -125,11 +131,16 @@ function storePath(arg: Lazy, store: EvalStore): Value {
     const own = stringOfPath(whole);
     return makeString(text, uniteContexts(own.context, context) ?? StringContext.of([whole]));
   } catch (thrown) {
-    if (thrown instanceof NixCompatError) throw new EvalError("store", `path '${text}' is not in the Nix store`, 0, thrown);
+    if (thrown instanceof NixCompatError)
+      throw new EvalError("store", `path '${text}' is not in the Nix store`, 0, thrown);
     throw thrown;
   }
 }
 
 function forceStringOrPath(value: Value) {
-  return typeof value === "string" ? value : typeof value === "object" && value !== null && "context" in value ? forceString(value) : "";
+  return typeof value === "string"
+    ? value
+    : typeof value === "object" && value !== null && "context" in value
+      ? forceString(value)
+      : "";
 }

@@ -55,7 +55,10 @@ export function hashTree(files: HostFiles, root: ByteString, filter?: TreeFilter
         return;
       }
       default:
-        throw new EvalError("io", `file '${path}' has an unsupported type: only files, directories and symlinks can be copied to the store`);
+        throw new EvalError(
+          "io",
+          `file '${path}' has an unsupported type: only files, directories and symlinks can be copied to the store`,
+        );
     }
   };
   write(root);

@@ -15,7 +15,13 @@ export function emptyAttrs(from: number, recursive: boolean): { -readonly [K in 
 }
 
 /** Adds `path = value` defined at `pos`. */
-export function addBinding(set: AttrsExpr, path: readonly AttrName[], value: Expr, pos: number, onDuplicate: OnDuplicate): void {
+export function addBinding(
+  set: AttrsExpr,
+  path: readonly AttrName[],
+  value: Expr,
+  pos: number,
+  onDuplicate: OnDuplicate,
+): void {
   let into = set;
   for (let i = 0; i < path.length - 1; i++) {
     const step = path[i];
@@ -39,7 +45,13 @@ export function addBinding(set: AttrsExpr, path: readonly AttrName[], value: Exp
 }
 
 /** Adds one definition under a name, merging literal sets. */
-export function addDef(set: AttrsExpr, name: ByteString, def: AttrDef, path: () => string, onDuplicate: OnDuplicate): void {
+export function addDef(
+  set: AttrsExpr,
+  name: ByteString,
+  def: AttrDef,
+  path: () => string,
+  onDuplicate: OnDuplicate,
+): void {
   const there = set.attrs.get(name);
   if (there === undefined) {
     set.attrs.set(name, def);

@@ -144,4 +144,3 @@ export function pathLiteral(host: LiteralHost): Expr {
   }
   return parts.length === 1 ? first : { kind: "interpolation", parts, path: true, from, to: at };
 }
-

@@ -303,7 +303,15 @@ export class Parser {
       }
       left = operands[operands.length - 1];
       for (let i = positions.length - 1; i >= 0; i--) {
-        left = { kind: "binary", op: "<|", left: operands[i], right: left, pos: positions[i], from: operands[i].from, to: left.to };
+        left = {
+          kind: "binary",
+          op: "<|",
+          left: operands[i],
+          right: left,
+          pos: positions[i],
+          from: operands[i].from,
+          to: left.to,
+        };
       }
     }
     if (this.#at(t.T_PIPE_FROM) || this.#at(t.T_PIPE_INTO)) this.#unexpected();
@@ -360,7 +368,8 @@ export class Parser {
       tok.next();
     }
     let operand = this.#apply();
-    for (let i = signs.length - 1; i >= 0; i--) operand = { kind: "negate", operand, from: i === 0 ? from : signs[i], to: tok.lastTo };
+    for (let i = signs.length - 1; i >= 0; i--)
+      operand = { kind: "negate", operand, from: i === 0 ? from : signs[i], to: tok.lastTo };
     return operand;
   }
 
@@ -414,7 +423,9 @@ export class Parser {
       case t.T_FLOAT: {
         const value = Number(tok.text());
         tok.next();
-        return Number.isFinite(value) ? { kind: "float", value, from, to } : this.#error("number", `invalid float '${this.#source.slice(from, to)}'`, from, to);
+        return Number.isFinite(value)
+          ? { kind: "float", value, from, to }
+          : this.#error("number", `invalid float '${this.#source.slice(from, to)}'`, from, to);
       }
       case t.T_STRING: {
         const parts = stringParts(this.#literals);
@@ -487,7 +498,8 @@ export class Parser {
   #stringOf(parts: Expr[], from: number): Expr {
     const to = this.#tok.lastTo;
     if (parts.length === 0) return { kind: "string", value: "", url: false, from, to };
-    if (parts.length === 1 && parts[0].kind === "string") return { kind: "string", value: parts[0].value, url: false, from, to };
+    if (parts.length === 1 && parts[0].kind === "string")
+      return { kind: "string", value: parts[0].value, url: false, from, to };
     return { kind: "interpolation", parts, path: false, from, to };
   }
 
@@ -514,7 +526,13 @@ export class Parser {
       if (step === undefined || !this.#at(t.T_DOT)) break;
       this.#tok.next();
     }
-    if (path.length === 0) path.push({ name: undefined, expr: { kind: "error", from: this.#tok.from, to: this.#tok.from }, from: this.#tok.from, to: this.#tok.from });
+    if (path.length === 0)
+      path.push({
+        name: undefined,
+        expr: { kind: "error", from: this.#tok.from, to: this.#tok.from },
+        from: this.#tok.from,
+        to: this.#tok.from,
+      });
     return path;
   }
 
@@ -528,7 +546,9 @@ export class Parser {
     }
     if (kind === t.T_STRING) {
       const expr = this.#stringOf(stringParts(this.#literals), from);
-      return expr.kind === "string" ? { name: this.#intern(expr.value), expr: undefined, from, to: expr.to } : { name: undefined, expr, from, to: expr.to };
+      return expr.kind === "string"
+        ? { name: this.#intern(expr.value), expr: undefined, from, to: expr.to }
+        : { name: undefined, expr, from, to: expr.to };
     }
     if (kind === t.T_DOLLAR_BRACE) {
       tok.next();
@@ -568,7 +588,13 @@ export class Parser {
   /** Skips to just after the next `;`, or to what may close the set. */
   #recover(end: number): void {
     const tok = this.#tok;
-    while (!this.#at(t.T_EOF) && !this.#at(end) && !this.#at(t.T_RBRACE) && !this.#at(t.T_RPAREN) && !this.#at(t.T_IN)) {
+    while (
+      !this.#at(t.T_EOF) &&
+      !this.#at(end) &&
+      !this.#at(t.T_RBRACE) &&
+      !this.#at(t.T_RPAREN) &&
+      !this.#at(t.T_IN)
+    ) {
       const semi = this.#at(t.T_SEMI);
       tok.next();
       if (semi) return;

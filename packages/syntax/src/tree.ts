@@ -40,7 +40,11 @@ export type FloatExpr = Range & { readonly kind: "float"; readonly value: number
 /** A string without interpolation, URL literals included. */
 export type StringExpr = Range & { readonly kind: "string"; readonly value: ByteString; readonly url: boolean };
 /** A string or path with `${…}`. The first part of a path is a PathExpr. */
-export type InterpolationExpr = Range & { readonly kind: "interpolation"; readonly parts: readonly Expr[]; readonly path: boolean };
+export type InterpolationExpr = Range & {
+  readonly kind: "interpolation";
+  readonly parts: readonly Expr[];
+  readonly path: boolean;
+};
 /** A path literal as written, not yet resolved: `./a`, `/a`, `~/a`. */
 export type PathExpr = Range & { readonly kind: "path"; readonly text: ByteString };
 /** `<nixpkgs/lib>`, without the brackets. */
@@ -54,10 +58,16 @@ export type SelectExpr = Range & {
   readonly path: readonly AttrName[];
   readonly fallback: Expr | undefined;
 };
-export type HasAttrExpr = Range & { readonly kind: "has-attr"; readonly subject: Expr; readonly path: readonly AttrName[] };
+export type HasAttrExpr = Range & {
+  readonly kind: "has-attr";
+  readonly subject: Expr;
+  readonly path: readonly AttrName[];
+};
 
 /** One step of an attribute path: a name known from the text, or an expression. */
-export type AttrName = Range & { readonly name: ByteString; readonly expr: undefined } | Range & { readonly name: undefined; readonly expr: Expr };
+export type AttrName =
+  | (Range & { readonly name: ByteString; readonly expr: undefined })
+  | (Range & { readonly name: undefined; readonly expr: Expr });
 
 /** `{ … }` and `rec { … }`, merged. Also holds the bindings of a `let`. */
 export type AttrsExpr = Range & {
@@ -93,7 +103,12 @@ export type ApplyExpr = Range & { readonly kind: "apply"; readonly callee: Expr;
 /** `let … in body`. The legacy `let { … body = …; }` is a SelectExpr on a recursive set. */
 export type LetExpr = Range & { readonly kind: "let"; readonly attrs: AttrsExpr; readonly body: Expr };
 export type WithExpr = Range & { readonly kind: "with"; readonly namespace: Expr; readonly body: Expr };
-export type IfExpr = Range & { readonly kind: "if"; readonly condition: Expr; readonly consequent: Expr; readonly alternative: Expr };
+export type IfExpr = Range & {
+  readonly kind: "if";
+  readonly condition: Expr;
+  readonly consequent: Expr;
+  readonly alternative: Expr;
+};
 export type AssertExpr = Range & { readonly kind: "assert"; readonly condition: Expr; readonly body: Expr };
 export type NotExpr = Range & { readonly kind: "not"; readonly operand: Expr };
 export type NegateExpr = Range & { readonly kind: "negate"; readonly operand: Expr };
@@ -105,6 +120,23 @@ export type BinaryExpr = Range & {
   readonly right: Expr;
   readonly pos: number;
 };
-export type BinaryOp = "->" | "||" | "&&" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "//" | "+" | "-" | "*" | "/" | "++" | "|>" | "<|";
+export type BinaryOp =
+  | "->"
+  | "||"
+  | "&&"
+  | "=="
+  | "!="
+  | "<"
+  | "<="
+  | ">"
+  | ">="
+  | "//"
+  | "+"
+  | "-"
+  | "*"
+  | "/"
+  | "++"
+  | "|>"
+  | "<|";
 /** Where the source made no sense; a diagnostic says why. */
 export type ErrorExpr = Range & { readonly kind: "error" };

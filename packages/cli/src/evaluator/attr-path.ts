@@ -28,14 +28,19 @@ export function findAlong(evaluator: Evaluator, root: Value, path: string, args:
   for (const part of parseAttrPath(path)) {
     if (/^[0-9]+$/.test(part) && Array.isArray(value)) {
       const index = Number(part);
-      if (index >= value.length) throw new EvalError("missing-attribute", `list index ${index} in selection path '${path}' is out of range`);
+      if (index >= value.length)
+        throw new EvalError("missing-attribute", `list index ${index} in selection path '${path}' is out of range`);
       value = force(value[index]);
     } else {
       if (!(value instanceof Attrs)) {
-        throw new EvalError("type", `the expression selected by the selection path '${path}' should be a set but is ${describeType(value)}`);
+        throw new EvalError(
+          "type",
+          `the expression selected by the selection path '${path}' should be a set but is ${describeType(value)}`,
+        );
       }
       const next = value.get(part);
-      if (next === undefined) throw new EvalError("missing-attribute", `attribute '${part}' in selection path '${path}' not found`);
+      if (next === undefined)
+        throw new EvalError("missing-attribute", `attribute '${part}' in selection path '${path}' not found`);
       value = force(next);
     }
     value = evaluator.autoCall(value, args);

@@ -3,7 +3,17 @@ The host's files for the evaluator: synchronous reads by byte-string path. A syn
 thread, so nothing waits that should not.
 */
 
-import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, type Stats } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from "node:fs";
 import { isAscii } from "@firn/base";
 import { EvalError, type FileKind } from "@firn/eval";
 import type { HostFiles, HostFileStatus } from "@firn/glue";
@@ -16,7 +26,13 @@ export function fsPath(path: string): string | Buffer {
 type StatusLike = Pick<Stats, "isFile" | "isDirectory" | "isSymbolicLink">;
 
 function kindOf(status: StatusLike): FileKind {
-  return status.isFile() ? "regular" : status.isDirectory() ? "directory" : status.isSymbolicLink() ? "symlink" : "unknown";
+  return status.isFile()
+    ? "regular"
+    : status.isDirectory()
+      ? "directory"
+      : status.isSymbolicLink()
+        ? "symlink"
+        : "unknown";
 }
 
 const REASONS: Record<string, string> = {
@@ -64,7 +80,8 @@ export class DiskFiles implements HostFiles {
       if (size >= this.#buffer.length) return readFileSync(fd, "latin1");
       let length = 0;
       for (;;) {
-        if (length === this.#buffer.length) return this.#buffer.toString("latin1", 0, length) + readFileSync(fd, "latin1");
+        if (length === this.#buffer.length)
+          return this.#buffer.toString("latin1", 0, length) + readFileSync(fd, "latin1");
         const count = readSync(fd, this.#buffer, length, this.#buffer.length - length, null);
         if (count === 0) return this.#buffer.toString("latin1", 0, length);
         length += count;

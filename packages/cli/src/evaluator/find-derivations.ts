@@ -19,7 +19,12 @@ import {
 import type { EvaluatedDerivation } from "./job.ts";
 
 /** All of them, each .drv path and output once. Within `run`. */
-export function findDerivations(evaluator: Evaluator, value: Value, attrPath: string, args: Attrs): EvaluatedDerivation[] {
+export function findDerivations(
+  evaluator: Evaluator,
+  value: Value,
+  attrPath: string,
+  args: Attrs,
+): EvaluatedDerivation[] {
   const found: EvaluatedDerivation[] = [];
   const seen = new Set<object>();
   const visit = (lazy: Lazy, path: string, top: boolean): void => {
@@ -37,7 +42,8 @@ export function findDerivations(evaluator: Evaluator, value: Value, attrPath: st
       at.forEach((item, index) => {
         visit(item, path === "" ? String(index) : `${path}.${index}`, false);
       });
-    } else if (top) throw new EvalError("type", "expression does not evaluate to a derivation (or a set or list of those)");
+    } else if (top)
+      throw new EvalError("type", "expression does not evaluate to a derivation (or a set or list of those)");
   };
   visit(value, attrPath, true);
   return found;
@@ -58,7 +64,8 @@ function recurses(attrs: Attrs): boolean {
 function describe(drv: Attrs, attrPath: string): EvaluatedDerivation {
   const required = (attrs: Attrs, name: string): Lazy => {
     const value = attrs.get(name);
-    if (value === undefined) throw new EvalError("missing-attribute", `the derivation '${attrPath}' has no attribute '${name}'`);
+    if (value === undefined)
+      throw new EvalError("missing-attribute", `the derivation '${attrPath}' has no attribute '${name}'`);
     return value;
   };
   const drvPath = forceText(required(drv, "drvPath"));

@@ -22,8 +22,12 @@ export type EvaluatorSettings = {
 };
 
 export type EvalSource =
-  | { readonly kind: "file"; /** Absolute. */ readonly path: string }
-  | { readonly kind: "expression"; readonly text: string; /** Absolute; for relative paths. */ readonly baseDirectory: string };
+  | { readonly kind: "file" /** Absolute. */; readonly path: string }
+  | {
+      readonly kind: "expression";
+      readonly text: string /** Absolute; for relative paths. */;
+      readonly baseDirectory: string;
+    };
 
 export type EvalArgument = { readonly name: string; readonly kind: "expr" | "string"; readonly value: string };
 

@@ -31,7 +31,9 @@ export function runJob(evaluator: Evaluator, job: EvalJob): EvalResult {
   const paths = job.attrPaths.length === 0 ? [""] : job.attrPaths;
   const { output } = job;
   if (output.kind === "derivations") {
-    const derivations = paths.flatMap((path) => findDerivations(evaluator, findAlong(evaluator, root, path, args), path, args));
+    const derivations = paths.flatMap((path) =>
+      findDerivations(evaluator, findAlong(evaluator, root, path, args), path, args),
+    );
     return { kind: "derivations", derivations };
   }
   return { kind: "printed", texts: paths.map((path) => printed(findAlong(evaluator, root, path, args), output)) };
@@ -45,7 +47,10 @@ function valueOf(evaluator: Evaluator, source: EvalSource): Value {
 
 function parsed(evaluator: Evaluator, source: EvalSource): string {
   const { rootTree } = evaluator.io;
-  const directory = new PathValue(rootTree, source.kind === "file" ? resolvePath(source.path, "..") : source.baseDirectory);
+  const directory = new PathValue(
+    rootTree,
+    source.kind === "file" ? resolvePath(source.path, "..") : source.baseDirectory,
+  );
   const text = source.kind === "file" ? evaluator.io.readFile(new PathValue(rootTree, source.path)) : source.text;
   const tree = evaluator.parse(text, directory, source.kind === "file" ? source.path : "«string»");
   return showExpr(tree, (path) => resolvePath(directory.path, path));

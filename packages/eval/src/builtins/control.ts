@@ -52,7 +52,8 @@ export function deepForce(value: Lazy, seen = new Set<object>()): Value {
 
 function trace(message: Lazy, value: Lazy): Value {
   const forced = force(message);
-  const text = typeof forced === "string" || forced instanceof StringWithContext ? textOfString(forced) : printValue(forced);
+  const text =
+    typeof forced === "string" || forced instanceof StringWithContext ? textOfString(forced) : printValue(forced);
   currentIo().log("trace", text);
   return force(value);
 }

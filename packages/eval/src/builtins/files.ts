@@ -4,7 +4,15 @@ Builtins that read files, by way of EvalIo.
 
 import { hashByteStringHex, type HashAlgorithm } from "@firn/hash";
 import { Attrs } from "../attrs.ts";
-import { forceAttrs, forceList, forceTextWithoutContext, forceText, textOfString, coerceToString, forceString } from "../coerce.ts";
+import {
+  forceAttrs,
+  forceList,
+  forceTextWithoutContext,
+  forceText,
+  textOfString,
+  coerceToString,
+  forceString,
+} from "../coerce.ts";
 import { EvalError } from "../error.ts";
 import { intern } from "../intern.ts";
 import type { FileKind } from "../io.ts";
@@ -21,7 +29,10 @@ const HASHES = new Set(["md5", "sha1", "sha256", "sha512"]);
 /** The algorithm of that name, or the error a Nix program gets. */
 export function hashAlgorithmOf(name: string): HashAlgorithm {
   if (!HASHES.has(name)) {
-    throw new EvalError("invalid-value", `unknown hash algorithm '${name}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`);
+    throw new EvalError(
+      "invalid-value",
+      `unknown hash algorithm '${name}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`,
+    );
   }
   return name as HashAlgorithm;
 }
@@ -34,7 +45,8 @@ function findFile(searchPath: Lazy, name: Lazy): PathValue {
     const suffix = matchPrefix(prefix, wanted);
     if (suffix === undefined) continue;
     const path = entry.get("path");
-    if (path === undefined) throw new EvalError("missing-attribute", "attribute 'path' missing in an entry of the search path");
+    if (path === undefined)
+      throw new EvalError("missing-attribute", "attribute 'path' missing in an entry of the search path");
     const value = force(path);
     const text = value instanceof PathValue ? value.path : textOfString(coerceToString(value, "natural", "text"));
     if (!text.startsWith("/")) continue;
@@ -60,7 +72,10 @@ function readFile(path: Lazy) {
   const from = coerceToPath(path);
   const text = currentIo().readFile(from);
   if (text.includes("\0")) {
-    throw new EvalError("invalid-value", `the contents of the file '${from.path}' cannot be represented as a Nix string`);
+    throw new EvalError(
+      "invalid-value",
+      `the contents of the file '${from.path}' cannot be represented as a Nix string`,
+    );
   }
   const context = contextOfStorePaths(from);
   return context === undefined ? text : new StringWithContext(text, context);
@@ -114,7 +129,8 @@ export const FILE_BUILTINS: readonly BuiltinDefinition[] = [
   builtin("toPath", (path: Lazy) => {
     const string = forceString(coerceToString(force(path), "natural", "text"));
     const text = textOfString(string);
-    if (!text.startsWith("/")) throw new EvalError("invalid-value", `string '${text}' doesn't represent an absolute path`);
+    if (!text.startsWith("/"))
+      throw new EvalError("invalid-value", `string '${text}' doesn't represent an absolute path`);
     const canonical = canonicalPath(text);
     return typeof string === "string" ? canonical : new StringWithContext(canonical, string.context);
   }),

@@ -104,7 +104,8 @@ export const LIST_BUILTINS: readonly BuiltinDefinition[] = [
   builtin("genList", (fn: Lazy, count: Lazy) => {
     const length = forceSmallInt(count);
     if (length < 0) throw new EvalError("invalid-value", `cannot create list of size ${length}`);
-    if (length > LIST_ITEMS_MAX) throw new EvalError("limit", `cannot create a list of more than ${LIST_ITEMS_MAX} items`);
+    if (length > LIST_ITEMS_MAX)
+      throw new EvalError("limit", `cannot create a list of more than ${LIST_ITEMS_MAX} items`);
     const f = forceFunction(fn);
     const items: Lazy[] = [];
     for (let i = 0; i < length; i++) {

@@ -10,7 +10,8 @@ export function mergeSort(items: readonly Lazy[], less: (a: Lazy, b: Lazy) => bo
   let runs = ascendingRuns(items, less);
   while (runs.length > 1) {
     const merged: Lazy[][] = [];
-    for (let i = 0; i < runs.length; i += 2) merged.push(i + 1 < runs.length ? merge(runs[i], runs[i + 1], less) : runs[i]);
+    for (let i = 0; i < runs.length; i += 2)
+      merged.push(i + 1 < runs.length ? merge(runs[i], runs[i + 1], less) : runs[i]);
     runs = merged;
   }
   return runs[0] ?? [];

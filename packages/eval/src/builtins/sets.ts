@@ -128,6 +128,10 @@ export const SET_BUILTINS: readonly BuiltinDefinition[] = [
 /** Shared with the store's builtins, whose arguments are sets: the attribute, or an error that names the builtin. */
 export function requiredAttr(attrs: Attrs, name: string, builtinName: string): Lazy {
   const value = attrs.get(name);
-  if (value === undefined) throw new EvalError("missing-attribute", `required attribute '${name}' missing in the argument of builtins.${builtinName}`);
+  if (value === undefined)
+    throw new EvalError(
+      "missing-attribute",
+      `required attribute '${name}' missing in the argument of builtins.${builtinName}`,
+    );
   return value;
 }
