@@ -10,6 +10,12 @@ import { FirnError } from "@firn/base";
  * - `storage`: outputs or logs could not be kept.
  * - `unknown-attempt`: no attempt of this id is known (any more).
  */
-export type BuildErrorCode = "invalid-recipe" | "missing-input" | "unsupported" | "sandbox" | "storage" | "unknown-attempt";
+export type BuildErrorCode =
+  | "invalid-recipe"
+  | "missing-input"
+  | "unsupported"
+  | "sandbox"
+  | "storage"
+  | "unknown-attempt";
 
 export class BuildError extends FirnError<BuildErrorCode> {}

@@ -5,7 +5,8 @@ import { AttemptLog } from "../src/attempt-log.ts";
 
 function textFrom(log: AttemptLog, from: number): string {
   let text = "";
-  for (let bytes = log.read(from); bytes !== undefined; bytes = log.read(from + text.length)) text += byteStringOf(bytes);
+  for (let bytes = log.read(from); bytes !== undefined; bytes = log.read(from + text.length))
+    text += byteStringOf(bytes);
   return text;
 }
 

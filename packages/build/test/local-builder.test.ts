@@ -68,7 +68,11 @@ function serviceOf(script: Script, jobsMax = 2) {
       held.runningMax = Math.max(held.runningMax, held.running);
       held.runs++;
       try {
-        const result = { end: { reason: "succeeded" as const }, outputs: job.outputs.map((path) => `/host/${path}`), ...(await script(job, (text) => onLog(bytesOf(text)), signal)) };
+        const result = {
+          end: { reason: "succeeded" as const },
+          outputs: job.outputs.map((path) => `/host/${path}`),
+          ...(await script(job, (text) => onLog(bytesOf(text)), signal)),
+        };
         const dispose = async () => void held.runs--;
         return { result, dispose, [Symbol.asyncDispose]: dispose };
       } catch (thrown) {
@@ -110,8 +114,10 @@ async function endOf(service: BuildService, id: string): Promise<Attempt> {
   return last.attempt;
 }
 
-const logOf = (events: AttemptEvent[]) => events.map((event) => (event.type === "log" ? byteStringOf(event.bytes) : "")).join("");
-const untilAborted = (signal: AbortSignal) => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+const logOf = (events: AttemptEvent[]) =>
+  events.map((event) => (event.type === "log" ? byteStringOf(event.bytes) : "")).join("");
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 const cancelledResult = { end: { reason: "cancelled" as const }, outputs: [] };
 
 test("a success yields outputs with their needles, the log as a blob, and holds nothing afterwards", async () => {
@@ -129,7 +135,13 @@ test("a success yields outputs with their needles, the log as a blob, and holds 
   const id = await service.submit(recipe, { timeoutMs: 7, silenceMs: 8, buildSpaceBytes: 9 });
   const attempt = await endOf(service, id);
   assert.equal(attempt.status, "succeeded");
-  assert.deepEqual(attempt.outputs.map(({ path, needles }) => [path, needles]), [["nix/store/aaa-out", [2]], ["nix/store/bbb-dev", [0]]]);
+  assert.deepEqual(
+    attempt.outputs.map(({ path, needles }) => [path, needles]),
+    [
+      ["nix/store/aaa-out", [2]],
+      ["nix/store/bbb-dev", [0]],
+    ],
+  );
   assert.equal(attempt.cpuUserMs, 5);
   assert.equal(attempt.logBytes, 8);
   const reader = await blobs.openRead(attempt.log as Digest);
@@ -149,15 +161,38 @@ test("what the sandbox says about a failure is the attempt's end, with its log",
     return { end: { reason: "exit-code", code: 3 } };
   });
   const attempt = await endOf(service, await service.submit(recipeOf()));
-  assert.deepEqual([attempt.status, attempt.end, attempt.outputs, attempt.logBytes], ["failed", { reason: "exit-code", code: 3 }, [], 5]);
+  assert.deepEqual(
+    [attempt.status, attempt.end, attempt.outputs, attempt.logBytes],
+    ["failed", { reason: "exit-code", code: 3 }, [], 5],
+  );
   assertNothingHeld();
 });
 
 const failures: [what: string, recipe: Recipe, script: Script, end: unknown][] = [
-  ["a missing output", recipeOf({ outputs: ["a/x", "a/y"] }), async () => ({ outputs: ["/host/a/x", undefined] }), { reason: "output-missing", path: "a/y" }],
-  ["a special file in an output", recipeOf({ outputs: ["a/x", "a/socket"] }), async () => ({}), { reason: "output-refused", path: "a/socket", why: "/a/socket/s is a socket" }],
-  ["a store that fails", recipeOf({ outputs: ["a/broken"] }), async () => ({}), { reason: "infrastructure", why: "disk full" }],
-  ["a sandbox that fails", recipeOf(), () => Promise.reject(new BuildError("sandbox", "no namespaces")), { reason: "infrastructure", why: "no namespaces" }],
+  [
+    "a missing output",
+    recipeOf({ outputs: ["a/x", "a/y"] }),
+    async () => ({ outputs: ["/host/a/x", undefined] }),
+    { reason: "output-missing", path: "a/y" },
+  ],
+  [
+    "a special file in an output",
+    recipeOf({ outputs: ["a/x", "a/socket"] }),
+    async () => ({}),
+    { reason: "output-refused", path: "a/socket", why: "/a/socket/s is a socket" },
+  ],
+  [
+    "a store that fails",
+    recipeOf({ outputs: ["a/broken"] }),
+    async () => ({}),
+    { reason: "infrastructure", why: "disk full" },
+  ],
+  [
+    "a sandbox that fails",
+    recipeOf(),
+    () => Promise.reject(new BuildError("sandbox", "no namespaces")),
+    { reason: "infrastructure", why: "no namespaces" },
+  ],
 ];
 
 for (const [what, recipe, script, end] of failures) {
@@ -174,10 +209,22 @@ test("submit refuses what cannot start", async () => {
   const code = (wanted: string) => (thrown: unknown) => thrown instanceof BuildError && thrown.code === wanted;
   const constraints = recipeOf().constraints;
   await assert.rejects(service.submit(recipeOf({ argv: [] })), code("invalid-recipe"));
-  await assert.rejects(service.submit(recipeOf({ constraints: { ...constraints, system: "riscv64-linux" } })), code("unsupported"));
-  await assert.rejects(service.submit(recipeOf({ constraints: { ...constraints, features: ["benchmark", "kvm"] } })), code("unsupported"));
-  await assert.rejects(service.submit(recipeOf({ inputs: [{ path: "nix/a", node: fileNode }] })), code("missing-input"));
-  await assert.rejects(service.submit(recipeOf({ inputs: [{ path: "nix/a", recipe: "c".repeat(64) as Digest, output: 0 }] })), code("missing-input"));
+  await assert.rejects(
+    service.submit(recipeOf({ constraints: { ...constraints, system: "riscv64-linux" } })),
+    code("unsupported"),
+  );
+  await assert.rejects(
+    service.submit(recipeOf({ constraints: { ...constraints, features: ["benchmark", "kvm"] } })),
+    code("unsupported"),
+  );
+  await assert.rejects(
+    service.submit(recipeOf({ inputs: [{ path: "nix/a", node: fileNode }] })),
+    code("missing-input"),
+  );
+  await assert.rejects(
+    service.submit(recipeOf({ inputs: [{ path: "nix/a", recipe: "c".repeat(64) as Digest, output: 0 }] })),
+    code("missing-input"),
+  );
   const signal = AbortSignal.abort(new Error("never mind"));
   await assert.rejects(service.submit(recipeOf(), { signal }), /never mind/);
   assertNothingHeld();
@@ -187,7 +234,9 @@ test("submit refuses what cannot start", async () => {
 test("outputs of a recipe built here can be inputs of the next", async () => {
   const { service, held } = serviceOf(async () => ({}));
   const first = await endOf(service, await service.submit(recipeOf()));
-  const second = await service.submit(recipeOf({ argv: ["/second"], inputs: [{ path: "nix/store/first", recipe: first.recipe, output: 0 }] }));
+  const second = await service.submit(
+    recipeOf({ argv: ["/second"], inputs: [{ path: "nix/store/first", recipe: first.recipe, output: 0 }] }),
+  );
   assert.equal((await endOf(service, second)).status, "succeeded");
   assert.equal(held.jobs[1].inputs.length, 1);
 });
@@ -229,7 +278,10 @@ test("watchers see the log from any offset, while it grows and after", async () 
   const late = await eventsOf(service, id, 4);
   assert.equal(logOf(late), "456789");
   assert.deepEqual([late[0].type, late.at(-1)?.type], ["started", "ended"]);
-  assert.deepEqual((await eventsOf(service, id)).flatMap((event) => (event.type === "log" ? [event.at] : [])).at(-1), 10);
+  assert.deepEqual(
+    (await eventsOf(service, id)).flatMap((event) => (event.type === "log" ? [event.at] : [])).at(-1),
+    10,
+  );
 });
 
 test("a watcher may leave, by its signal too, and the attempt goes on", async () => {
@@ -253,7 +305,10 @@ test("a watcher may leave, by its signal too, and the attempt goes on", async ()
 
 test("an unknown attempt is no attempt", async () => {
   const { service } = serviceOf(async () => ({}));
-  await assert.rejects(eventsOf(service, "none"), (thrown) => thrown instanceof BuildError && thrown.code === "unknown-attempt");
+  await assert.rejects(
+    eventsOf(service, "none"),
+    (thrown) => thrown instanceof BuildError && thrown.code === "unknown-attempt",
+  );
   assert.equal(await service.get("none"), undefined);
   await service.cancel("none");
 });
@@ -298,10 +353,15 @@ test("at most jobsMax attempts run at once, in the order they came", async () =>
     await sleep(2);
     return {};
   }, 3);
-  const ids = await Promise.all(Array.from({ length: 12 }, (_, i) => service.submit(recipeOf({ argv: ["/bin/sh", `${i}`] }))));
+  const ids = await Promise.all(
+    Array.from({ length: 12 }, (_, i) => service.submit(recipeOf({ argv: ["/bin/sh", `${i}`] }))),
+  );
   await Promise.all(ids.map((id) => endOf(service, id)));
   assert.equal(held.runningMax, 3);
-  assert.deepEqual(held.jobs.map((job) => job.argv[1]), Array.from({ length: 12 }, (_, i) => `${i}`));
+  assert.deepEqual(
+    held.jobs.map((job) => job.argv[1]),
+    Array.from({ length: 12 }, (_, i) => `${i}`),
+  );
 });
 
 test("the lease of a submission holds outputs and log", async () => {
@@ -336,7 +396,8 @@ test("attempts are listed newest first, by recipe and up to a limit", async () =
     ids.push(await service.submit(recipeOf({ argv: [name] })));
     await endOf(service, ids.at(-1) as string);
   }
-  const listed = async (filter?: { recipe?: Digest; limit?: number }) => (await Array.fromAsync(service.list(filter))).map(({ id }) => id);
+  const listed = async (filter?: { recipe?: Digest; limit?: number }) =>
+    (await Array.fromAsync(service.list(filter))).map(({ id }) => id);
   assert.deepEqual(await listed(), ids.toReversed());
   const recipe = (await service.get(ids[0]))?.recipe;
   assert.deepEqual(await listed({ recipe }), [ids[2], ids[0]]);

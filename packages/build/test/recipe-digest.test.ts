@@ -11,7 +11,10 @@ const specification = readFileSync(new URL("../../../docs/formats/recipe.md", im
 /** The recipes docs/formats/recipe.md gives digests for. */
 const published: Record<string, Recipe> = {
   smallest: recipeOf(),
-  link: recipeOf({ inputs: [{ path: "nix/store/c-link", node: symlinkNode }], constraints: { ...recipeOf().constraints, network: true } }),
+  link: recipeOf({
+    inputs: [{ path: "nix/store/c-link", node: symlinkNode }],
+    constraints: { ...recipeOf().constraints, network: true },
+  }),
   full: fullRecipe,
 };
 

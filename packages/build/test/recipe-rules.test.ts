@@ -14,7 +14,9 @@ test("good recipes pass", () => {
 });
 
 const inputs = (...paths: string[]) => ({ inputs: paths.map((path) => ({ path, node: fileNode })) });
-const constraints = (change: Partial<Recipe["constraints"]>) => ({ constraints: { ...recipeOf().constraints, ...change } });
+const constraints = (change: Partial<Recipe["constraints"]>) => ({
+  constraints: { ...recipeOf().constraints, ...change },
+});
 
 const bad: [what: string, field: string, change: Partial<Recipe>][] = [
   ["no program", "argv", { argv: [] }],
@@ -32,16 +34,56 @@ const bad: [what: string, field: string, change: Partial<Recipe>][] = [
   ["unsorted inputs", "inputs", inputs("nix/b", "nix/a")],
   ["an input twice", "inputs", inputs("nix/a", "nix/a")],
   ["an input below another", "inputs", inputs("nix/a", "nix/a-b", "nix/a/c")],
-  ["a bad digest", "inputs", { inputs: [{ path: "nix/a", node: { ...directoryNode, digest: "x" as Digest } as never }] }],
+  [
+    "a bad digest",
+    "inputs",
+    { inputs: [{ path: "nix/a", node: { ...directoryNode, digest: "x" as Digest } as never }] },
+  ],
   ["a negative size", "inputs", { inputs: [{ path: "nix/a", node: { ...fileNode, size: -1 } as never }] }],
   ["a fraction as output", "inputs", { inputs: [{ path: "nix/a", recipe: digestA, output: 0.5 }] }],
-  ["unsorted variables", "env", { env: [{ name: "b", value: "" }, { name: "a", value: "" }] }],
-  ["a variable twice", "env", { env: [{ name: "a", value: "1" }, { name: "a", value: "2" }] }],
+  [
+    "unsorted variables",
+    "env",
+    {
+      env: [
+        { name: "b", value: "" },
+        { name: "a", value: "" },
+      ],
+    },
+  ],
+  [
+    "a variable twice",
+    "env",
+    {
+      env: [
+        { name: "a", value: "1" },
+        { name: "a", value: "2" },
+      ],
+    },
+  ],
   ["a variable without name", "env", { env: [{ name: "", value: "" }] }],
   ["= in a name", "env", { env: [{ name: "a=b", value: "" }] }],
   ["NUL in a value", "env", { env: [{ name: "a", value: "\0" }] }],
-  ["unsorted files", "files", { files: [{ path: "build/b", contents: "" }, { path: "build/a", contents: "" }] }],
-  ["a file below a file", "files", { files: [{ path: "build/a", contents: "" }, { path: "build/a/b", contents: "" }] }],
+  [
+    "unsorted files",
+    "files",
+    {
+      files: [
+        { path: "build/b", contents: "" },
+        { path: "build/a", contents: "" },
+      ],
+    },
+  ],
+  [
+    "a file below a file",
+    "files",
+    {
+      files: [
+        { path: "build/a", contents: "" },
+        { path: "build/a/b", contents: "" },
+      ],
+    },
+  ],
   ["a file in an input", "files", { ...inputs("nix/a"), files: [{ path: "nix/a/f", contents: "" }] }],
   ["no outputs", "outputs", { outputs: [] }],
   ["an output twice", "outputs", { outputs: ["nix/a", "nix/a"] }],
@@ -72,8 +114,14 @@ for (const [what, field, change] of bad) {
 }
 
 test("limits are named", () => {
-  assert.throws(() => checkRecipe(recipeOf({ needles: Array.from({ length: 131_073 }, (_, i) => `n${i}`) })), /at most 131072/);
-  assert.throws(() => checkRecipe(recipeOf({ files: [{ path: "build/f", contents: "x".repeat(64 * 1024 * 1024 + 1) }] })), /at most 67108864/);
+  assert.throws(
+    () => checkRecipe(recipeOf({ needles: Array.from({ length: 131_073 }, (_, i) => `n${i}`) })),
+    /at most 131072/,
+  );
+  assert.throws(
+    () => checkRecipe(recipeOf({ files: [{ path: "build/f", contents: "x".repeat(64 * 1024 * 1024 + 1) }] })),
+    /at most 67108864/,
+  );
 });
 
 test("without a shell, bin belongs to the recipe", () => {

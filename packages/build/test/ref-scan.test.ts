@@ -63,7 +63,8 @@ test("buffers may be used again once the sink returned", () => {
 
 test("agrees with a plain search for any needles, text and chunks", () => {
   const letter = fc.constantFrom("a", "b", "c", "\xff");
-  const word = (maxLength: number, minLength = 0) => fc.array(letter, { maxLength, minLength }).map((letters) => letters.join(""));
+  const word = (maxLength: number, minLength = 0) =>
+    fc.array(letter, { maxLength, minLength }).map((letters) => letters.join(""));
   fc.assert(
     fc.property(fc.array(word(6, 1), { maxLength: 8 }), fc.array(word(9), { maxLength: 8 }), (needles, chunks) => {
       const text = chunks.join("");

@@ -63,7 +63,8 @@ export class Bubblewrap implements Sandbox {
     }
     const file = join(space.directory, "bwrap-args");
     await writeFile(file, bytesOf(args.map((word) => `${word}\0`).join("")));
-    const limit = job.buildSpaceBytes !== undefined && this.#prlimit ? [this.#prlimit, `--fsize=${job.buildSpaceBytes}`] : [];
+    const limit =
+      job.buildSpaceBytes !== undefined && this.#prlimit ? [this.#prlimit, `--fsize=${job.buildSpaceBytes}`] : [];
     const command = [...limit, this.#bwrap, "--json-status-fd", "3", "--args", "4", "--"].map(byteStringOfText);
     return `exec 4<${shellQuote(byteStringOfText(file))}\nexec ${shellWords([...command, ...job.argv])}\n`;
   }

@@ -33,7 +33,8 @@ export async function createSandbox({ kind, stateDir }: CreateSandboxOptions): P
   await sweepJobSpaces(stateDir);
   const shell = await findShell().catch(() => undefined);
   const open = async (wanted: SandboxKind) => {
-    const sandbox = wanted === "bubblewrap" ? await Bubblewrap.open(stateDir, shell) : await Unshare.open(stateDir, shell);
+    const sandbox =
+      wanted === "bubblewrap" ? await Bubblewrap.open(stateDir, shell) : await Unshare.open(stateDir, shell);
     await probe(sandbox, shell);
     return sandbox;
   };
@@ -55,10 +56,22 @@ export async function createSandbox({ kind, stateDir }: CreateSandboxOptions): P
 /** Runs the smallest job there is. */
 async function probe(sandbox: Sandbox, shell: Shell | undefined): Promise<void> {
   const argv = shell === undefined ? ["/none"] : ["/bin/sh", "-c", ":"]; // without a shell: got as far as not finding a program
-  const job = { inputs: [], argv, env: [], files: [], workingDirectory: "build", outputs: [], network: false, shell: shell !== undefined };
+  const job = {
+    inputs: [],
+    argv,
+    env: [],
+    files: [],
+    workingDirectory: "build",
+    outputs: [],
+    network: false,
+    shell: shell !== undefined,
+  };
   const log: Uint8Array[] = [];
   await using run = await sandbox.run(job, (bytes) => log.push(bytes), new AbortController().signal);
   const { end } = run.result;
   if (end.reason === "succeeded" || (shell === undefined && end.reason === "exit-code" && end.code === 127)) return;
-  throw new BuildError("sandbox", `a trial job did not succeed (${end.reason}): ${Buffer.concat(log).toString("utf8").trim()}`);
+  throw new BuildError(
+    "sandbox",
+    `a trial job did not succeed (${end.reason}): ${Buffer.concat(log).toString("utf8").trim()}`,
+  );
 }

@@ -13,7 +13,13 @@ const DIRECTORIES = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin",
 export async function findProgram(name: string): Promise<string | undefined> {
   for (const directory of DIRECTORIES) {
     const path = `${directory}/${name}`;
-    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
+    if (
+      await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
   }
   return undefined;
 }
@@ -63,12 +69,19 @@ export async function librariesOf(path: string): Promise<string[]> {
 }
 
 /** How to start a dynamic program where only its bytes can be reached: loader, `--library-path`, program; all real paths. */
-export async function throughLoader(path: string): Promise<{ loader: string; libraryPath: string; program: string } | undefined> {
+export async function throughLoader(
+  path: string,
+): Promise<{ loader: string; libraryPath: string; program: string } | undefined> {
   const interpreter = await interpreterOf(path);
   if (interpreter === undefined) return undefined;
   const directories = new Set<string>();
-  for (const library of await librariesOf(path)) directories.add(await realpath(library.slice(0, library.lastIndexOf("/"))));
-  return { loader: await realpath(interpreter), libraryPath: [...directories].join(":"), program: await realpath(path) };
+  for (const library of await librariesOf(path))
+    directories.add(await realpath(library.slice(0, library.lastIndexOf("/"))));
+  return {
+    loader: await realpath(interpreter),
+    libraryPath: [...directories].join(":"),
+    program: await realpath(path),
+  };
 }
 
 function isElf64(header: Buffer): boolean {

@@ -59,7 +59,12 @@ export async function runJob(
   let child: ChildProcess;
   try {
     // In a session of its own: Ctrl-C at the terminal is for us, who then cancel.
-    child = spawn(sh, [script], { stdio: ["ignore", pipe.writerFd, pipe.writerFd, "pipe"], env: {}, cwd: "/", detached: true });
+    child = spawn(sh, [script], {
+      stdio: ["ignore", pipe.writerFd, pipe.writerFd, "pipe"],
+      env: {},
+      cwd: "/",
+      detached: true,
+    });
   } catch (thrown) {
     pipe.reader.destroy();
     throw thrown;
@@ -96,7 +101,8 @@ export async function runJob(
   pipe.reader.on("data", (chunk: Buffer) => {
     if (stopped !== undefined) return; // from here on it may be the sandbox that complains about being killed
     silence?.refresh();
-    tail = chunk.length >= TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
+    tail =
+      chunk.length >= TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
     onLog(chunk);
   });
   const logEnded = new Promise<void>((resolve) => pipe.reader.once("close", () => resolve()));
@@ -138,8 +144,12 @@ class JobProcesses {
   constructor(child: ChildProcess) {
     this.#child = child;
     this.#exited = new Promise((resolve, reject) => {
-      child.once("error", (cause) => reject(new BuildError("sandbox", `starting the shell failed: ${cause.message}`, { cause })));
-      child.once("exit", (code, name) => resolve(name === null ? `ended with exit code ${code}` : `was killed by ${name}`));
+      child.once("error", (cause) =>
+        reject(new BuildError("sandbox", `starting the shell failed: ${cause.message}`, { cause })),
+      );
+      child.once("exit", (code, name) =>
+        resolve(name === null ? `ended with exit code ${code}` : `was killed by ${name}`),
+      );
     });
     this.#exited.catch(() => {}); // asked for in `ended`
     const status = child.stdio[3] as Readable;
@@ -164,7 +174,10 @@ class JobProcesses {
       return;
     }
     // The launcher takes its child along, but it may not have said so to the kernel yet; hence only when it hangs.
-    setTimeout(() => this.#first === undefined && this.#child.exitCode === null && this.#child.kill("SIGKILL"), SETUP_MS_MAX).unref();
+    setTimeout(
+      () => this.#first === undefined && this.#child.exitCode === null && this.#child.kill("SIGKILL"),
+      SETUP_MS_MAX,
+    ).unref();
   }
 
   /** Resolves when none is left. */
@@ -220,7 +233,10 @@ async function meaningOf(
   const code = exit.code ?? (launch.execFailed.test(tail) ? 127 : undefined);
   if (code === undefined) {
     const said = textOf(tail).trim();
-    throw new BuildError("sandbox", `the sandbox ${exit.launcher} before the builder was started${said && `: ${said}`}`);
+    throw new BuildError(
+      "sandbox",
+      `the sandbox ${exit.launcher} before the builder was started${said && `: ${said}`}`,
+    );
   }
   const used = bytesMax === undefined ? 0 : await watch.used();
   if (bytesMax !== undefined && used > bytesMax) return { reason: "out-of-space", bytesMax };
@@ -237,5 +253,8 @@ function nameOfSignal(number: number): string | undefined {
 }
 
 async function outputAt(path: string): Promise<string | undefined> {
-  return await lstat(path).then(() => path, () => undefined);
+  return await lstat(path).then(
+    () => path,
+    () => undefined,
+  );
 }

@@ -70,7 +70,8 @@ function diskUse(du: string, root: string): Promise<number> {
   return new Promise((resolve, reject) => {
     execFile(du, ["-s", "-x", "-B1", "--", root], { env: {} }, (failure, stdout) => {
       const bytes = Number.parseInt(stdout, 10); // it fails for files that vanish under it, and still tells the sum
-      if (Number.isNaN(bytes)) reject(new BuildError("sandbox", `measuring the build space failed: ${failure?.message}`));
+      if (Number.isNaN(bytes))
+        reject(new BuildError("sandbox", `measuring the build space failed: ${failure?.message}`));
       else resolve(bytes);
     });
   });

@@ -33,7 +33,13 @@ export class Unshare implements Sandbox {
   readonly #ip: string | undefined;
   readonly #hostname: string | undefined;
 
-  private constructor(stateDir: string, shell: Shell | undefined, programs: Programs, ip: string | undefined, hostname: string | undefined) {
+  private constructor(
+    stateDir: string,
+    shell: Shell | undefined,
+    programs: Programs,
+    ip: string | undefined,
+    hostname: string | undefined,
+  ) {
     this.#stateDir = stateDir;
     this.#shell = shell;
     this.#programs = programs;
@@ -46,7 +52,8 @@ export class Unshare implements Sandbox {
     const programs: Partial<Record<(typeof PROGRAMS)[number], string>> = {};
     for (const name of PROGRAMS) {
       const path = await findProgram(name);
-      if (path === undefined) throw new BuildError("unsupported", `the program ${name} (util-linux, coreutils) is missing`);
+      if (path === undefined)
+        throw new BuildError("unsupported", `the program ${name} (util-linux, coreutils) is missing`);
       programs[name] = path;
     }
     return new Unshare(stateDir, shell, programs as Programs, await findProgram("ip"), await findProgram("hostname"));
@@ -74,7 +81,18 @@ export class Unshare implements Sandbox {
     const limit = job.buildSpaceBytes === undefined ? [] : [prlimit, `--fsize=${job.buildSpaceBytes}`];
     const namespaces = ["--user", "--map-root-user", "--mount", "--uts", "--ipc", "--pid", "--cgroup"];
     if (!job.network) namespaces.push("--net");
-    const command = [...limit, setpriv, "--pdeathsig", "KILL", unshare, ...namespaces, "--fork", "--kill-child", "/bin/sh", inner];
+    const command = [
+      ...limit,
+      setpriv,
+      "--pdeathsig",
+      "KILL",
+      unshare,
+      ...namespaces,
+      "--fork",
+      "--kill-child",
+      "/bin/sh",
+      inner,
+    ];
     return `exec ${shellWords(command.map(byteStringOfText))}\n`;
   }
 
@@ -85,7 +103,13 @@ export class Unshare implements Sandbox {
     const root = host(space.root);
     const env = job.env.filter(({ name }) => name !== "PWD").map(({ name, value }) => `${name}=${value}`);
     env.push(`PWD=/${job.workingDirectory}`);
-    const become = ["--user", `--map-user=${BUILDER_UID}`, `--map-group=${BUILDER_GID}`, `--wd=/${job.workingDirectory}`, "--"];
+    const become = [
+      "--user",
+      `--map-user=${BUILDER_UID}`,
+      `--map-group=${BUILDER_GID}`,
+      `--wd=/${job.workingDirectory}`,
+      "--",
+    ];
     const lines = [
       "set -e",
       "read pid rest < /proc/self/stat",
@@ -124,5 +148,7 @@ async function fromHere(program: string): Promise<ByteString> {
   const loaded = await throughLoader(program);
   if (loaded === undefined) return shellQuote(byteStringOfText(relative(program)));
   const libraryPath = loaded.libraryPath.split(":").map(relative).join(":");
-  return shellWords([relative(loaded.loader), "--library-path", libraryPath, relative(loaded.program)].map(byteStringOfText));
+  return shellWords(
+    [relative(loaded.loader), "--library-path", libraryPath, relative(loaded.program)].map(byteStringOfText),
+  );
 }

@@ -18,7 +18,11 @@ const never = new AbortController().signal;
 type Ran = { readonly result: SandboxResult; readonly log: string; readonly files: Readonly<Record<string, string>> };
 
 /** Registers the suite; `open` gets an empty state directory. */
-export function sandboxContract(name: string, open: (stateDir: string) => Promise<Sandbox>, options: { readonly skip?: string } = {}): void {
+export function sandboxContract(
+  name: string,
+  open: (stateDir: string) => Promise<Sandbox>,
+  options: { readonly skip?: string } = {},
+): void {
   describe(`${name} as a sandbox`, options, () => {
     let work: string;
     let state: string;
@@ -61,14 +65,20 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
       await using run = await sandbox.run(job, (bytes) => log.push(Buffer.from(bytes)), signal);
       const files: Record<string, string> = {};
       for (const path of run.result.outputs) {
-        if (path !== undefined && (await lstat(path)).isFile()) files[path.slice(path.indexOf("root/") + 5)] = await readFile(path, "latin1");
+        if (path !== undefined && (await lstat(path)).isFile())
+          files[path.slice(path.indexOf("root/") + 5)] = await readFile(path, "latin1");
       }
       return { result: run.result, log: Buffer.concat(log).toString("latin1"), files };
     };
-    const run = (script: string, more?: Partial<SandboxJob>, signal?: AbortSignal) => runJob(jobOf(script, more), signal);
+    const run = (script: string, more?: Partial<SandboxJob>, signal?: AbortSignal) =>
+      runJob(jobOf(script, more), signal);
     /** As `run`, with busybox' tools: `b cat x`. */
     const runWithTools = (script: string, more: Partial<SandboxJob> = {}, signal?: AbortSignal) =>
-      run(`b() { /tools/bin/busybox "$@"; }\n${script}`, { ...more, inputs: [...(more.inputs ?? []), tools as NonNullable<typeof tools>] }, signal);
+      run(
+        `b() { /tools/bin/busybox "$@"; }\n${script}`,
+        { ...more, inputs: [...(more.inputs ?? []), tools as NonNullable<typeof tools>] },
+        signal,
+      );
     const needsTools = (context: { skip(reason: string): void }): boolean => {
       if (tools === undefined) context.skip("the host has no static busybox");
       return tools === undefined;
@@ -144,27 +154,48 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
     });
 
     test("arguments arrive byte for byte", async () => {
-      const argv = ["/bin/sh", "-c", 'for x; do printf "[%s]" "$x"; done > /nix/store/args', "name", "", "it's", "a\nb", "\xff\x80", "$x `y` \\", "--", "-c"];
+      const argv = [
+        "/bin/sh",
+        "-c",
+        'for x; do printf "[%s]" "$x"; done > /nix/store/args',
+        "name",
+        "",
+        "it's",
+        "a\nb",
+        "\xff\x80",
+        "$x `y` \\",
+        "--",
+        "-c",
+      ];
       const { files } = await runJob(jobOf("", { argv, outputs: ["nix/store/args"] }));
       assert.equal(files["nix/store/args"], "[][it's][a\nb][\xff\x80][$x `y` \\][--][-c]");
     });
 
     test("a megabyte of environment and arguments passes", async () => {
       const env = Array.from({ length: 10 }, (_, i) => ({ name: `V${i}`, value: "e".repeat(50_000) }));
-      const argv = ["/bin/sh", "-c", 'echo ${#V0} ${#V9} $# "${#1}"', "name", ...Array.from({ length: 10 }, () => "a".repeat(50_000))];
+      const argv = [
+        "/bin/sh",
+        "-c",
+        'echo ${#V0} ${#V9} $# "${#1}"',
+        "name",
+        ...Array.from({ length: 10 }, () => "a".repeat(50_000)),
+      ];
       const { result, log } = await runJob(jobOf("", { env, argv }));
       assert.deepEqual(result.end, { reason: "succeeded" });
       assert.equal(log, "50000 50000 10 50000\n");
     });
 
     test("files are written before the start, and may be changed in the working directory", async () => {
-      const { result, files } = await run("read x < build.txt; read y < /extra/deep/f; echo $x $y > /nix/store/o; echo more >> build.txt", {
-        files: [
-          { path: "build/build.txt", contents: "here\n" },
-          { path: "extra/deep/f", contents: "\xe9\n" },
-        ],
-        outputs: ["nix/store/o"],
-      });
+      const { result, files } = await run(
+        "read x < build.txt; read y < /extra/deep/f; echo $x $y > /nix/store/o; echo more >> build.txt",
+        {
+          files: [
+            { path: "build/build.txt", contents: "here\n" },
+            { path: "extra/deep/f", contents: "\xe9\n" },
+          ],
+          outputs: ["nix/store/o"],
+        },
+      );
       assert.deepEqual(result.end, { reason: "succeeded" });
       assert.equal(files["nix/store/o"], "here \xe9\n");
     });
@@ -204,7 +235,10 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
         b mv /nix/store/in /nix/store/moved 2> /dev/null && echo moved
         b ln /nix/store/in /nix/store/o 2> /dev/null && echo linked
         exit 0`;
-      const { log } = await runWithTools(script, { inputs: [{ path: "nix/store/in", hostPath: input }], outputs: ["nix/store/o"] });
+      const { log } = await runWithTools(script, {
+        inputs: [{ path: "nix/store/in", hostPath: input }],
+        outputs: ["nix/store/o"],
+      });
       assert.equal(log, "");
       assert.equal((await stat(input)).mode & 0o777, 0o444);
     });
@@ -225,7 +259,9 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
 
     test("the build directory is empty, private and the working directory; /tmp is writable", async (context) => {
       if (needsTools(context)) return;
-      const { log } = await runWithTools("pwd; b stat -c %a .; b ls -A . /tmp | b grep -v :; echo x > /tmp/f; echo x > f; b cat f /tmp/f");
+      const { log } = await runWithTools(
+        "pwd; b stat -c %a .; b ls -A . /tmp | b grep -v :; echo x > /tmp/f; echo x > f; b cat f /tmp/f",
+      );
       assert.deepEqual(log.split("\n").filter(Boolean), ["/build", "700", "x", "x"]);
     });
 
@@ -248,8 +284,13 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
 
     test("the builder has no capabilities and sees only its own processes", async (context) => {
       if (needsTools(context)) return;
-      const { log } = await runWithTools("b grep -E 'Cap(Eff|Prm|Amb)' /proc/self/status; b cat /proc/[0-9]*/cmdline | b tr '\\0' ' ' | b grep -c '[n]ode-linux'");
-      assert.deepEqual(log.match(/Cap\w+:\t(\w+)/g)?.map((line) => Number.parseInt(line.slice(8), 16)), [0, 0, 0]);
+      const { log } = await runWithTools(
+        "b grep -E 'Cap(Eff|Prm|Amb)' /proc/self/status; b cat /proc/[0-9]*/cmdline | b tr '\\0' ' ' | b grep -c '[n]ode-linux'",
+      );
+      assert.deepEqual(
+        log.match(/Cap\w+:\t(\w+)/g)?.map((line) => Number.parseInt(line.slice(8), 16)),
+        [0, 0, 0],
+      );
       assert.match(log, /\n0\n$/);
     });
 
@@ -276,7 +317,9 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
     });
 
     test("processes left in the background do not outlive the builder", async () => {
-      const { result } = await run("(trap '' TERM HUP; while :; do echo tick; read -t 1 x < /dev/zero; done) & echo $!; exit 0");
+      const { result } = await run(
+        "(trap '' TERM HUP; while :; do echo tick; read -t 1 x < /dev/zero; done) & echo $!; exit 0",
+      );
       assert.deepEqual(result.end, { reason: "succeeded" });
       assert.deepEqual(await processesNaming(state), []);
     });
@@ -284,7 +327,11 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
     test("cancelling ends everything", async () => {
       const cancelled = new AbortController();
       const began = Promise.withResolvers<void>();
-      const running = sandbox.run(jobOf("trap '' TERM INT; (while :; do :; done) & echo began; while :; do :; done"), () => began.resolve(), cancelled.signal);
+      const running = sandbox.run(
+        jobOf("trap '' TERM INT; (while :; do :; done) & echo began; while :; do :; done"),
+        () => began.resolve(),
+        cancelled.signal,
+      );
       await began.promise;
       assert.notDeepEqual(await processesNaming(state), []);
       cancelled.abort(new Error("enough"));
@@ -325,18 +372,26 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
       const expected = { reason: "out-of-space", bytesMax: buildSpaceBytes };
       const one = await runWithTools("b dd if=/dev/zero of=big bs=1M count=100; exit 1", { buildSpaceBytes });
       assert.deepEqual(one.result.end, expected);
-      const many = await runWithTools("i=0; while [ $i -lt 200 ]; do i=$((i + 1)); b dd if=/dev/zero of=/nix/store/$i bs=1M count=1; done; exit 0", {
-        buildSpaceBytes,
-        outputs: ["nix/store/1"],
-      });
+      const many = await runWithTools(
+        "i=0; while [ $i -lt 200 ]; do i=$((i + 1)); b dd if=/dev/zero of=/nix/store/$i bs=1M count=1; done; exit 0",
+        {
+          buildSpaceBytes,
+          outputs: ["nix/store/1"],
+        },
+      );
       assert.deepEqual(many.result.end, expected);
-      const ignored = await runWithTools("b dd if=/dev/zero of=a bs=1M count=7; b dd if=/dev/zero of=/tmp/b bs=1M count=7; exit 0", { buildSpaceBytes });
+      const ignored = await runWithTools(
+        "b dd if=/dev/zero of=a bs=1M count=7; b dd if=/dev/zero of=/tmp/b bs=1M count=7; exit 0",
+        { buildSpaceBytes },
+      );
       assert.deepEqual(ignored.result.end, expected);
     });
 
     test("a build within its space succeeds, inputs not counted", async (context) => {
       if (needsTools(context)) return;
-      const { result } = await runWithTools("b dd if=/dev/zero of=small bs=1M count=1 2> /dev/null", { buildSpaceBytes: 2 * 1024 * 1024 });
+      const { result } = await runWithTools("b dd if=/dev/zero of=small bs=1M count=1 2> /dev/null", {
+        buildSpaceBytes: 2 * 1024 * 1024,
+      });
       assert.deepEqual(result.end, { reason: "succeeded" });
     });
 
@@ -376,13 +431,21 @@ export function sandboxContract(name: string, open: (stateDir: string) => Promis
     });
 
     test("a job that cannot be set up rejects and leaves nothing", async () => {
-      await assert.rejects(run("echo ran", { inputs: [{ path: "nix/store/in", hostPath: join(work, "nothing") }] }), /ENOENT|no such file/i);
+      await assert.rejects(
+        run("echo ran", { inputs: [{ path: "nix/store/in", hostPath: join(work, "nothing") }] }),
+        /ENOENT|no such file/i,
+      );
       assert.deepEqual(await readdir(state), []);
     });
 
     test("jobs run side by side without seeing each other", async () => {
-      const jobs = [1, 2, 3].map((i) => run(`echo ${i} > f; read x < f; echo $x > /nix/store/o`, { outputs: ["nix/store/o"] }));
-      assert.deepEqual((await Promise.all(jobs)).map(({ files }) => files["nix/store/o"]), ["1\n", "2\n", "3\n"]);
+      const jobs = [1, 2, 3].map((i) =>
+        run(`echo ${i} > f; read x < f; echo $x > /nix/store/o`, { outputs: ["nix/store/o"] }),
+      );
+      assert.deepEqual(
+        (await Promise.all(jobs)).map(({ files }) => files["nix/store/o"]),
+        ["1\n", "2\n", "3\n"],
+      );
     });
   });
 }
@@ -393,7 +456,8 @@ async function processesNaming(directory: string): Promise<string[]> {
   for (const pid of await readdir("/proc")) {
     if (!/^\d+$/.test(pid) || pid === String(process.pid)) continue;
     const log = await readlink(`/proc/${pid}/fd/1`).catch(() => "");
-    if (log.startsWith(directory)) found.push(`${pid} ${await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "")}`);
+    if (log.startsWith(directory))
+      found.push(`${pid} ${await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "")}`);
   }
   return found;
 }

@@ -37,7 +37,8 @@ test("auto takes unshare where bubblewrap is missing, and says how to get better
     const file = join(stateDir, "program.ts");
     await writeFile(file, program);
     // In a mount namespace where no directory of programs has a bwrap that may be executed.
-    const hide = 'for d in /usr/bin /bin /usr/local/bin; do [ -e $d/bwrap ] && mount --bind /dev/null $d/bwrap; done; exec "$@"';
+    const hide =
+      'for d in /usr/bin /bin /usr/local/bin; do [ -e $d/bwrap ] && mount --bind /dev/null $d/bwrap; done; exec "$@"';
     const { stdout } = await promisify(execFile)("unshare", ["-rm", "sh", "-c", hide, "sh", process.execPath, file]);
     const { name, note } = JSON.parse(stdout) as { name: string; note: string };
     assert.equal(name, "unshare");
@@ -45,42 +46,65 @@ test("auto takes unshare where bubblewrap is missing, and says how to get better
   });
 });
 
-test("a builder that meets a full file system ends with `out-of-space`, whatever it makes of it", need("unshare"), async () => {
-  await withState(async (stateDir) => {
-    const program = `import { createSandbox } from ${JSON.stringify(room)};
+test(
+  "a builder that meets a full file system ends with `out-of-space`, whatever it makes of it",
+  need("unshare"),
+  async () => {
+    await withState(async (stateDir) => {
+      const program = `import { createSandbox } from ${JSON.stringify(room)};
       const { sandbox } = await createSandbox({ kind: "auto", stateDir: ${JSON.stringify(join(stateDir, "small"))} });
       const script = "x=0123456789abcdef; for i in 1 2 3 4 5 6 7 8 9 10; do x=$x$x; done; while echo $x; do :; done > full; exit 7";
       const job = { inputs: [], argv: ["/bin/sh", "-c", script], env: [], files: [], workingDirectory: "build", outputs: [], network: false, shell: true };
       await using run = await sandbox.run(job, () => {}, new AbortController().signal);
       console.log(JSON.stringify(run.result.end.reason));`;
-    const file = join(stateDir, "program.ts");
-    await writeFile(file, program);
-    const mount = 'mkdir "$1/small" && mount -t tmpfs -o size=6m tmpfs "$1/small" && shift && exec "$@"';
-    const { stdout } = await promisify(execFile)("unshare", ["-rm", "sh", "-c", mount, "sh", stateDir, process.execPath, file]);
-    assert.equal(JSON.parse(stdout), "out-of-space");
-  });
-});
+      const file = join(stateDir, "program.ts");
+      await writeFile(file, program);
+      const mount = 'mkdir "$1/small" && mount -t tmpfs -o size=6m tmpfs "$1/small" && shift && exec "$@"';
+      const { stdout } = await promisify(execFile)("unshare", [
+        "-rm",
+        "sh",
+        "-c",
+        mount,
+        "sh",
+        stateDir,
+        process.execPath,
+        file,
+      ]);
+      assert.equal(JSON.parse(stdout), "out-of-space");
+    });
+  },
+);
 
-for (const [kind, command] of [["bubblewrap", "bwrap"], ["unshare", "unshare"]] as const) {
-  test(`killing the process that runs a job kills the job (${kind}), and the next one removes what it left`, need(command), async () => {
-    await withState(async (stateDir) => {
-      const program = `import { createSandbox } from ${JSON.stringify(room)};
+for (const [kind, command] of [
+  ["bubblewrap", "bwrap"],
+  ["unshare", "unshare"],
+] as const) {
+  test(
+    `killing the process that runs a job kills the job (${kind}), and the next one removes what it left`,
+    need(command),
+    async () => {
+      await withState(async (stateDir) => {
+        const program = `import { createSandbox } from ${JSON.stringify(room)};
         const { sandbox } = await createSandbox({ kind: ${JSON.stringify(kind)}, stateDir: ${JSON.stringify(stateDir)} });
         const job = { inputs: [], argv: ["/bin/sh", "-c", "echo > /tmp/began; echo began; while :; do :; done"], env: [], files: [],
           workingDirectory: "build", outputs: [], network: false, shell: true };
         await sandbox.run(job, (bytes) => process.stdout.write(bytes), new AbortController().signal);`;
-      const file = join(stateDir, "program.ts");
-      await writeFile(file, program);
-      const child = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
-      await new Promise((resolve) => child.stdout.once("data", resolve));
-      child.kill("SIGKILL");
-      await new Promise((resolve) => child.once("exit", resolve));
-      while ((await processesOf(stateDir)) > 0) await sleep(10); // the test's own limit ends this if they live on
-      assert.equal((await readdir(stateDir)).filter((name) => name.startsWith("job-")).length, 1);
-      await createSandbox({ kind, stateDir });
-      assert.deepEqual((await readdir(stateDir)).filter((name) => name.startsWith("job-")), []);
-    });
-  });
+        const file = join(stateDir, "program.ts");
+        await writeFile(file, program);
+        const child = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
+        await new Promise((resolve) => child.stdout.once("data", resolve));
+        child.kill("SIGKILL");
+        await new Promise((resolve) => child.once("exit", resolve));
+        while ((await processesOf(stateDir)) > 0) await sleep(10); // the test's own limit ends this if they live on
+        assert.equal((await readdir(stateDir)).filter((name) => name.startsWith("job-")).length, 1);
+        await createSandbox({ kind, stateDir });
+        assert.deepEqual(
+          (await readdir(stateDir)).filter((name) => name.startsWith("job-")),
+          [],
+        );
+      });
+    },
+  );
 }
 
 test("what jobs of live processes have is not swept", need("bwrap"), async () => {
