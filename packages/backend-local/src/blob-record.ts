@@ -30,7 +30,8 @@ export function encodeFileRecord(size: number): Uint8Array {
 
 /** Reads a record. Inline contents are a view of `bytes`, unverified, and no Buffer even when that is one. Throws `corrupt`. */
 export function decodeBlobRecord(bytes: Uint8Array, digest: string): BlobRecord {
-  if (bytes[0] === INLINE) return { kind: "inline", bytes: new Uint8Array(bytes.buffer, bytes.byteOffset + 1, bytes.length - 1) };
+  if (bytes[0] === INLINE)
+    return { kind: "inline", bytes: new Uint8Array(bytes.buffer, bytes.byteOffset + 1, bytes.length - 1) };
   if (bytes[0] === FILE && bytes.length === 9) {
     const size = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(1, true));
     if (Number.isSafeInteger(size)) return { kind: "file", size };

@@ -8,7 +8,11 @@ exception of the one who asked, after which the index is as it was and the next 
 import { storageError } from "./error.ts";
 import type { StoreIndex, Table } from "./store-index.ts";
 
-type Write = { readonly run: () => unknown; readonly resolve: (value: never) => void; readonly reject: (reason: unknown) => void };
+type Write = {
+  readonly run: () => unknown;
+  readonly resolve: (value: never) => void;
+  readonly reject: (reason: unknown) => void;
+};
 
 export class Commits {
   readonly #index: StoreIndex;

@@ -7,7 +7,19 @@ A file is never followed through a symlink at its name, and a file whose length 
 reported as `changed`. Hard links are files like any other.
 */
 
-import { closeSync, constants, type Dirent, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, rmSync, type Stats } from "node:fs";
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+  type Stats,
+} from "node:fs";
 import { isAbsolute } from "node:path";
 import { type ByteString, textOf, throwIfAborted } from "@firn/base";
 import {
@@ -51,7 +63,8 @@ export class DiskImporter implements TreeImporter {
   async importTree(root: string, options: ImportOptions = {}): Promise<Node> {
     throwIfAborted(options.signal);
     this.#parts.leases.check(options);
-    if (!isAbsolute(root)) throw new CastoreError("storage", `an import needs an absolute host path, got ${JSON.stringify(root)}`);
+    if (!isAbsolute(root))
+      throw new CastoreError("storage", `an import needs an absolute host path, got ${JSON.stringify(root)}`);
     return new Import(this.#parts, options).run(bytePath(root));
   }
 }
@@ -272,7 +285,9 @@ class Import {
     if (errno === undefined || thrown instanceof CastoreError) return storageError(`importing ${textOf(path)}`, thrown);
     // The name was seen a moment ago, so it went away or became a symlink; the root itself may never have been there.
     if (errno === "ELOOP" || (errno === "ENOENT" && this.#files > 0)) return changed(path);
-    return new CastoreError("storage", `importing ${textOf(path)} failed: ${storageProblem(thrown)}`, { cause: thrown });
+    return new CastoreError("storage", `importing ${textOf(path)} failed: ${storageProblem(thrown)}`, {
+      cause: thrown,
+    });
   }
 }
 
@@ -281,7 +296,10 @@ function isOther(before: Stats, after: Stats): boolean {
 }
 
 function changed(path: ByteString): CastoreError {
-  return new CastoreError("changed", `${textOf(path)} changed while it was imported`, { context: { path: textOf(path) }, retryable: true });
+  return new CastoreError("changed", `${textOf(path)} changed while it was imported`, {
+    context: { path: textOf(path) },
+    retryable: true,
+  });
 }
 
 function unsupported(path: ByteString, found: Dirent<Buffer> | Stats): CastoreError {
@@ -294,7 +312,11 @@ function unsupported(path: ByteString, found: Dirent<Buffer> | Stats): CastoreEr
         : found.isDirectory() || found.isSymbolicLink()
           ? "not the file it was"
           : "a file of unknown kind";
-  return new CastoreError("unsupported-file", `${textOf(path)} is ${kind}, a store can only hold files, directories and symlinks`, {
-    context: { path: textOf(path) },
-  });
+  return new CastoreError(
+    "unsupported-file",
+    `${textOf(path)} is ${kind}, a store can only hold files, directories and symlinks`,
+    {
+      context: { path: textOf(path) },
+    },
+  );
 }

@@ -28,7 +28,8 @@ export function openFormat(dir: string, create: boolean): void {
     createFormat(dir, path);
     text = readFormat(path);
   }
-  if (text === undefined) throw new LocalStoreError("not-a-store", `there is no Firn store at ${dir}`, { context: { dir } });
+  if (text === undefined)
+    throw new LocalStoreError("not-a-store", `there is no Firn store at ${dir}`, { context: { dir } });
   checkFormat(text, dir);
 }
 
@@ -37,7 +38,9 @@ function readFormat(path: string): string | undefined {
     return readFileSync(path, "latin1").slice(0, 4096);
   } catch (thrown) {
     if (errnoOf(thrown) === "ENOENT") return undefined;
-    throw new LocalStoreError("storage", `the store's format cannot be read: ${storageProblem(thrown)}`, { cause: thrown });
+    throw new LocalStoreError("storage", `the store's format cannot be read: ${storageProblem(thrown)}`, {
+      cause: thrown,
+    });
   }
 }
 
@@ -46,7 +49,10 @@ function createFormat(dir: string, path: string): void {
     mkdirSync(dir, { recursive: true, mode: 0o755 });
     const foreign = readdirSync(dir).find((name) => name !== "format" && !OWN_NAMES.test(name));
     if (foreign !== undefined) {
-      throw new LocalStoreError("not-a-store", `${dir} is no Firn store and not empty (it holds ${foreign}): choose another directory`);
+      throw new LocalStoreError(
+        "not-a-store",
+        `${dir} is no Firn store and not empty (it holds ${foreign}): choose another directory`,
+      );
     }
     const temporary = `${path}.${identityOfSelf()}`;
     writeFileSync(temporary, TEXT, { mode: 0o644, flush: true });
@@ -59,13 +65,16 @@ function createFormat(dir: string, path: string): void {
     }
   } catch (thrown) {
     if (thrown instanceof LocalStoreError) throw thrown;
-    throw new LocalStoreError("storage", `a store cannot be made at ${dir}: ${storageProblem(thrown)}`, { cause: thrown });
+    throw new LocalStoreError("storage", `a store cannot be made at ${dir}: ${storageProblem(thrown)}`, {
+      cause: thrown,
+    });
   }
 }
 
 function checkFormat(text: string, dir: string): void {
   const match = /^firn-local-store\nversion (\d{1,9})\nfeatures((?: [\w-]+)*)\n$/.exec(text);
-  if (match === null) throw new LocalStoreError("not-a-store", `${dir}/format is not that of a Firn store`, { context: { dir } });
+  if (match === null)
+    throw new LocalStoreError("not-a-store", `${dir}/format is not that of a Firn store`, { context: { dir } });
   const version = Number(match[1]);
   if (version !== FORMAT_VERSION) {
     const message = `the store at ${dir} has format version ${version}, this Firn knows version ${FORMAT_VERSION}: use a newer Firn`;

@@ -64,6 +64,11 @@ export class LocalBlobs implements BlobService {
 
   async put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
     this.#begin(options);
+    if (bytes.length <= INLINE_BYTES_MAX) {
+      const digest = digestOf(bytes);
+      await keepInline(this.#parts, digest, [bytes]);
+      return digest;
+    }
     const writer = this.openWrite(options);
     try {
       await writer.write(bytes);
@@ -94,7 +99,9 @@ export function readRecord(index: StoreIndex, digest: Digest): BlobRecord | unde
   if (bytes === undefined) return undefined;
   const record = decodeBlobRecord(bytes, digest);
   if (record.kind === "inline" && digestOf(record.bytes) !== digest) {
-    throw new CastoreError("corrupt", `blob ${digest} is damaged: its bytes in the index have another digest`, { context: { digest } });
+    throw new CastoreError("corrupt", `blob ${digest} is damaged: its bytes in the index have another digest`, {
+      context: { digest },
+    });
   }
   return record;
 }
@@ -165,7 +172,9 @@ class FileReader implements BlobReader {
         readFd(fd, buffer, 0, length, at, (error, bytesRead) => (error === null ? resolve(bytesRead) : reject(error)));
       });
       if (count === 0) {
-        throw new CastoreError("corrupt", `the file of blob ${this.#digest} was cut while it was read`, { context: { digest: this.#digest } });
+        throw new CastoreError("corrupt", `the file of blob ${this.#digest} was cut while it was read`, {
+          context: { digest: this.#digest },
+        });
       }
       return buffer.subarray(0, count);
     } catch (thrown) {
@@ -237,11 +246,9 @@ class LocalWriter implements BlobWriter {
     try {
       throwIfAborted(this.#signal);
       const digest = toHex(this.#hasher.digest()) as Digest;
-      const { index, commits } = this.#parts;
-      const key = digestKey(digest);
       const staged = this.#staged;
       if (staged === undefined) {
-        if (!index.blobs.doesExist(key)) await commits.put(index.blobs, key, Buffer.concat([INLINE_HEAD, ...this.#head]));
+        await keepInline(this.#parts, digest, this.#head);
       } else {
         closeSync(staged.fd);
         this.#staged = undefined;
@@ -269,8 +276,23 @@ class LocalWriter implements BlobWriter {
     this.#head = [];
     if (this.#staged === undefined) return;
     closeSync(this.#staged.fd);
-    unlinkSync(this.#staged.path);
+    rmSync(this.#staged.path, { force: true });
     this.#staged = undefined;
+  }
+}
+
+/** Stores contents that fit into the index, unless they are there. */
+async function keepInline(
+  { index, commits }: LocalBlobParts,
+  digest: Digest,
+  parts: readonly Uint8Array[],
+): Promise<void> {
+  const key = digestKey(digest);
+  if (index.blobs.doesExist(key)) return;
+  try {
+    await commits.put(index.blobs, key, Buffer.concat([INLINE_HEAD, ...parts]));
+  } catch (thrown) {
+    throw storageError(`storing blob ${digest}`, thrown);
   }
 }
 

@@ -83,7 +83,8 @@ export class LocalLeases implements LeaseService {
 
   #all(): LeaseRecord[] {
     const records: LeaseRecord[] = [];
-    for (const { value } of this.#index.leases.getRange()) records.push(JSON.parse(Buffer.from(value).toString()) as LeaseRecord);
+    for (const { value } of this.#index.leases.getRange())
+      records.push(JSON.parse(Buffer.from(value).toString()) as LeaseRecord);
     return records;
   }
 }

@@ -64,7 +64,8 @@ export class LocalPathInfos implements PathInfoService {
       // A hash part is followed by no other with it as prefix, so the next key starts behind it plus one byte.
       const start = after === undefined ? undefined : textKey(`${after}\0`);
       const batch: PathInfo[] = [];
-      for (const { value } of this.#index.pathInfos.getRange({ start, limit: LIST_BATCH })) batch.push(decodePathInfo(value));
+      for (const { value } of this.#index.pathInfos.getRange({ start, limit: LIST_BATCH }))
+        batch.push(decodePathInfo(value));
       if (batch.length === 0) return;
       after = batch[batch.length - 1].path.hashPart;
       yield* batch;
@@ -106,5 +107,6 @@ function checkContents(index: StoreIndex, { path, node }: PathInfo): void {
 
 function writePathInfo(index: StoreIndex, info: PathInfo): void {
   index.pathInfos.putSync(textKey(info.path.hashPart), Buffer.from(encodePathInfo(info)));
-  for (const reference of info.references) index.referrers.putSync(textKey(reference.hashPart + info.path.hashPart), PRESENT);
+  for (const reference of info.references)
+    index.referrers.putSync(textKey(reference.hashPart + info.path.hashPart), PRESENT);
 }

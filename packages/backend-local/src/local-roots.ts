@@ -39,7 +39,10 @@ export class LocalRoots {
   /** Holds a registered path under a name; the same name again holds the new path instead. */
   async addRoot(name: string, path: StorePath): Promise<void> {
     if (name === "" || name.length > NAME_CHARS_MAX || /[\p{Cc}]/u.test(name)) {
-      throw new LocalStoreError("invalid-root", `a root's name has 1 to ${NAME_CHARS_MAX} characters and no control characters`);
+      throw new LocalStoreError(
+        "invalid-root",
+        `a root's name has 1 to ${NAME_CHARS_MAX} characters and no control characters`,
+      );
     }
     await this.#put(`name:${name}`, { name, path: path.toString() }, path);
   }
@@ -47,7 +50,10 @@ export class LocalRoots {
   /** Holds a registered path while the link at an absolute host path is there. Making the link is the caller's, after this. */
   async addIndirectRoot(linkHostPath: string, path: StorePath): Promise<void> {
     if (!isAbsolute(linkHostPath) || linkHostPath.length > LINK_CHARS_MAX) {
-      throw new LocalStoreError("invalid-root", `an indirect root needs an absolute host path, got ${JSON.stringify(linkHostPath)}`);
+      throw new LocalStoreError(
+        "invalid-root",
+        `an indirect root needs an absolute host path, got ${JSON.stringify(linkHostPath)}`,
+      );
     }
     // Paths are longer than keys may be.
     const key = `link:${digestOf(Buffer.from(linkHostPath))}`;

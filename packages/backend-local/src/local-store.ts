@@ -52,7 +52,9 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
   try {
     for (const name of ["index", "blobs", "files", "trees", "staging"]) mkdirSync(join(dir, name), { recursive: true });
   } catch (thrown) {
-    throw new LocalStoreError("storage", `the store at ${dir} cannot be written to: ${storageProblem(thrown)}`, { cause: thrown });
+    throw new LocalStoreError("storage", `the store at ${dir} cannot be written to: ${storageProblem(thrown)}`, {
+      cause: thrown,
+    });
   }
   const index = new StoreIndex(dir);
   const commits = new Commits(index);

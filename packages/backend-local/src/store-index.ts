@@ -35,7 +35,9 @@ export class StoreIndex {
       this.roots = this.env.openDB({ name: "roots", ...BINARY });
       this.trees = this.env.openDB({ name: "trees", ...BINARY });
     } catch (thrown) {
-      throw new LocalStoreError("storage", `the store's index at ${dir} cannot be opened: ${storageProblem(thrown)}`, { cause: thrown });
+      throw new LocalStoreError("storage", `the store's index at ${dir} cannot be opened: ${storageProblem(thrown)}`, {
+        cause: thrown,
+      });
     }
   }
 

@@ -23,6 +23,7 @@ export interface SyncStore {
 }
 
 const BYTES_MAX = 2 ** 31 - 1;
+const READS_PER_SNAPSHOT = 1024;
 
 /** Opens an existing store; throws LocalStoreError `not-a-store`, `unknown-format` or `storage`. */
 export function openLocalStoreSync(storeDir: string): SyncStore {
@@ -31,8 +32,11 @@ export function openLocalStoreSync(storeDir: string): SyncStore {
   openFormat(dir, false);
   const index = new StoreIndex(dir);
   const files = new BlobFiles(dir);
-  // LMDB gives one thread the same snapshot until it returns to its event loop, which an evaluation does not: a miss asks again.
+  // LMDB gives one thread the same snapshot until it returns to its event loop, which an evaluation does not. So a miss asks a newer one,
+  // and now and then the snapshot is let go, because the pages it holds cannot be used again by writers.
+  let reads = 0;
   const fresh = <T>(read: () => T | undefined): T | undefined => {
+    if (++reads % READS_PER_SNAPSHOT === 0) index.env.resetReadTxn();
     const found = read();
     if (found !== undefined) return found;
     index.env.resetReadTxn();
@@ -45,7 +49,8 @@ export function openLocalStoreSync(storeDir: string): SyncStore {
       const record = fresh(() => readRecord(index, digest));
       if (record === undefined) return undefined;
       const size = record.kind === "inline" ? record.bytes.length : record.size;
-      if (size > bytesMax) throw new CastoreError("limit", `blob ${digest} has ${size} bytes, at most ${bytesMax} are read whole`);
+      if (size > bytesMax)
+        throw new CastoreError("limit", `blob ${digest} has ${size} bytes, at most ${bytesMax} are read whole`);
       return record.kind === "inline" ? record.bytes : files.readSync(digest, size);
     },
     close: () => index.close(),

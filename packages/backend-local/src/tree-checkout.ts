@@ -134,7 +134,8 @@ export class TreeCheckout implements TreeExposer {
 
   #need(digest: Digest): Directory {
     const directory = readDirectory(this.#parts.index, digest);
-    if (directory === undefined) throw new CastoreError("missing", `directory ${digest} is not stored`, { context: { digest } });
+    if (directory === undefined)
+      throw new CastoreError("missing", `directory ${digest} is not stored`, { context: { digest } });
     return directory;
   }
 
@@ -165,10 +166,13 @@ export class TreeCheckout implements TreeExposer {
     const known = this.#goodFiles.get(name);
     if (known !== undefined) return known;
     const record = readRecord(this.#parts.index, digest);
-    if (record === undefined) throw new CastoreError("missing", `blob ${digest} is not stored`, { context: { digest } });
+    if (record === undefined)
+      throw new CastoreError("missing", `blob ${digest} is not stored`, { context: { digest } });
     const storedSize = record.kind === "inline" ? record.bytes.length : record.size;
     if (storedSize !== size) {
-      throw new CastoreError("corrupt", `blob ${digest} has ${storedSize} bytes, the tree says ${size}`, { context: { digest } });
+      throw new CastoreError("corrupt", `blob ${digest} has ${storedSize} bytes, the tree says ${size}`, {
+        context: { digest },
+      });
     }
     let path = join(this.#files, digest.slice(0, 2), name);
     if (record.kind === "file" && !executable) {
@@ -186,7 +190,8 @@ export class TreeCheckout implements TreeExposer {
   #makeFile(path: string, contents: Uint8Array | string, executable: boolean): void {
     const staged = this.#parts.staging.newPath();
     try {
-      if (typeof contents === "string") copyFileSync(contents, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      if (typeof contents === "string")
+        copyFileSync(contents, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       const fd = openSync(staged, typeof contents === "string" ? "r" : "wx", 0o600);
       try {
         if (typeof contents !== "string") writeAll(fd, contents);
@@ -218,7 +223,12 @@ export class TreeCheckout implements TreeExposer {
   }
 
   /** Whether a tree is exactly what it should be, contents included. The root's own mode and mtime are not looked at. */
-  async #isRight(path: ByteString, directory: Directory, depth: number, signal: AbortSignal | undefined): Promise<boolean> {
+  async #isRight(
+    path: ByteString,
+    directory: Directory,
+    depth: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     const here = hostPath(path);
     const found = lstatSync(here);
     if (!found.isDirectory()) return false;
@@ -237,7 +247,9 @@ export class TreeCheckout implements TreeExposer {
     if (node.kind === "directory") return this.#isRight(path, this.#need(node.digest), depth + 1, signal);
     if (node.kind === "file") return isRightFile(hostPath(path), node.digest, node.size, node.executable, signal);
     const here = hostPath(path);
-    return lstatSync(here).isSymbolicLink() && readlinkSync(here, { encoding: "buffer" }).toString("latin1") === node.target;
+    return (
+      lstatSync(here).isSymbolicLink() && readlinkSync(here, { encoding: "buffer" }).toString("latin1") === node.target
+    );
   }
 }
 

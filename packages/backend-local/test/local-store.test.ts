@@ -2,7 +2,17 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
@@ -47,8 +57,18 @@ describe("the format of a store", () => {
   });
 
   const refused: [string, string, string, RegExp][] = [
-    ["a newer version", "firn-local-store\nversion 1\nfeatures\n", "unknown-format", /format version 1, this Firn knows version 0/],
-    ["an unknown feature", "firn-local-store\nversion 0\nfeatures chunks\n", "unknown-format", /what this Firn does not know \(chunks\)/],
+    [
+      "a newer version",
+      "firn-local-store\nversion 1\nfeatures\n",
+      "unknown-format",
+      /format version 1, this Firn knows version 0/,
+    ],
+    [
+      "an unknown feature",
+      "firn-local-store\nversion 0\nfeatures chunks\n",
+      "unknown-format",
+      /what this Firn does not know \(chunks\)/,
+    ],
     ["another text", "something else\n", "not-a-store", /not that of a Firn store/],
   ];
   for (const [name, text, code, message] of refused) {
@@ -222,7 +242,10 @@ test("a full disk is a storage error that says so, and the store still opens", a
     await assert.rejects(store.blobs.put(new Uint8Array(8 << 20)), { code: "storage", message: /the disk is full/ });
     mkdirSync(join(dir.path, "tree"));
     for (let i = 0; i < 2000; i++) writeFileSync(join(dir.path, "tree", `${i}`), `${i}`.padEnd(6000));
-    await assert.rejects(store.importer.importTree(join(dir.path, "tree")), { code: "storage", message: /the disk is full/ });
+    await assert.rejects(store.importer.importTree(join(dir.path, "tree")), {
+      code: "storage",
+      message: /the disk is full/,
+    });
     await assert.rejects(register(store, join(dir.path, "tree")), { code: "storage" });
     await store.close();
     await using again = await openLocalStore(join(disk, "store"));
@@ -269,10 +292,17 @@ describe("roots and leases", () => {
     await store.roots.addIndirectRoot(link, path);
     assert.deepEqual(store.roots.listRoots(), [{ name: "hello – ü", link: undefined, path }]);
     symlinkSync("somewhere", link);
-    assert.deepEqual(store.roots.listRoots().map((root) => root.link ?? root.name).sort(), [link, "hello – ü"].sort());
+    assert.deepEqual(
+      store.roots
+        .listRoots()
+        .map((root) => root.link ?? root.name)
+        .sort(),
+      [link, "hello – ü"].sort(),
+    );
     await store.roots.removeRoot("hello – ü");
     assert.deepEqual(store.roots.listRoots(), [{ name: undefined, link, path }]);
-    for (const bad of ["", "a\nb", "x".repeat(201)]) await assert.rejects(store.roots.addRoot(bad, path), { code: "invalid-root" });
+    for (const bad of ["", "a\nb", "x".repeat(201)])
+      await assert.rejects(store.roots.addRoot(bad, path), { code: "invalid-root" });
     await assert.rejects(store.roots.addIndirectRoot("relative", path), { code: "invalid-root" });
   });
 
@@ -281,7 +311,10 @@ describe("roots and leases", () => {
     const at = join(dir.path, "store");
     await using store = await openLocalStore(at);
     const lease = await store.leases.openLease("build hello");
-    assert.deepEqual(store.leases.list().map(({ label, id }) => [label, id]), [["build hello", lease.id]]);
+    assert.deepEqual(
+      store.leases.list().map(({ label, id }) => [label, id]),
+      [["build hello", lease.id]],
+    );
     const index = new StoreIndex(at);
     const dead = { id: "x", label: "gone", holder: "000000000000-1-1-1", openedAt: 1 };
     await index.leases.put(Buffer.from("x"), Buffer.from(JSON.stringify(dead)));
@@ -297,7 +330,15 @@ describe("roots and leases", () => {
     using dir = temporaryDir();
     await using store = await openLocalStore(join(dir.path, "store"));
     const node = { kind: "file", digest: digestOf(new Uint8Array(3)), size: 3, executable: false } as const;
-    const info = { path, node, narSha256: new Uint8Array(32), narSize: 120, references: [], signatures: [], registeredAt: 1 };
+    const info = {
+      path,
+      node,
+      narSha256: new Uint8Array(32),
+      narSize: 120,
+      references: [],
+      signatures: [],
+      registeredAt: 1,
+    };
     await assert.rejects(store.pathInfos.put([info]), { code: "missing" });
   });
 });

@@ -2,7 +2,18 @@
 A tree with everything a store must keep and most of what it must not stumble over, and a way to compare two trees on disk.
 */
 
-import { chmodSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeTree } from "../src/staging.ts";
@@ -34,7 +45,8 @@ export function makeOddTree(root: string): void {
   writeFileSync(join(root, "one"), "shared inode");
   linkSync(join(root, "one"), join(root, "two"));
   writeFileSync(join(root, "n".repeat(255)), "long name");
-  for (const size of [16_383, 16_384, 16_385, 300_001]) writeFileSync(join(root, `size ${size}`), Buffer.alloc(size, size & 255));
+  for (const size of [16_383, 16_384, 16_385, 300_001])
+    writeFileSync(join(root, `size ${size}`), Buffer.alloc(size, size & 255));
   writeFileSync(join(root, "large program"), Buffer.alloc(100_000, 7));
   chmodSync(join(root, "large program"), 0o555);
   mkdirSync(join(root, "a"));
@@ -53,7 +65,8 @@ export function describeTree(root: string): string[] {
   const lines: string[] = [];
   const visit = (path: string, relative: string) => {
     const found = lstatSync(at(path));
-    if (found.isSymbolicLink()) lines.push(`${relative} -> ${readlinkSync(at(path), { encoding: "buffer" }).toString("latin1")}`);
+    if (found.isSymbolicLink())
+      lines.push(`${relative} -> ${readlinkSync(at(path), { encoding: "buffer" }).toString("latin1")}`);
     else if (found.isFile()) {
       const kind = (found.mode & 0o100) !== 0 ? "x" : "r";
       lines.push(`${relative} ${kind} ${readFileSync(at(path)).toString("base64")}`);

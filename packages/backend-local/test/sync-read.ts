@@ -3,7 +3,12 @@
 import type { SyncStore } from "@firn/backend-local";
 import type { Digest } from "@firn/castore";
 
-export type SyncQuestions = { readonly hashPart: string; readonly root: Digest; readonly small: Digest; readonly large: Digest };
+export type SyncQuestions = {
+  readonly hashPart: string;
+  readonly root: Digest;
+  readonly small: Digest;
+  readonly large: Digest;
+};
 
 export function collectSync(store: SyncStore, questions: SyncQuestions) {
   return {

@@ -65,25 +65,28 @@ export function blobServiceContract(name: string, open: () => Promise<Opened>): 
       }
     });
 
-    check("a Buffer given to put or write is the caller's again, and readers yield memory of their own", async (blobs) => {
-      for (const size of [100, 40_000]) {
-        const given = Buffer.from(patterned(size));
-        const putting = await blobs.put(given);
-        const writer = blobs.openWrite();
-        const other = Buffer.concat([given, given]);
-        await writer.write(other);
-        given.fill(0);
-        other.fill(0);
-        const written = await writer.close();
-        for (const digest of [putting, written]) {
-          await using reader = await blobs.openRead(digest);
-          assert.ok(reader);
-          for await (const chunk of reader.stream()) chunk.fill(0);
-          assert.equal(digestOf(await readAll(blobs, digest)), digest);
-          assert.equal(digestOf(await collectBytes(reader.stream(), 1 << 24, tooLong)), digest);
+    check(
+      "a Buffer given to put or write is the caller's again, and readers yield memory of their own",
+      async (blobs) => {
+        for (const size of [100, 40_000]) {
+          const given = Buffer.from(patterned(size));
+          const putting = await blobs.put(given);
+          const writer = blobs.openWrite();
+          const other = Buffer.concat([given, given]);
+          await writer.write(other);
+          given.fill(0);
+          other.fill(0);
+          const written = await writer.close();
+          for (const digest of [putting, written]) {
+            await using reader = await blobs.openRead(digest);
+            assert.ok(reader);
+            for await (const chunk of reader.stream()) chunk.fill(0);
+            assert.equal(digestOf(await readAll(blobs, digest)), digest);
+            assert.equal(digestOf(await collectBytes(reader.stream(), 1 << 24, tooLong)), digest);
+          }
         }
-      }
-    });
+      },
+    );
 
     check("an absent blob is undefined everywhere, not an error", async (blobs) => {
       const absent = digestOf(patterned(17));

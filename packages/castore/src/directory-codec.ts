@@ -34,7 +34,10 @@ export function encodeEntries(entries: readonly DirectoryEntry[]): Uint8Array {
     length += 1 + varintLength(body) + body;
   }
   if (length > DIRECTORY_BYTES_MAX) {
-    throw new CastoreError("limit", `a directory takes ${length} bytes encoded, at most ${DIRECTORY_BYTES_MAX} are allowed`);
+    throw new CastoreError(
+      "limit",
+      `a directory takes ${length} bytes encoded, at most ${DIRECTORY_BYTES_MAX} are allowed`,
+    );
   }
   const bytes = new Uint8Array(length);
   let at = writeList(bytes, 0, entries, "directory", DIRECTORIES);
@@ -43,7 +46,13 @@ export function encodeEntries(entries: readonly DirectoryEntry[]): Uint8Array {
   return bytes;
 }
 
-function writeList(to: Uint8Array, start: number, entries: readonly DirectoryEntry[], kind: Node["kind"], tag: number): number {
+function writeList(
+  to: Uint8Array,
+  start: number,
+  entries: readonly DirectoryEntry[],
+  kind: Node["kind"],
+  tag: number,
+): number {
   let at = start;
   for (const entry of entries) {
     const { name, node } = entry;
@@ -106,7 +115,10 @@ function writeByteString(to: Uint8Array, start: number, tag: number, text: ByteS
 /** Decodes the canonical encoding, in the order of the encoding: directories, files, symlinks. Throws `malformed` for any other bytes. */
 export function decodeEntries(bytes: Uint8Array): DirectoryEntry[] {
   if (bytes.length > DIRECTORY_BYTES_MAX) {
-    throw new CastoreError("limit", `an encoded directory has ${bytes.length} bytes, at most ${DIRECTORY_BYTES_MAX} are allowed`);
+    throw new CastoreError(
+      "limit",
+      `an encoded directory has ${bytes.length} bytes, at most ${DIRECTORY_BYTES_MAX} are allowed`,
+    );
   }
   const wire = new Wire(bytes);
   const entries: DirectoryEntry[] = [];

@@ -55,9 +55,13 @@ export class DirectoryGraph {
 
   /** The digest of the one root, which is the last one put; throws `invalid-graph` when nothing came or several roots did. */
   finish(): Digest {
-    if (this.#last === undefined) throw new CastoreError("invalid-graph", "a put of directories was closed without any");
+    if (this.#last === undefined)
+      throw new CastoreError("invalid-graph", "a put of directories was closed without any");
     if (this.#roots.size !== 1 || !this.#roots.has(this.#last)) {
-      throw new CastoreError("invalid-graph", `a put must end with its one root; ${this.#roots.size} directories have no parent`);
+      throw new CastoreError(
+        "invalid-graph",
+        `a put must end with its one root; ${this.#roots.size} directories have no parent`,
+      );
     }
     return this.#last;
   }
@@ -82,7 +86,10 @@ export function checkChildSize(node: DirectoryNode, child: Directory): void {
  * repeats are dropped; when the stream ends all must have come. An empty stream is an absent root. Throws `invalid-graph`
  * for a directory nobody asked for, `missing` for one that did not come.
  */
-export async function* checkRecursive(root: Digest, directories: AsyncIterable<Directory>): AsyncGenerator<Directory, void> {
+export async function* checkRecursive(
+  root: Digest,
+  directories: AsyncIterable<Directory>,
+): AsyncGenerator<Directory, void> {
   const expected = new Map<Digest, DirectoryNode | undefined>([[root, undefined]]);
   const seen = new Set<Digest>();
   for await (const directory of directories) {

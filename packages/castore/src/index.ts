@@ -10,7 +10,13 @@ export { DIRECTORY_BYTES_MAX } from "./directory-codec.ts";
 export type { CallOptions, Lease, LeaseService } from "./lease.ts";
 export type { BlobReader, BlobService, BlobServiceSupports, BlobWriter, ChunkMeta } from "./blob-service.ts";
 export type { DirectoryPutter, DirectoryService, DirectoryServiceSupports } from "./directory-service.ts";
-export { checkRecursive, DirectoryGraph, GRAPH_BYTES_MAX, GRAPH_DIRECTORIES_MAX, walkDirectories } from "./directory-graph.ts";
+export {
+  checkRecursive,
+  DirectoryGraph,
+  GRAPH_BYTES_MAX,
+  GRAPH_DIRECTORIES_MAX,
+  walkDirectories,
+} from "./directory-graph.ts";
 export { GraphPutter } from "./graph-putter.ts";
 export type { GraphPutterParts } from "./graph-putter.ts";
 export { lookup, needDirectory, readBlob, tooDeep, walkTree } from "./lookup.ts";

@@ -35,9 +35,14 @@ export async function lookup(
 }
 
 /** The directory, or `missing`: for digests that another object refers to. */
-export async function needDirectory(directories: DirectoryService, digest: Digest, options?: CallOptions): Promise<Directory> {
+export async function needDirectory(
+  directories: DirectoryService,
+  digest: Digest,
+  options?: CallOptions,
+): Promise<Directory> {
   const directory = await directories.get(digest, options);
-  if (directory === undefined) throw new CastoreError("missing", `directory ${digest} is not stored`, { context: { digest } });
+  if (directory === undefined)
+    throw new CastoreError("missing", `directory ${digest} is not stored`, { context: { digest } });
   return directory;
 }
 
@@ -71,10 +76,16 @@ export function tooDeep(): CastoreError {
 }
 
 /** A blob's contents as one new buffer. `missing` when absent, `limit` when longer than `bytesMax`. */
-export async function readBlob(blobs: BlobService, digest: Digest, bytesMax: number, options?: CallOptions): Promise<Uint8Array> {
+export async function readBlob(
+  blobs: BlobService,
+  digest: Digest,
+  bytesMax: number,
+  options?: CallOptions,
+): Promise<Uint8Array> {
   await using reader = await blobs.openRead(digest, options);
   if (reader === undefined) throw new CastoreError("missing", `blob ${digest} is not stored`, { context: { digest } });
-  const tooLong = () => new CastoreError("limit", `blob ${digest} has ${reader.size} bytes, at most ${bytesMax} are read whole`);
+  const tooLong = () =>
+    new CastoreError("limit", `blob ${digest} has ${reader.size} bytes, at most ${bytesMax} are read whole`);
   if (reader.size > bytesMax) throw tooLong();
   return await collectBytes(reader.stream(), bytesMax, tooLong);
 }

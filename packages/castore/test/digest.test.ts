@@ -24,7 +24,15 @@ test("a digest is read in hex and in base64 and printed in base64", () => {
 
 test("anything else is not a digest", () => {
   const printed = formatDigest(EMPTY_DIGEST);
-  const bad = ["", "af", EMPTY_DIGEST.toUpperCase(), `${EMPTY_DIGEST}0`, printed.slice(0, -1), printed.replace("mI=", "mJ="), `sha256-${printed.slice(7)}`];
+  const bad = [
+    "",
+    "af",
+    EMPTY_DIGEST.toUpperCase(),
+    `${EMPTY_DIGEST}0`,
+    printed.slice(0, -1),
+    printed.replace("mI=", "mJ="),
+    `sha256-${printed.slice(7)}`,
+  ];
   for (const text of bad) assert.throws(() => parseDigest(text), { code: "invalid-digest" }, text);
   assert.throws(() => digestFromBytes(new Uint8Array(31)), { code: "invalid-digest" });
 });

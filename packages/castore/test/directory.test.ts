@@ -15,16 +15,32 @@ const named = (name: string, node: Node): DirectoryEntry => ({ name, node });
 
 describe("digests of directories equal the published vectors", () => {
   const complicated = (size: number) =>
-    new Directory([named("aa", symlink("/nix/store/somewhereelse")), named("keep", { ...keep.node, size }), named(".keep", emptyFile)]);
+    new Directory([
+      named("aa", symlink("/nix/store/somewhereelse")),
+      named("keep", { ...keep.node, size }),
+      named(".keep", emptyFile),
+    ]);
   const nested = new Directory([named("a", empty)]);
   const parent = (size: number) => new Directory([named("a", empty), named("b", { ...nested.node, size })]);
   const vectors: [string, Directory, string][] = [
     ["the empty one", Directory.EMPTY, EMPTY_DIGEST],
     [".keep", keep, "8b5b5d642b646bb8ed504b0862c39413e87e57491497de7bd075953f7b83810e"],
     ["a", nested, "8701f4722d8dae7f2c40fa003331b8437a3825f9e1bfd3a77998c64cc226b9cc"],
-    ["a and a'", new Directory([named("a", empty), named("a'", empty)]), "78eb200ae0cc95d4ea954655fbcf91e285013a261310e161927f2401d2bca803"],
-    ["complicated, size by the prose", complicated(1), "3f951a15afd586fb3121ef4d13d582e811ce0e5a7f21c0497fd87490e9e2355a"],
-    ["complicated, size by the code", complicated(2), "424a7f6ce08d805d15b428062faae96299a1675d708c3a39261afe38cdd04feb"],
+    [
+      "a and a'",
+      new Directory([named("a", empty), named("a'", empty)]),
+      "78eb200ae0cc95d4ea954655fbcf91e285013a261310e161927f2401d2bca803",
+    ],
+    [
+      "complicated, size by the prose",
+      complicated(1),
+      "3f951a15afd586fb3121ef4d13d582e811ce0e5a7f21c0497fd87490e9e2355a",
+    ],
+    [
+      "complicated, size by the code",
+      complicated(2),
+      "424a7f6ce08d805d15b428062faae96299a1675d708c3a39261afe38cdd04feb",
+    ],
     ["nested, size by the prose", parent(1), "99922a5c1801805287a647af73bca0ed7352a5f7f373e54992795bcc4a235213"],
     ["nested, size by the code", parent(2), "76cd8b55b37333961c1778ba997e57df92e219926ae5a66c414b810331a77603"],
   ];
@@ -51,8 +67,16 @@ describe("digests of directories equal the published vectors", () => {
 
 describe("a Directory keeps the rules", () => {
   test("entries are sorted by bytes, across kinds, and found by name", () => {
-    const directory = new Directory([named("b", emptyFile), named("\xff", symlink("x")), named("a", empty), named("B", emptyFile)]);
-    assert.deepEqual(directory.entries.map(({ name }) => name), ["B", "a", "b", "\xff"]);
+    const directory = new Directory([
+      named("b", emptyFile),
+      named("\xff", symlink("x")),
+      named("a", empty),
+      named("B", emptyFile),
+    ]);
+    assert.deepEqual(
+      directory.entries.map(({ name }) => name),
+      ["B", "a", "b", "\xff"],
+    );
     assert.equal(directory.get("a"), empty);
     assert.equal(directory.get("c"), undefined);
     assert.deepEqual(directory.entries, Directory.decode(directory.encoded).entries);
@@ -109,7 +133,8 @@ describe("only the canonical encoding is decoded", () => {
     ["a symlink with a size", entry("1a", `${name("a")}1201611801`)],
   ];
   for (const [what, hex] of malformed) {
-    test(`${what} is malformed`, () => assert.throws(() => Directory.decode(Buffer.from(hex, "hex")), { code: "malformed" }));
+    test(`${what} is malformed`, () =>
+      assert.throws(() => Directory.decode(Buffer.from(hex, "hex")), { code: "malformed" }));
   }
   test("a name in two lists is refused", () => {
     const hex = entry("0a", name("a") + digest) + file("a");
@@ -122,17 +147,27 @@ describe("only the canonical encoding is decoded", () => {
 });
 
 test("any directory survives encoding, and any bytes that decode encode to themselves", () => {
-  const byteString = (max: number) => fc.uint8Array({ minLength: 1, maxLength: max }).map((bytes) => byteStringOf(bytes));
+  const byteString = (max: number) =>
+    fc.uint8Array({ minLength: 1, maxLength: max }).map((bytes) => byteStringOf(bytes));
   const anyName = byteString(20).filter((text) => !/[\0/]/.test(text) && text !== "." && text !== "..");
   const anyDigest = fc.uint8Array({ minLength: 1, maxLength: 4 }).map((bytes) => digestOf(bytes));
   const anySize = fc.integer({ min: 0, max: 2 ** 40 });
   const plain = { noNullPrototype: true };
   const anyNode: fc.Arbitrary<Node> = fc.oneof(
     fc.record({ kind: fc.constant("directory" as const), digest: anyDigest, size: anySize }, plain),
-    fc.record({ kind: fc.constant("file" as const), digest: anyDigest, size: anySize, executable: fc.boolean() }, plain),
-    fc.record({ kind: fc.constant("symlink" as const), target: byteString(300).filter((text) => !text.includes("\0")) }, plain),
+    fc.record(
+      { kind: fc.constant("file" as const), digest: anyDigest, size: anySize, executable: fc.boolean() },
+      plain,
+    ),
+    fc.record(
+      { kind: fc.constant("symlink" as const), target: byteString(300).filter((text) => !text.includes("\0")) },
+      plain,
+    ),
   );
-  const anyEntries = fc.uniqueArray(fc.record({ name: anyName, node: anyNode }, plain), { selector: ({ name }) => name, maxLength: 12 });
+  const anyEntries = fc.uniqueArray(fc.record({ name: anyName, node: anyNode }, plain), {
+    selector: ({ name }) => name,
+    maxLength: 12,
+  });
   fc.assert(
     fc.property(anyEntries, (entries) => {
       const directory = new Directory(entries);

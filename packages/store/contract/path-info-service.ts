@@ -69,7 +69,9 @@ export function pathInfoServiceContract(name: string, open: () => Promise<Opened
 
     check("registering again merges signatures and keeps the rest", async (pathInfos) => {
       await pathInfos.put([info(a, { signatures: [signature("key-1", 1)] })]);
-      await pathInfos.put([info(a, { signatures: [signature("key-1", 1), signature("key-2", 2)], registeredAt: 1_800_000_000 })]);
+      await pathInfos.put([
+        info(a, { signatures: [signature("key-1", 1), signature("key-2", 2)], registeredAt: 1_800_000_000 }),
+      ]);
       const kept = await pathInfos.get(a.hashPart);
       assert.deepEqual(kept, info(a, { signatures: [signature("key-1", 1), signature("key-2", 2)] }));
     });
@@ -95,7 +97,11 @@ export function pathInfoServiceContract(name: string, open: () => Promise<Opened
     });
 
     check("all are listed, and referrers are found without the path itself", async (pathInfos) => {
-      await pathInfos.put([info(a, { references: [a] }), info(b, { references: [a] }), info(c, { references: [a, b] })]);
+      await pathInfos.put([
+        info(a, { references: [a] }),
+        info(b, { references: [a] }),
+        info(c, { references: [a, b] }),
+      ]);
       const listed = await Array.fromAsync(pathInfos.list());
       assert.deepEqual(listed.map(({ path }) => `${path}`).sort(), [`${a}`, `${b}`, `${c}`]);
       const names = async (path: StorePath) => (await pathInfos.referrers(path)).map(String).sort();

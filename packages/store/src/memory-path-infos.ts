@@ -25,7 +25,8 @@ export class MemoryPathInfos implements PathInfoService {
 
   async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
     this.#begin(options);
-    for (const info of mergeAll(infos, (hashPart) => this.#infos.get(hashPart))) this.#infos.set(info.path.hashPart, info);
+    for (const info of mergeAll(infos, (hashPart) => this.#infos.get(hashPart)))
+      this.#infos.set(info.path.hashPart, info);
   }
 
   async *list(options?: CallOptions): AsyncGenerator<PathInfo, void> {

@@ -4,7 +4,14 @@ was promised, found to keep the promise. What failed leaves at most blobs that n
 */
 
 import { type ByteString, type ByteStream, concatBytes, equalBytes, throwIfAborted } from "@firn/base";
-import { type BlobWriter, type CallOptions, type CastoreServices, digestOf, type Node, TreeBuilder } from "@firn/castore";
+import {
+  type BlobWriter,
+  type CallOptions,
+  type CastoreServices,
+  digestOf,
+  type Node,
+  TreeBuilder,
+} from "@firn/castore";
 import { createHasher, toHex } from "@firn/hash";
 import { NixCompatError, readNarStream } from "@firn/nix-compat";
 import { StoreError } from "./error.ts";
@@ -28,7 +35,11 @@ export type IngestOptions = CallOptions & {
 export type IngestedNar = { readonly node: Node; readonly narSha256: Uint8Array; readonly narSize: number };
 
 /** Stores the tree of a NAR and yields its root, hash and size. Throws `malformed` when it is not a canonical NAR. */
-export async function ingestNar(nar: ByteStream, services: CastoreServices, options: IngestOptions = {}): Promise<IngestedNar> {
+export async function ingestNar(
+  nar: ByteStream,
+  services: CastoreServices,
+  options: IngestOptions = {},
+): Promise<IngestedNar> {
   const { signal, lease } = options;
   const hasher = createHasher("sha256");
   let narSize = 0;
@@ -153,7 +164,8 @@ class FileTaker {
 }
 
 function tooLong(bytesMax: number, { narSize }: IngestOptions): StoreError {
-  if (narSize === bytesMax) return new StoreError("mismatch", `the NAR is longer than the ${narSize} bytes that were promised`);
+  if (narSize === bytesMax)
+    return new StoreError("mismatch", `the NAR is longer than the ${narSize} bytes that were promised`);
   return new StoreError("limit", `the NAR is longer than ${bytesMax} bytes`);
 }
 

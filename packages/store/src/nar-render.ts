@@ -78,7 +78,11 @@ export async function calculateNar(
 }
 
 /** The steps of the walk, some in advance, those of small files with their contents on the way. */
-async function* readAhead(root: Node, services: CastoreServices, options?: CallOptions): AsyncGenerator<AheadStep, void> {
+async function* readAhead(
+  root: Node,
+  services: CastoreServices,
+  options?: CallOptions,
+): AsyncGenerator<AheadStep, void> {
   const steps = walkSteps(root, services, options);
   const queue: AheadStep[] = [];
   let bytesAhead = 0;
@@ -103,7 +107,7 @@ async function* readAhead(root: Node, services: CastoreServices, options?: CallO
     }
     if (at === queue.length) return;
     const ahead = queue[at++];
-    if (ahead.contents !== undefined) bytesAhead -= ((ahead.step as { node: FileNode }).node).size;
+    if (ahead.contents !== undefined) bytesAhead -= (ahead.step as { node: FileNode }).node.size;
     yield ahead;
     if (at >= AHEAD_STEPS_MAX) {
       queue.splice(0, at);

@@ -58,7 +58,10 @@ export function encodePathInfo(info: PathInfo): Uint8Array {
 /** Decodes and checks. Throws `malformed` for bytes of no or another version, or a rule's code. The buffer stays the caller's. */
 export function decodePathInfo(bytes: Uint8Array): PathInfo {
   if (bytes.length > PATH_INFO_BYTES_MAX) {
-    throw new StoreError("limit", `an encoded path info has ${bytes.length} bytes, at most ${PATH_INFO_BYTES_MAX} are read`);
+    throw new StoreError(
+      "limit",
+      `an encoded path info has ${bytes.length} bytes, at most ${PATH_INFO_BYTES_MAX} are read`,
+    );
   }
   let info: PathInfo;
   try {

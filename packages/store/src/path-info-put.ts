@@ -11,7 +11,10 @@ import { checkPathInfo, mergePathInfo } from "./path-info-rules.ts";
  * The infos that have to be written, those that change nothing left out. `registered` finds an earlier one by hash part.
  * Throws before anything is written: `invalid-path-info`, `missing` for a reference that is nowhere, `conflict`.
  */
-export function mergeAll(infos: readonly PathInfo[], registered: (hashPart: string) => PathInfo | undefined): PathInfo[] {
+export function mergeAll(
+  infos: readonly PathInfo[],
+  registered: (hashPart: string) => PathInfo | undefined,
+): PathInfo[] {
   const coming = new Map<string, PathInfo>();
   for (const info of infos) {
     checkPathInfo(info);

@@ -30,18 +30,23 @@ export function checkPathInfo(info: PathInfo): void {
   };
   checkNode(info.node);
   if (info.narSha256.length !== SHA256_BYTES) refuse(`the NAR hash has ${info.narSha256.length} bytes instead of 32`);
-  if (!Number.isSafeInteger(info.narSize) || info.narSize < NAR_BYTES_MIN) refuse(`the NAR size cannot be ${info.narSize}`);
+  if (!Number.isSafeInteger(info.narSize) || info.narSize < NAR_BYTES_MIN)
+    refuse(`the NAR size cannot be ${info.narSize}`);
   if (!Number.isSafeInteger(info.registeredAt) || info.registeredAt < 0) refuse("the time of registration is no time");
   if (info.references.length > REFERENCES_MAX) limit(`more than ${REFERENCES_MAX} references`);
   for (let i = 1; i < info.references.length; i++) {
-    if (info.references[i - 1].toString() >= info.references[i].toString()) refuse("references are not sorted or come twice");
+    if (info.references[i - 1].toString() >= info.references[i].toString())
+      refuse("references are not sorted or come twice");
   }
-  if (info.deriver !== undefined && !info.deriver.isDerivation) refuse(`the deriver ${info.deriver} does not end in .drv`);
+  if (info.deriver !== undefined && !info.deriver.isDerivation)
+    refuse(`the deriver ${info.deriver} does not end in .drv`);
   if (info.signatures.length > SIGNATURES_MAX) limit(`more than ${SIGNATURES_MAX} signatures`);
   for (const signature of info.signatures) {
     const { keyName } = signature;
-    if (keyName === "" || keyName.length > KEY_NAME_CHARS_MAX || /[:\s]/.test(keyName)) refuse("a signature's key has no proper name");
-    if (signature.bytes.length !== SIGNATURE_BYTES) refuse(`a signature by ${keyName} has ${signature.bytes.length} bytes instead of 64`);
+    if (keyName === "" || keyName.length > KEY_NAME_CHARS_MAX || /[:\s]/.test(keyName))
+      refuse("a signature's key has no proper name");
+    if (signature.bytes.length !== SIGNATURE_BYTES)
+      refuse(`a signature by ${keyName} has ${signature.bytes.length} bytes instead of 64`);
   }
 }
 

@@ -35,7 +35,14 @@ test("an encoding is stable text and decodes to the same", () => {
 test("another version, kind or broken bytes are refused", () => {
   const text = new TextDecoder().decode(encodePathInfo(directory));
   const decode = (changed: string) => decodePathInfo(new TextEncoder().encode(changed));
-  for (const bad of ["", "{}", text.slice(1), text.replace('"v":1', '"v":2'), text.replace('["d"', '["x"'), text.replace(`"${path}"`, "3")]) {
+  for (const bad of [
+    "",
+    "{}",
+    text.slice(1),
+    text.replace('"v":1', '"v":2'),
+    text.replace('["d"', '["x"'),
+    text.replace(`"${path}"`, "3"),
+  ]) {
     assert.throws(() => decode(bad), { code: "malformed" }, bad);
   }
   assert.throws(() => decode(text.replace('"narSize":96', '"narSize":9')), { code: "invalid-path-info" });

@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { collectBytes, streamOf } from "@firn/base";
-import { type CastoreServices, Directory, EMPTY_DIGEST, MemoryBlobs, MemoryDirectories, type Node, TreeBuilder } from "@firn/castore";
+import {
+  type CastoreServices,
+  Directory,
+  EMPTY_DIGEST,
+  MemoryBlobs,
+  MemoryDirectories,
+  type Node,
+  TreeBuilder,
+} from "@firn/castore";
 import { toHex } from "@firn/hash";
 import { calculateNar, ingestNar, renderNar } from "@firn/store";
 
