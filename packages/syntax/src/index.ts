@@ -1,8 +1,8 @@
 // Public, in reading order.
 export { parse, parseOrThrow } from "./parse.ts";
 export type { ParseResult } from "./parse.ts";
-export { NESTING_MAX, SOURCE_BYTES_MAX } from "./parser.ts";
-export type { ParseOptions } from "./parser.ts";
+export { NESTING_MAX, SOURCE_BYTES_MAX } from "./options.ts";
+export type { ParseOptions } from "./options.ts";
 export type * from "./tree.ts";
 export { SyntaxFailure } from "./diagnostic.ts";
 export type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";

@@ -144,3 +144,19 @@ export function pathLiteral(host: LiteralHost): Expr {
   }
   return parts.length === 1 ? first : { kind: "interpolation", parts, path: true, from, to: at };
 }
+
+/** What the parts of a string make, its range being [from, to). */
+export function stringOf(parts: Expr[], from: number, to: number): Expr {
+  if (parts.length === 0) return { kind: "string", value: "", url: false, from, to };
+  const only = parts.length === 1 ? parts[0] : undefined;
+  if (only?.kind === "string") return { kind: "string", value: only.value, url: false, from, to };
+  return { kind: "interpolation", parts, path: false, from, to };
+}
+
+/** Digits as an integer, or undefined when it does not fit 64 bits. */
+export function intLiteral(text: string, from: number, to: number): Expr | undefined {
+  if (text.length < 16) return { kind: "int", value: Number(text), from, to };
+  const value = BigInt(text);
+  if (value > 0x7fff_ffff_ffff_ffffn) return undefined;
+  return { kind: "int", value: value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value, from, to };
+}

@@ -32,25 +32,3 @@ for (const [power, assoc, kinds] of [
 }
 export const POWER_NOT = 8;
 export const POWER_HAS_ATTR = 12;
-
-/** Whether a token can start an operand of an application or a list item. */
-export function startsOperand(kind: number): boolean {
-  switch (kind) {
-    case t.T_ID:
-    case t.T_INT:
-    case t.T_FLOAT:
-    case t.T_STRING:
-    case t.T_IND_STRING:
-    case t.T_PATH:
-    case t.T_SEARCH_PATH:
-    case t.T_URI:
-    case t.T_LPAREN:
-    case t.T_REC:
-    case t.T_LET:
-    case t.T_LBRACE:
-    case t.T_LBRACKET:
-      return true;
-    default:
-      return false;
-  }
-}

@@ -4,7 +4,8 @@ The way into the parser, with a tree whatever the source is, or with a tree or n
 
 import type { ByteString } from "@firn/base";
 import { type Diagnostic, SyntaxFailure } from "./diagnostic.ts";
-import { type ParseOptions, Parser } from "./parser.ts";
+import type { ParseOptions } from "./options.ts";
+import { Parser } from "./parser.ts";
 import type { Expr } from "./tree.ts";
 
 export type ParseResult = { readonly tree: Expr; readonly diagnostics: readonly Diagnostic[] };

@@ -10,24 +10,14 @@ import type { ByteString } from "@firn/base";
 import { addBinding, addDef, emptyAttrs } from "./attrs-builder.ts";
 import type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";
 import { lineColumnOf } from "./position.ts";
-import { indentedParts, type LiteralHost, pathLiteral, stringParts } from "./literals.ts";
+import { indentedParts, intLiteral, type LiteralHost, pathLiteral, stringOf, stringParts } from "./literals.ts";
 import { stripIndentation } from "./strings.ts";
-import { ASSOC, NON_ASSOC, OPERATOR, POWER, POWER_HAS_ATTR, POWER_NOT, RIGHT, startsOperand } from "./operators.ts";
+import { ASSOC, NON_ASSOC, OPERATOR, POWER, POWER_HAS_ATTR, POWER_NOT, RIGHT } from "./operators.ts";
+import { looksLikeFormals, startsOperand } from "./lookahead.ts";
+import { NESTING_MAX, type ParseOptions, SOURCE_BYTES_MAX } from "./options.ts";
 import * as t from "./token.ts";
 import { Tokenizer } from "./tokenizer.ts";
 import type { AttrName, AttrsExpr, Expr, Formal, Formals } from "./tree.ts";
-
-/** Deepest nesting of expressions; deeper sources get a `limit` diagnostic. */
-export const NESTING_MAX = 10_000;
-/** Longest source in bytes. */
-export const SOURCE_BYTES_MAX = 256 * 1024 * 1024;
-
-export type ParseOptions = {
-  /** Names the source in messages that point at a second place. */
-  readonly label?: string;
-  /** Whether `|>` and `<|` are allowed (feature pipe-operators). */
-  readonly pipeOperators?: boolean;
-};
 
 /** One parse of one source. */
 export class Parser {
@@ -153,7 +143,7 @@ export class Parser {
         return this.#operators(from);
       }
       case t.T_LBRACE:
-        if (this.#looksLikeFormals()) {
+        if (looksLikeFormals(tok)) {
           const formals = this.#formals(undefined);
           let arg: string | undefined;
           if (this.#at(t.T_AT)) {
@@ -215,28 +205,6 @@ export class Parser {
   #lambda(from: number, arg: string | undefined, formals: Formals | undefined): Expr {
     const body = this.#expr();
     return { kind: "lambda", arg, formals, body, from, to: this.#tok.lastTo };
-  }
-
-  /** Whether the `{` here opens formals: decided by at most the three tokens behind it, as the grammar has it. */
-  #looksLikeFormals(): boolean {
-    const tok = this.#tok;
-    const from = tok.from;
-    tok.next();
-    let formals = false;
-    if (this.#at(t.T_ELLIPSIS)) formals = true;
-    else if (this.#at(t.T_ID)) {
-      tok.next();
-      if (this.#at(t.T_COMMA) || this.#at(t.T_QUESTION)) formals = true;
-      else if (this.#at(t.T_RBRACE)) {
-        tok.next();
-        formals = this.#at(t.T_COLON) || this.#at(t.T_AT);
-      }
-    } else if (this.#at(t.T_RBRACE)) {
-      tok.next();
-      formals = this.#at(t.T_COLON) || this.#at(t.T_AT);
-    }
-    tok.seek(from);
-    return formals;
   }
 
   #duplicateFormal(name: string, pos: number): void {
@@ -418,7 +386,7 @@ export class Parser {
       case t.T_INT: {
         const text = tok.text();
         tok.next();
-        return this.#int(text, from, to);
+        return intLiteral(text, from, to) ?? this.#error("number", `invalid integer '${text}'`, from, to);
       }
       case t.T_FLOAT: {
         const value = Number(tok.text());
@@ -429,11 +397,11 @@ export class Parser {
       }
       case t.T_STRING: {
         const parts = stringParts(this.#literals);
-        return this.#stringOf(parts, from);
+        return stringOf(parts, from, tok.lastTo);
       }
       case t.T_IND_STRING: {
         const parts = stripIndentation(indentedParts(this.#literals));
-        return this.#stringOf(parts, from);
+        return stringOf(parts, from, tok.lastTo);
       }
       case t.T_PATH:
         return pathLiteral(this.#literals);
@@ -486,23 +454,6 @@ export class Parser {
     return { kind: "error", from, to };
   }
 
-  #int(text: string, from: number, to: number): Expr {
-    if (text.length < 16) return { kind: "int", value: Number(text), from, to };
-    const value = BigInt(text);
-    if (value > 0x7fff_ffff_ffff_ffffn) return this.#error("number", `invalid integer '${text}'`, from, to);
-    return { kind: "int", value: value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value, from, to };
-  }
-
-  // Strings and paths: what follows the opening token is scanned here.
-
-  #stringOf(parts: Expr[], from: number): Expr {
-    const to = this.#tok.lastTo;
-    if (parts.length === 0) return { kind: "string", value: "", url: false, from, to };
-    if (parts.length === 1 && parts[0].kind === "string")
-      return { kind: "string", value: parts[0].value, url: false, from, to };
-    return { kind: "interpolation", parts, path: false, from, to };
-  }
-
   /** From just after the `${` at `at`: the expression, and where the text goes on after its `}`. */
   #interpolation(at: number): { expr: Expr; end: number } {
     const tok = this.#tok;
@@ -545,7 +496,7 @@ export class Parser {
       return { name, expr: undefined, from, to };
     }
     if (kind === t.T_STRING) {
-      const expr = this.#stringOf(stringParts(this.#literals), from);
+      const expr = stringOf(stringParts(this.#literals), from, tok.lastTo);
       return expr.kind === "string"
         ? { name: this.#intern(expr.value), expr: undefined, from, to: expr.to }
         : { name: undefined, expr, from, to: expr.to };
