@@ -30,7 +30,7 @@ const bad: [what: string, field: string, change: Partial<Recipe>][] = [
   ["two dots", "inputs", inputs("nix/../a")],
   ["NUL in a path", "inputs", inputs("nix/a\0")],
   ["a name that is too long", "inputs", inputs(`nix/${"n".repeat(256)}`)],
-  ["a path that is too long", "inputs", inputs("nix/".repeat(1100) + "a")],
+  ["a path that is too long", "inputs", inputs(`${"nix/".repeat(1100)}a`)],
   ["unsorted inputs", "inputs", inputs("nix/b", "nix/a")],
   ["an input twice", "inputs", inputs("nix/a", "nix/a")],
   ["an input below another", "inputs", inputs("nix/a", "nix/a-b", "nix/a/c")],

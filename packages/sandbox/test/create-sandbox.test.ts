@@ -75,6 +75,24 @@ test(
   },
 );
 
+test("without a static busybox, builders get the host's sh with its libraries", need("unshare"), async () => {
+  await withState(async (stateDir) => {
+    const program = `import { createSandbox } from ${JSON.stringify(room)};
+      const { sandbox, shell } = await createSandbox({ kind: "auto", stateDir: ${JSON.stringify(stateDir)} });
+      const job = { inputs: [], argv: ["/bin/sh", "-c", "echo from the shell"], env: [], files: [], workingDirectory: "build", outputs: [], network: false, shell: true };
+      let log = "";
+      await using run = await sandbox.run(job, (bytes) => (log += bytes), new AbortController().signal);
+      console.log(JSON.stringify({ kind: shell.kind, first: shell.files[0].path, log, end: run.result.end.reason }));`;
+    const file = join(stateDir, "program.ts");
+    await writeFile(file, program);
+    const hide =
+      'for d in /usr/bin /bin /usr/sbin /sbin /usr/local/bin; do [ -e $d/busybox ] && mount --bind /dev/null $d/busybox; done; exec "$@"';
+    const { stdout } = await promisify(execFile)("unshare", ["-rm", "sh", "-c", hide, "sh", process.execPath, file]);
+    const expected = { kind: "host", first: "bin/sh", log: "from the shell\n", end: "succeeded" };
+    assert.deepEqual(JSON.parse(stdout), expected);
+  });
+});
+
 for (const [kind, command] of [
   ["bubblewrap", "bwrap"],
   ["unshare", "unshare"],
