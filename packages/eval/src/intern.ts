@@ -1,6 +1,6 @@
 /*
-One string object per attribute name, so that comparing names is comparing pointers. V8 does that by itself for strings it has
-internalised, which property keys are: a name's first appearance goes through a property key.
+One string object per attribute name, so that two equal names are nearly always the same pointer and comparing them looks at no bytes.
+Measured against V8's own internalisation (by way of property keys), which costs more than it saves.
 */
 
 const table = new Map<string, string>();
@@ -9,7 +9,6 @@ const table = new Map<string, string>();
 export function intern(name: string): string {
   const known = table.get(name);
   if (known !== undefined) return known;
-  const internal = Object.keys({ [name]: 0 })[0];
-  table.set(internal, internal);
-  return internal;
+  table.set(name, name);
+  return name;
 }

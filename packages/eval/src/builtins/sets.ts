@@ -14,21 +14,26 @@ import { typeError } from "../type-name.ts";
 import { Builtin, Closure, type Lazy, PartialApplication } from "../value.ts";
 import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";
 
+/** The attributes of `right` that `left` has as well. Neither is flattened when it is the big one: callPackage hands in all packages. */
 function intersect(left: Attrs, right: Attrs): Attrs {
-  left.flat();
-  right.flat();
-  const keep: number[] = [];
-  const names = right.shape.names;
-  // Look the smaller one's names up in the bigger one.
-  if (names.length <= left.shape.names.length) {
-    for (let i = 0; i < names.length; i++) if (left.shape.indexOf(names[i]) >= 0) keep.push(i);
-  } else {
-    for (const name of left.shape.names) {
-      const at = right.shape.indexOf(name);
-      if (at >= 0) keep.push(at);
-    }
+  const { names } = left;
+  if (right.base === null && right.shape.names.length <= names.length) {
+    const keep: number[] = [];
+    const shape = left.shape;
+    for (let i = 0; i < right.shape.names.length; i++) if (shape.indexOf(right.shape.names[i]) >= 0) keep.push(i);
+    return Attrs.select(right, keep);
   }
-  return keep.length === 0 ? Attrs.EMPTY : Attrs.select(right, keep);
+  const kept: string[] = [];
+  const positions: number[] = [];
+  const values: Lazy[] = [];
+  for (let i = 0; i < names.length; i++) {
+    const value = right.get(names[i]);
+    if (value === undefined) continue;
+    kept.push(names[i]);
+    positions.push(right.positionOf(names[i]));
+    values.push(value);
+  }
+  return new Attrs(new Shape(kept, positions), values);
 }
 
 function functionArgs(fn: Lazy): Attrs {
