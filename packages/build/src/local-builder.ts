@@ -64,9 +64,6 @@ export function createBuildService(parts: BuildServiceParts): BuildService {
 /** An attempt and what is going on around it. */
 type Entry = {
   attempt: Attempt;
-  readonly recipe: Recipe;
-  readonly label: string;
-  readonly limits: SubmitOptions;
   readonly cancelled: AbortController;
   /** The log while the attempt is under way. */
   log: AttemptLog | undefined;
@@ -76,6 +73,14 @@ type Entry = {
   /** Resolved when the attempt left the queue or ended, and when it ended with everything released. */
   readonly started: PromiseWithResolvers<void>;
   readonly ended: PromiseWithResolvers<void>;
+};
+
+/** What an attempt is to do; nothing of it is kept once it is done. */
+type Work = {
+  readonly recipe: Recipe;
+  /** The inputs' nodes, in the recipe's order. */
+  readonly nodes: readonly Node[];
+  readonly limits: SubmitOptions;
 };
 
 class LocalBuilder implements BuildService {
@@ -204,9 +209,6 @@ class LocalBuilder implements BuildService {
       const startedAtMs = this.#parts.now();
       const entry: Entry = {
         attempt: { id, recipe: digest, builder, status: "running", startedAtMs, outputs: [] },
-        recipe,
-        label,
-        limits,
         cancelled: new AbortController(),
         log: new AttemptLog(),
         submissions: 0,
@@ -215,7 +217,7 @@ class LocalBuilder implements BuildService {
         ended: Promise.withResolvers(),
       };
       this.#entries.set(id, entry);
-      void this.#run(entry, nodes, lease);
+      void this.#run(entry, { recipe, nodes, limits }, lease);
       return entry;
     } catch (thrown) {
       await lease.release();
@@ -246,7 +248,7 @@ class LocalBuilder implements BuildService {
   }
 
   /** Takes the attempt from the queue to its end. Never rejects. */
-  async #run(entry: Entry, nodes: readonly Node[], lease: Lease): Promise<void> {
+  async #run(entry: Entry, work: Work, lease: Lease): Promise<void> {
     const signal = entry.cancelled.signal;
     let outcome: Outcome;
     try {
@@ -254,7 +256,7 @@ class LocalBuilder implements BuildService {
       try {
         entry.attempt = { ...entry.attempt, startedAtMs: this.#parts.now() };
         entry.started.resolve();
-        outcome = await this.#execute(entry, nodes, lease);
+        outcome = await this.#execute(entry, work, lease);
       } finally {
         this.#slots.release();
       }
@@ -264,8 +266,7 @@ class LocalBuilder implements BuildService {
     await this.#finish(entry, outcome, lease);
   }
 
-  async #execute(entry: Entry, nodes: readonly Node[], lease: Lease): Promise<Outcome> {
-    const { recipe, limits } = entry;
+  async #execute(entry: Entry, { recipe, nodes, limits }: Work, lease: Lease): Promise<Outcome> {
     const signal = entry.cancelled.signal;
     await using exposed = await this.#parts.exposer.expose(nodes, { lease, signal });
     const job: SandboxJob = {

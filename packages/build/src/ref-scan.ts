@@ -76,6 +76,8 @@ class NeedleGroup {
   readonly #inAlphabet = new Uint8Array(256);
   /** The needles that start with the same four bytes (or fewer, when they are shorter). */
   readonly #byStart = new Map<number, { readonly index: number; readonly bytes: Uint8Array }[]>();
+  /** Whether any needle's start falls on this slot: in data made of the alphabet alone this spares most lookups. */
+  readonly #slots = new Uint8Array(1 << SLOT_BITS);
   readonly #found: Uint8Array;
   #missing: number;
 
@@ -87,6 +89,7 @@ class NeedleGroup {
       const bytes = bytesOf(needles[index]);
       for (const byte of bytes) this.#inAlphabet[byte] = 1;
       const start = startOf(bytes, 0, length);
+      this.#slots[slotOf(start)] = 1;
       const others = this.#byStart.get(start);
       if (others === undefined) this.#byStart.set(start, [{ index, bytes }]);
       else others.push({ index, bytes });
@@ -97,6 +100,7 @@ class NeedleGroup {
     if (this.#missing === 0) return;
     const length = this.#length;
     const inAlphabet = this.#inAlphabet;
+    const slots = this.#slots;
     const last = bytes.length - length;
     let at = 0;
     let known = 0; // bytes from `at` up to here are in the alphabet, they need no second look
@@ -108,13 +112,18 @@ class NeedleGroup {
         at = i + 1;
         continue;
       }
-      const candidates = this.#byStart.get(startOf(bytes, at, length));
-      if (candidates !== undefined) this.#compare(bytes, at, candidates);
+      const start = startOf(bytes, at, length);
+      if (slots[slotOf(start)] !== 0) this.#compare(bytes, at, this.#byStart.get(start));
       at++;
     }
   }
 
-  #compare(bytes: Uint8Array, at: number, candidates: readonly { index: number; bytes: Uint8Array }[]): void {
+  #compare(
+    bytes: Uint8Array,
+    at: number,
+    candidates: readonly { index: number; bytes: Uint8Array }[] | undefined,
+  ): void {
+    if (candidates === undefined) return;
     next: for (const candidate of candidates) {
       if (this.#found[candidate.index] !== 0) continue;
       for (let i = 0; i < candidate.bytes.length; i++) if (bytes[at + i] !== candidate.bytes[i]) continue next;
@@ -122,6 +131,12 @@ class NeedleGroup {
       this.#missing--;
     }
   }
+}
+
+const SLOT_BITS = 16;
+
+function slotOf(start: number): number {
+  return Math.imul(start, 0x9e3779b1) >>> (32 - SLOT_BITS);
 }
 
 /** The first four bytes at `at`, or as many as a needle of `length` has, as one number. */

@@ -54,7 +54,7 @@ export async function runJob(
   const script = join(space.directory, "launch");
   await writeFile(script, bytesOf(`{\n${CLOSE_INHERITED}${launch.script}}\n`));
   const sh = (await findProgram("bash")) ?? "/bin/sh";
-  const watch = await SpaceWatch.open(space.root);
+  const watch = await SpaceWatch.open(space.root, job.buildSpaceBytes !== undefined);
   const pipe = await openLogPipe(join(space.directory, "log"));
   let child: ChildProcess;
   try {

@@ -29,11 +29,11 @@ export class SpaceWatch {
     this.#baseline = baseline;
   }
 
-  /** Takes what is below `root` now as nothing. */
-  static async open(root: string): Promise<SpaceWatch> {
+  /** Takes what is below `root` now as nothing; `exactly` measures it, which costs a process, else nothing it is. */
+  static async open(root: string, exactly: boolean): Promise<SpaceWatch> {
     const du = await findProgram("du");
     if (du === undefined) throw new BuildError("unsupported", "bounding the build space needs the program du");
-    return new SpaceWatch(root, du, await diskUse(du, root));
+    return new SpaceWatch(root, du, exactly ? await diskUse(du, root) : 0);
   }
 
   /** Bytes on disk that came since the watch was opened. */
