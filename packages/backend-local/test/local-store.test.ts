@@ -89,6 +89,12 @@ describe("the format of a store", () => {
     assert.throws(() => openLocalStoreSync(join(dir.path, "x")), { code: "not-a-store" });
     assert.equal(existsSync(join(dir.path, "x")), false);
   });
+
+  test("cannot be read or made where there is no place for it, and that is said", async () => {
+    using dir = temporaryDir();
+    writeFileSync(join(dir.path, "file"), "");
+    await assert.rejects(openLocalStore(join(dir.path, "file", "store")), { code: "storage", message: /ENOTDIR/ });
+  });
 });
 
 /** Every object the index knows is whole, and everything a directory refers to is there. */
