@@ -50,8 +50,9 @@ function shellValue(value: JsonValue): ByteString | undefined {
     case "bigint":
       return BigInt.asIntN(32, value).toString(); // Nix takes an int of C, which has 32 bits
     case "number": {
-      const single = Math.fround(value); // and asks for a fraction in single precision
-      return Number.isInteger(single) && Math.abs(single) < INT_END ? Math.trunc(value).toString() : undefined;
+      const single = Math.fround(value); // whether there is a fraction is asked in single precision
+      if (Number.isFinite(single) && !Number.isInteger(single)) return undefined;
+      return String(Math.abs(value) < INT_END ? Math.trunc(value) : -INT_END); // what the conversion yields on x86-64
     }
     default:
       return undefined;
