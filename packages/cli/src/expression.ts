@@ -12,12 +12,13 @@ import type { Command } from "commander";
 import { collect, type Flags, splitPair } from "./command.ts";
 import { parseSearchPathEntry } from "./config.ts";
 import { CliError } from "./error.ts";
+import { applySettings, declareSettings } from "./settings.ts";
 import { EvaluatorHost } from "./evaluator/host.ts";
 import type { EvalArgument, EvalOutput, EvalResult, EvalSource } from "./evaluator/job.ts";
 import type { Session } from "./session.ts";
 
 /** The flags of `declareExpression` that take two operands. */
-export const EXPRESSION_PAIR_FLAGS = ["--arg", "--argstr"];
+export const EXPRESSION_PAIR_FLAGS = ["--arg", "--argstr", "--option"];
 
 export type ExpressionOptions = {
   readonly source:
@@ -29,13 +30,15 @@ export type ExpressionOptions = {
   readonly searchPath: readonly SearchPathEntry[];
   readonly showTrace: boolean;
   readonly callDepthMax: number | undefined;
+  /** Names given to --option that nothing here knows. */
+  readonly unknownSettings: readonly string[];
 };
 
 /** Adds the path argument and the flags of an expression. */
 export function declareExpression(command: Command): Command {
   const argument = (kind: EvalArgument["kind"]) =>
     collect<EvalArgument>((joined) => ({ ...splitPair(joined), kind }));
-  return command
+  const declared = command
     .argument("[path]", "file with the expression, a directory with a default.nix, or - (default: ./default.nix)")
     .option("-f, --file <path>", "the same as a flag")
     .option("-E, --expr <expr>", "the expression itself")
@@ -45,14 +48,16 @@ export function declareExpression(command: Command): Command {
     .option("-I, --include <entry>", "where <NAME/…> is looked up: NAME=PATH or PATH; before NIX_PATH; repeatable", collect(String))
     .option("--show-trace", "with an error, show all of the evaluation that led there")
     .option("--max-call-depth <n>", "how deep calls may nest");
+  return declareSettings(declared);
 }
 
 /** What those flags say. Throws `usage` when they contradict each other. */
-export function expressionOf(operands: readonly string[], flags: Flags): ExpressionOptions {
+export function expressionOf(operands: readonly string[], given: Flags): ExpressionOptions {
+  const { flags, unknown } = applySettings(given);
   const { file, expr, maxCallDepth } = flags as { file?: string; expr?: string; maxCallDepth?: string };
   const [operand] = operands;
-  const given = [operand, file, expr].filter((one) => one !== undefined);
-  if (given.length > 1) throw new CliError("usage", "give one expression: a path, --file or --expr");
+  const sources = [operand, file, expr].filter((one) => one !== undefined);
+  if (sources.length > 1) throw new CliError("usage", "give one expression: a path, --file or --expr");
   const path = operand ?? file ?? ".";
   return {
     source: expr !== undefined ? { kind: "expression", text: expr } : path === "-" ? { kind: "stdin" } : { kind: "file", path },
@@ -61,6 +66,7 @@ export function expressionOf(operands: readonly string[], flags: Flags): Express
     searchPath: ((flags.include as string[] | undefined) ?? []).map(parseSearchPathEntry),
     showTrace: flags.showTrace === true,
     callDepthMax: maxCallDepth === undefined ? undefined : wholeNumber("--max-call-depth", maxCallDepth, 1),
+    unknownSettings: unknown,
   };
 }
 
@@ -79,6 +85,7 @@ export async function evaluate(
   onPending?: (objects: readonly PendingObject[]) => void,
 ): Promise<EvalResult> {
   const { config, signal } = session;
+  for (const name of expression.unknownSettings) await session.output.warn(`unknown setting '${name}'`);
   const source = await sourceOf(expression, session);
   const host = new EvaluatorHost({
     storeDir: config.storeDir,

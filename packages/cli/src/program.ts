@@ -18,7 +18,10 @@ export type CommandEntry = {
 
 /** All commands, in the order help shows them. */
 export const COMMANDS: readonly CommandEntry[] = [
+  { name: "build", summary: "build what an expression describes", load: () => import("./commands/build.ts") },
+  { name: "run", summary: "run a program of the store", load: () => import("./commands/run.ts") },
   { name: "eval", summary: "evaluate an expression and print its value", load: () => import("./commands/eval.ts") },
+  { name: "instantiate", summary: "write an expression's derivations to the store", load: () => import("./commands/instantiate.ts") },
   { name: "parse", summary: "parse an expression and print it as understood", load: () => import("./commands/parse.ts") },
   { name: "drv show", summary: "show what a derivation says", load: () => import("./commands/drv/show.ts") },
   { name: "store add", summary: "copy a file or directory into the store", load: () => import("./commands/store/add.ts") },

@@ -4,6 +4,7 @@ bug of Firn and says so, with what to do about it.
 */
 
 import { FirnError, messageOf, textOf } from "@firn/base";
+import { EvalFailure } from "./evaluator/host.ts";
 import { BuildFailed, CliError, EXIT, Interrupted } from "./error.ts";
 
 export type Report = {
@@ -19,14 +20,10 @@ export function reportOf(thrown: unknown, debug: boolean): Report {
   const stack = debug && thrown instanceof Error ? `\n${thrown.stack}` : "";
   if (thrown instanceof CliError && thrown.code === "usage") return { text: `error: ${thrown.message}${stack}`, exitCode: EXIT.usage };
   if (thrown instanceof BuildFailed) return { text: `error: ${thrown.message}${stack}`, exitCode: thrown.exitCode };
-  if (thrown instanceof FirnError) return { text: prefixed(thrown.message) + stack, exitCode: EXIT.error };
+  if (thrown instanceof EvalFailure) return { text: textOf(thrown.message) + stack, exitCode: EXIT.error };
+  if (thrown instanceof FirnError) return { text: `error: ${thrown.message}${stack}`, exitCode: EXIT.error };
   if (isErrno(thrown)) return { text: `error: ${thrown.message}${stack}`, exitCode: EXIT.error };
   return { text: internalError(thrown, debug), exitCode: EXIT.error };
-}
-
-/** An evaluation's message comes rendered, and may begin with its trace. */
-function prefixed(message: string): string {
-  return message.startsWith("error:") ? message : `error: ${message}`;
 }
 
 function internalError(thrown: unknown, debug: boolean): string {
@@ -39,9 +36,4 @@ This is a bug in Firn. Please report it together with the command, its input and
 export function isErrno(thrown: unknown, code?: string): thrown is NodeJS.ErrnoException {
   if (!(thrown instanceof Error) || typeof (thrown as NodeJS.ErrnoException).syscall !== "string") return false;
   return code === undefined || (thrown as NodeJS.ErrnoException).code === code;
-}
-
-/** A byte string in quotes, for a message. */
-export function quoted(text: string): string {
-  return `'${textOf(text)}'`;
 }

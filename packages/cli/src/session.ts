@@ -16,6 +16,8 @@ export class Session implements AsyncDisposable {
   readonly signal: AbortSignal;
   /** Reads all of standard input. */
   readonly readStdin: () => Promise<Uint8Array>;
+  /** Ends listening for signals, for a command that hands them to another program. */
+  readonly releaseSignals: () => void;
   #store: Promise<LocalStore> | undefined;
 
   constructor(parts: {
@@ -23,11 +25,13 @@ export class Session implements AsyncDisposable {
     readonly output: Output;
     readonly signal: AbortSignal;
     readonly readStdin: () => Promise<Uint8Array>;
+    readonly releaseSignals: () => void;
   }) {
     this.config = parts.config;
     this.output = parts.output;
     this.signal = parts.signal;
     this.readStdin = parts.readStdin;
+    this.releaseSignals = parts.releaseSignals;
   }
 
   /** Host directory of the store. */

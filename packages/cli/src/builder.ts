@@ -1,0 +1,35 @@
+/*
+The build service of this machine: which sandbox runs attempts, for which systems, how many at once. The one place where that is chosen.
+*/
+
+import { randomUUID } from "node:crypto";
+import { type BuildService, createBuildService } from "@firn/build";
+import { createSandbox, type SandboxKind } from "@firn/sandbox";
+import type { Session } from "./session.ts";
+
+/** Features builders here have, by Nix's names. */
+const FEATURES = ["benchmark", "big-parallel"];
+
+export type BuilderOptions = { readonly sandbox: SandboxKind | "auto"; readonly jobsMax: number };
+
+/** Opens the service. What could be better about its sandbox is said once on stderr. */
+export async function openBuilder({ sandbox: kind, jobsMax }: BuilderOptions, session: Session): Promise<BuildService> {
+  const { system } = session.config;
+  const store = await session.openStore();
+  const { sandbox, note } = await createSandbox({ kind, stateDir: session.buildsHostDir });
+  if (note !== undefined) await session.output.noteOnce(`note: ${note}`);
+  return createBuildService({
+    sandbox,
+    blobs: store.blobs,
+    directories: store.directories,
+    exposer: store.exposer,
+    importer: store.importer,
+    leases: store.leases,
+    // Such machines run both.
+    systems: system === "x86_64-linux" ? [system, "i686-linux"] : [system],
+    features: FEATURES,
+    jobsMax,
+    now: Date.now,
+    newId: randomUUID,
+  });
+}

@@ -1,0 +1,119 @@
+/*
+`firn build`: makes sure that what an expression describes is in the store, and leaves links to it.
+*/
+
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { parseAbsoluteStorePath } from "@firn/nix-compat";
+import { defineCommand, examples } from "../command.ts";
+import { instantiate } from "../derivations.ts";
+import { CliError } from "../error.ts";
+import { declareExpression, EXPRESSION_PAIR_FLAGS, type ExpressionOptions, expressionOf, wholeNumber } from "../expression.ts";
+import { checkReplaceable, linkName, makeResultLink } from "../result-link.ts";
+import type { Session } from "../session.ts";
+import type { RealiseOptions } from "../realise.ts";
+import { applySettings } from "../settings.ts";
+
+const SANDBOXES = ["auto", "bubblewrap", "unshare"] as const;
+const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
+
+export type BuildCommandOptions = RealiseOptions & {
+  readonly expression: ExpressionOptions;
+  /** Undefined: no link. */
+  readonly link: string | undefined;
+  readonly json: boolean;
+};
+
+export const command = defineCommand<BuildCommandOptions>({
+  declare: (command) =>
+    declareExpression(command)
+      .option("-o, --out-link <link>", "where the link to the result is made (default: result)")
+      .option("--no-link", "make no link")
+      .option("-j, --jobs <n>", "how many derivations are built at once (default: one for each core)")
+      .option("--cores <n>", "how many cores each builder is told to use (default: all)")
+      .option("--build-space <size>", "most space a build may take, such as 500M or 20G")
+      .option("--timeout <seconds>", "longest time a build may take")
+      .option("--max-silent-time <seconds>", "longest time a build may say nothing")
+      .option("--sandbox <kind>", `${SANDBOXES.join(", ")} (default: auto)`)
+      .option("-k, --keep-going", "after a failure go on with what does not need it")
+      .option("-L, --print-build-logs", "print all builders say, on a terminal too")
+      .option("-q, --quiet", "show no progress")
+      .option("--json", "print a list of {attrPath, drvPath, outputs}")
+      .addHelpText(
+        "after",
+        `${examples(
+          ["firn build examples/hello", "builds it, leaves ./result, prints the store path"],
+          ["firn build examples/hello -A words.doc", "one output of one of its attributes; leaves ./result-doc"],
+          ["firn run ./result/bin/hello", "runs a program that was built"],
+        )}
+The links lead to the files of the result below $FIRN_HOME, and keep it from being
+collected as garbage for as long as they are there.
+`,
+      ),
+  pairFlags: EXPRESSION_PAIR_FLAGS,
+  optionsOf,
+  run: build,
+});
+
+function optionsOf(operands: readonly string[], given: Readonly<Record<string, unknown>>): BuildCommandOptions {
+  const flags = applySettings(given).flags as Readonly<Record<string, string | boolean | undefined>>;
+  const text = (name: string) => flags[name] as string | undefined;
+  const number = (name: string, flag: string, min: number) => {
+    const value = text(name);
+    return value === undefined ? undefined : wholeNumber(flag, value, min);
+  };
+  const seconds = (name: string, flag: string) => {
+    const value = number(name, flag, 0);
+    return value === undefined || value === 0 ? undefined : value * 1000; // 0 is Nix's word for no limit
+  };
+  const sandbox = SANDBOXES.find((kind) => kind === (text("sandbox") ?? "auto"));
+  if (sandbox === undefined) throw new CliError("usage", `--sandbox is one of ${SANDBOXES.join(", ")}, got '${text("sandbox")}'`);
+  if (flags.link === false && flags.outLink !== undefined) throw new CliError("usage", "--out-link and --no-link exclude each other");
+  const jobs = text("jobs") === "auto" ? undefined : number("jobs", "--jobs", 1);
+  const cores = number("cores", "--cores", 0);
+  return {
+    expression: expressionOf(operands, given),
+    link: flags.link === false ? undefined : (text("outLink") ?? "result"),
+    jobsMax: jobs ?? availableParallelism(),
+    cores: cores === undefined || cores === 0 ? availableParallelism() : cores,
+    sandbox,
+    buildSpaceBytes: text("buildSpace") === undefined ? undefined : parseSize(text("buildSpace") as string),
+    timeoutMs: seconds("timeout", "--timeout"),
+    silenceMs: seconds("maxSilentTime", "--max-silent-time"),
+    keepGoing: flags.keepGoing === true,
+    json: flags.json === true,
+    quiet: flags.quiet === true,
+    printLogs: flags.printBuildLogs === true,
+  };
+}
+
+/** Bytes of `500M`, `20GiB`, `4096`. Units are powers of 1024. */
+export function parseSize(text: string): number {
+  const match = /^(\d{1,12}(?:\.\d{1,3})?)([KMGT]?)(?:i?B)?$/i.exec(text);
+  const bytes = match === null ? Number.NaN : Math.floor(Number(match[1]) * SIZE_UNITS[match[2].toUpperCase()]);
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new CliError("usage", `--build-space takes a size such as 500M or 20G, got '${text}'`);
+}
+
+async function build(options: BuildCommandOptions, session: Session): Promise<undefined> {
+  const { realise } = await import("../realise.ts"); // loads builder and sandbox, which help can do without
+  const { output, config } = session;
+  // Asked now: after a long build it would be a pity to learn that the link cannot be made.
+  if (options.link !== undefined) await checkReplaceable(resolve(config.workingDirectory, options.link), session);
+  const store = await session.openStore();
+  await using lease = await store.leases.openLease("build");
+  const derivations = await instantiate(options.expression, session, lease);
+  const built = await realise(derivations, options, session, lease);
+  const rows = [];
+  for (const [index, { attrPath, drvPath, outputName }] of derivations.entries()) {
+    const path = built.get(drvPath)?.get(outputName) as string;
+    if (options.link !== undefined) {
+      const numbered = index === 0 ? options.link : `${options.link}-${index + 1}`;
+      await makeResultLink(linkName(numbered, outputName), parseAbsoluteStorePath(path, config.storeDir), session);
+    }
+    rows.push({ attrPath, drvPath, outputs: { [outputName]: path } });
+    if (!options.json) await output.line(path);
+  }
+  if (options.json) await output.json(rows);
+  return undefined;
+}

@@ -1,0 +1,44 @@
+/*
+`--option NAME VALUE`: settings by the names nix.conf has for them. Each is another way to write a flag, and the flag wins. Names that
+Firn has no flag for are warned about, as C++ Nix does, so that scripts written for it go on working.
+*/
+
+import type { Command } from "commander";
+import { collect, type Flags, splitPair } from "./command.ts";
+import { CliError } from "./error.ts";
+
+/** Flags (camel-case, as commander names them) by the setting that stands for each. */
+const FLAG_OF_SETTING: Readonly<Record<string, { readonly flag: string; readonly isSwitch: boolean }>> = {
+  "max-jobs": { flag: "jobs", isSwitch: false },
+  cores: { flag: "cores", isSwitch: false },
+  timeout: { flag: "timeout", isSwitch: false },
+  "max-silent-time": { flag: "maxSilentTime", isSwitch: false },
+  "keep-going": { flag: "keepGoing", isSwitch: true },
+  "show-trace": { flag: "showTrace", isSwitch: true },
+  "max-call-depth": { flag: "maxCallDepth", isSwitch: false },
+};
+
+/** Adds the flag. It takes two operands: list it among the command's pair flags. */
+export function declareSettings(command: Command): Command {
+  return command.option("--option <name value>", "set NAME of nix.conf to VALUE; repeatable", collect(splitPair));
+}
+
+export type AppliedSettings = { readonly flags: Flags; readonly unknown: readonly string[] };
+
+/** The flags with what the settings say added. Throws `usage` for a switch that is neither true nor false. */
+export function applySettings(flags: Flags): AppliedSettings {
+  const applied: Record<string, unknown> = { ...flags };
+  const unknown: string[] = [];
+  for (const { name, value } of (flags.option as { name: string; value: string }[] | undefined) ?? []) {
+    const known = Object.hasOwn(FLAG_OF_SETTING, name) ? FLAG_OF_SETTING[name] : undefined;
+    if (known === undefined) unknown.push(name);
+    else if (flags[known.flag] === undefined) applied[known.flag] = known.isSwitch ? switchOf(name, value) : value;
+  }
+  return { flags: applied, unknown };
+}
+
+function switchOf(name: string, value: string): boolean {
+  if (["true", "yes", "1"].includes(value)) return true;
+  if (["false", "no", "0"].includes(value)) return false;
+  throw new CliError("usage", `setting '${name}' is true or false, got '${value}'`);
+}

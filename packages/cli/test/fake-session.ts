@@ -1,0 +1,39 @@
+/* A Session whose streams are buffers and whose state is in memory or a temporary directory, for tests of commands without a process. */
+
+import { Output, type Sink } from "../src/output.ts";
+import { readConfig } from "../src/config.ts";
+import { Session } from "../src/session.ts";
+
+export type Captured = Sink & { readonly text: () => string };
+
+export function captured(isTerminal = false, columns = 80): Captured {
+  const chunks: Uint8Array[] = [];
+  return {
+    isTerminal,
+    columns,
+    write: async (bytes) => void chunks.push(bytes.slice()),
+    text: () => Buffer.concat(chunks).toString("utf8"),
+  };
+}
+
+export type FakeSession = { readonly session: Session; readonly stdout: Captured; readonly stderr: Captured };
+
+export function fakeSession(
+  directory: string,
+  options: { readonly isTerminal?: boolean; readonly env?: Readonly<Record<string, string>>; readonly stdin?: string } = {},
+): FakeSession {
+  const config = readConfig(
+    { HOME: directory, FIRN_HOME: `${directory}/state`, ...options.env },
+    { workingDirectory: directory, platform: "linux", arch: "x64" },
+  );
+  const stdout = captured(options.isTerminal);
+  const stderr = captured(options.isTerminal);
+  const session = new Session({
+    config,
+    output: new Output(stdout, stderr, { noColor: config.noColor }),
+    signal: new AbortController().signal,
+    readStdin: async () => Buffer.from(options.stdin ?? ""),
+    releaseSignals: () => undefined,
+  });
+  return { session, stdout, stderr };
+}

@@ -1,0 +1,61 @@
+/* Runs the program as a user does, from its sources, with a state directory of its own. */
+
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
+
+export type Ended = { readonly code: number | null; readonly stdout: Buffer; readonly out: string; readonly err: string };
+
+export type RunOptions = {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly stdin?: string | Buffer;
+  /** Called with all of stderr so far, and a function that sends a signal. */
+  readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+  /** Closes our end of stdout after the first bytes. */
+  readonly closeStdout?: boolean;
+};
+
+export type Firn = {
+  /** Temporary directory: home, working directory and state of this test. */
+  readonly directory: string;
+  readonly run: (args: readonly string[], options?: RunOptions) => Promise<Ended>;
+};
+
+/** A place to run Firn in, gone after the test or suite whose `after` is given. */
+export function makeFirn(t: { readonly after: (action: () => void) => void }): Firn {
+  const directory = mkdtempSync(join(tmpdir(), "firn-cli-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return { directory, run: (args, options) => runFirn(directory, args, options) };
+}
+
+function runFirn(directory: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  const env = { PATH: process.env.PATH, HOME: directory, FIRN_HOME: join(directory, "state"), ...options.env };
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", MAIN, ...args], {
+    cwd: options.cwd ?? directory,
+    env,
+    stdio: "pipe",
+  });
+  const stdout: Buffer[] = [];
+  let err = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout.push(chunk);
+    if (options.closeStdout) child.stdout.destroy();
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    err += text;
+    options.onStderr?.(err, (signal) => void child.kill(signal));
+  });
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(options.stdin ?? "");
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      const whole = Buffer.concat(stdout);
+      resolve({ code, stdout: whole, out: whole.toString("utf8"), err });
+    });
+  });
+}
