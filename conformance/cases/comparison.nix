@@ -1,0 +1,1 @@
+[ ([ 1 2 ] < [ 1 3 ]) ([ ] < [ 1 ]) ([ 1 ] < [ ]) ([ 1 "a" ] < [ 1 "b" ]) ([ [ 1 ] ] < [ [ 2 ] ]) (builtins.lessThan 1 2) (builtins.lessThan "a" "b") ("10" < "9") (1 <= 1) (2 >= 3) (./a < ./b) (builtins.sort builtins.lessThan [ [ 2 ] [ 1 5 ] [ 1 ] ]) ]

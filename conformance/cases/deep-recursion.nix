@@ -1,0 +1,1 @@
+let sum = n: if n == 0 then 0 else n + sum (n - 1); len = l: if l == [ ] then 0 else 1 + len (builtins.tail l); fold = builtins.foldl' (a: b: a + b) 0 (builtins.genList (x: x) 100000); chain = builtins.foldl' (acc: n: { prev = acc; inherit n; }) null (builtins.genList (x: x) 500); in [ (sum 2000) (len (builtins.genList (x: x) 300)) fold chain.prev.prev.n ]

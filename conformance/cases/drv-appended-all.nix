@@ -1,0 +1,1 @@
+let d = derivation { name = "d"; builder = "b"; system = "s"; outputs = [ "out" "dev" ]; src = builtins.toFile "s" "x"; }; p = builtins.unsafeDiscardStringContext d.drvPath; in derivation { name = "appended-all"; builder = "b"; system = "s"; z = builtins.seq d.drvPath (builtins.appendContext "z" { ${p} = { allOutputs = true; }; }); }

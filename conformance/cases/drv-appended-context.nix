@@ -1,0 +1,1 @@
+let d = derivation { name = "d"; builder = "b"; system = "s"; outputs = [ "out" "dev" ]; }; p = builtins.unsafeDiscardStringContext d.drvPath; in derivation { name = "appended"; builder = "b"; system = "s"; x = builtins.seq d.drvPath (builtins.appendContext "x" { ${p} = { outputs = [ "dev" ]; }; }); y = builtins.appendContext "y" { ${p} = { path = true; }; }; }

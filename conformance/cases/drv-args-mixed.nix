@@ -1,0 +1,1 @@
+let d = derivation { name = "tool"; builder = "b"; system = "s"; }; in derivation { name = "args-mixed"; builder = d + "/bin/sh"; system = "s"; args = [ "-e" ./files/script.sh 1 true null false d "${d}/x" [ "nested" "list" ] ]; }

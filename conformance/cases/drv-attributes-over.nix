@@ -1,0 +1,1 @@
+let d = derivation { name = "over"; builder = "b"; system = "s"; }; in [ (d // { extra = 1; }) (d // { name = "renamed-only-here"; }) (derivation { name = "uses-over"; builder = "b"; system = "s"; x = d // { a = 1; }; }) ]

@@ -1,0 +1,1 @@
+let d = derivation { name = "d"; builder = "b"; system = "s"; outputs = [ "out" "dev" ]; src = ./files/plain.txt; }; e = derivation { name = "e"; builder = "b"; system = "s"; inherit d; }; in derivation { name = "deep"; builder = "b"; system = "s"; drv = e.drvPath; }

@@ -1,0 +1,1 @@
+let d = name: deps: derivation { inherit name; deps = map (x: "${x}") deps; builder = "b"; system = "s"; }; base = d "base" [ ]; left = d "left" [ base ]; right = d "right" [ base ]; in [ (d "bottom" [ left right ]) base left ]

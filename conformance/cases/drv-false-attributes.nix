@@ -1,0 +1,1 @@
+derivation { name = "false-attributes"; builder = "b"; system = "s"; __contentAddressed = false; __impure = false; outputHashMode = "flat"; }

@@ -1,0 +1,1 @@
+derivation { name = "fixed.tar.gz"; builder = "builtin:nothing"; system = "builtin"; outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"; url = "x"; }

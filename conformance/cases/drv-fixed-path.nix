@@ -1,0 +1,1 @@
+derivation { name = "fixed-path"; builder = "b"; system = "s"; src = builtins.path { path = ./files/plain.txt; name = "plain.txt"; recursive = false; sha256 = builtins.hashFile "sha256" ./files/plain.txt; }; }

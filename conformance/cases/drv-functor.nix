@@ -1,0 +1,1 @@
+{ __functor = self: self.make; make = derivation; } { name = "via-functor"; builder = "b"; system = "s"; }

@@ -1,0 +1,1 @@
+derivation { name = "nulls-off"; builder = "b"; system = "s"; __ignoreNulls = false; a = null; b = "x"; }

@@ -1,0 +1,1 @@
+derivation { name = "meta-like"; builder = "b"; system = "s"; preferLocalBuild = true; allowSubstitutes = false; requiredSystemFeatures = [ "kvm" "big-parallel" ]; impureEnvVars = [ "http_proxy" ]; disallowedReferences = [ ]; __impureHostDeps = [ "/dev/null" ]; }

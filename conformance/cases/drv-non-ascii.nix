@@ -1,0 +1,1 @@
+let byte = builtins.substring 0 1 "é"; in derivation { name = "bytes"; builder = "b"; system = "s"; half = byte; whole = "é"; both = [ byte "日本" ]; args = [ byte ]; "ключ" = "value"; control = builtins.fromJSON "\"\\u0001\\u007f\""; }

@@ -1,0 +1,1 @@
+let d = derivation { name = "oo"; builder = "b"; system = "s"; outputs = [ "out" "dev" ]; }; in [ d.dev (derivation { name = "user"; builder = d.dev.out; system = "s"; x = d.dev.dev; all = d.all; }) ]

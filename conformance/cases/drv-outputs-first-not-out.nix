@@ -1,0 +1,1 @@
+derivation { name = "first"; builder = "b"; system = "s"; outputs = [ "bin" "out" "man" ]; }

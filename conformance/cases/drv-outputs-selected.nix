@@ -1,0 +1,1 @@
+let d = derivation { name = "many"; builder = "b"; system = "s"; outputs = [ "out" "dev" "lib" "doc" ]; }; in derivation { name = "selected"; builder = "${d.lib}/bin/x"; system = "s"; dev = d.dev; args = [ d.doc "${d.dev}/include" ]; both = [ d d.lib ]; }

@@ -1,0 +1,1 @@
+derivation { name = "none"; builder = "b"; system = "s"; outputs = [ "lib" "doc" ]; }

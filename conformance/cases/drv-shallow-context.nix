@@ -1,0 +1,1 @@
+let d = derivation { name = "d"; builder = "b"; system = "s"; outputs = [ "out" "dev" ]; }; in derivation { name = "shallow"; builder = "b"; system = "s"; drv = builtins.unsafeDiscardOutputDependency d.drvPath; dev = d.dev; }

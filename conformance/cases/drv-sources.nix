@@ -1,0 +1,1 @@
+derivation { name = "sources"; builder = ./files/plain.txt; system = "s"; args = [ ./files ./files/sub ]; src = ./files; list = [ ./files/plain.txt ./files/sub/inner.txt ]; text = "${./files}/plain.txt"; plus = ./files + "/one.nix"; }

@@ -1,0 +1,1 @@
+derivation { name = "structured-fixed"; builder = "b"; system = "s"; __structuredAttrs = true; outputHash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="; outputHashMode = "recursive"; urls = [ "http://x" "http://y" ]; }

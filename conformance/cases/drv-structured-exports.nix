@@ -1,0 +1,1 @@
+let d = derivation { name = "d"; builder = "b"; system = "s"; }; in derivation { name = "structured-exports"; builder = "b"; system = "s"; __structuredAttrs = true; exportReferencesGraph.graph = [ d ]; outputChecks.out.maxSize = 100; preferLocalBuild = true; requiredSystemFeatures = [ "big" ]; }

@@ -1,0 +1,1 @@
+let script = builtins.toFile "builder.sh" "echo hi"; config = builtins.toFile "config" "uses ${script}"; in derivation { name = "with-file"; builder = "/bin/sh"; system = "s"; args = [ script ]; inherit config; }

@@ -1,0 +1,1 @@
+let d = derivation { name = "in-json"; builder = "b"; system = "s"; }; in derivation { name = "json-env"; builder = "b"; system = "s"; json = builtins.toJSON { inherit d; path = ./files/plain.txt; list = [ d.outPath 1.5 ]; }; xml = builtins.toXML { x = d.outPath; }; }

@@ -1,0 +1,1 @@
+derivation { name = "wide"; builder = "b"; system = "s"; deps = builtins.genList (n: derivation { name = "leaf-${toString n}"; builder = "b"; system = "s"; outputs = if n - n / 2 * 2 == 0 then [ "out" ] else [ "out" "dev" ]; }) 40; }

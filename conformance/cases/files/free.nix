@@ -1,0 +1,1 @@
+[ x (builtins.length [ 1 ]) (let x = 1; in x) ]

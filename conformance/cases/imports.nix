@@ -1,0 +1,1 @@
+let f = import ./files/function.nix; in [ (f { x = 1; }) (import ./files/one.nix == import ./files/one.nix) (import (./files + "/one.nix")) (import (toString ./files/one.nix)) (import ./files/sub/relative.nix) (map import [ ./files/one.nix ./files ]) (builtins.typeOf (import ./files/function.nix)) ]

@@ -1,0 +1,1 @@
+let a = { x = 1; y = { z = 2; }; }; in [ (with a; with y; x + z) (with a; y.z) (with { a = { x = 5; }; }; a.x) (with (with a; y); z) (let f = s: with s; x; in map f [ { x = 1; } { x = 2; } ]) (with { }; with a; x) (with { x = throw "no"; }; with a; x) (with a; rec { x = 3; w = x; }.w) (with a; let y = x; in y) (with { b = 1; }; let c = b; in with { b = 2; }; [ b c ]) ]

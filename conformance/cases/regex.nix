@@ -1,0 +1,5 @@
+[
+  (builtins.match "a(b*)c" "abbc") (builtins.match "a" "ab") (builtins.match "(a)|(b)" "b") (builtins.match "[[:space:]]*([^[:space:]]+)[[:space:]]*" "  word ") (builtins.match "([a-z]+)-([0-9.]+)" "hello-1.2.3") (builtins.match ".*" "") (builtins.match "" "") (builtins.match "(.*)\\.nix" "x.y.nix") (builtins.match "([0-9]{1,3})x{2}" "12xx") (builtins.match "(ab|a)(bc|c)?" "abc") (builtins.match "[]a]+" "]a]") (builtins.match "[^]]+" "ab") (builtins.match "a.c" "a\nc") (builtins.match "((a)|b)+" "ab") (builtins.match "x*" "xxx")
+  (builtins.split "(a)b" "abcab") (builtins.split "," "a,b,,c") (builtins.split "([ac])" "abc") (builtins.split "x" "abc") (builtins.split "[[:upper:]]+" "fooBARbazQux") (builtins.split "(_)|(-)" "a_b-c") (builtins.split "a*" "baac") (builtins.split "" "") (builtins.split "^a" "aaa") (builtins.split "\\." "1.2.3")
+  (builtins.match "[a-zA-Z0-9_\\-]+" "a-b_c") (builtins.match "\\(x\\)" "(x)") (builtins.match "a|ab|abc" "abc") (builtins.match "(a*)(a*)" "aaa") (builtins.match "(.)(.)?" "a")
+]

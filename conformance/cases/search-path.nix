@@ -1,0 +1,1 @@
+let __nixPath = [ { prefix = "f"; path = ./files; } { prefix = ""; path = ./files/sub; } ]; in [ (toString <f>) (toString <f/plain.txt>) (toString <inner.txt>) (toString (builtins.findFile __nixPath "f/one.nix")) (let __findFile = a: b: "found ${b}"; in <any/thing>) (builtins.tryEval <nowhere>).success ]

@@ -1,0 +1,1 @@
+[ (builtins.seq { a = throw "x"; } 1) (builtins.deepSeq { a = [ 1 { b = 2; } ]; } 2) (builtins.tryEval (builtins.deepSeq [ (throw "x") ] 3)) (let x = { inherit x; }; in builtins.deepSeq x 4) (builtins.trace "traced" 5) (builtins.addErrorContext "context" 6) ]

@@ -1,0 +1,1 @@
+[ (builtins.stringLength "é") (builtins.substring 0 1 "é" + builtins.substring 1 1 "é") (builtins.replaceStrings [ "é" ] [ "e" ] "café") (builtins.hashString "sha256" (builtins.substring 0 1 "é")) (builtins.match "(.)(.)" "é" != null) ("é" < "f") (builtins.toJSON "日本") (builtins.sort builtins.lessThan [ "é" "z" "e" ]) ]

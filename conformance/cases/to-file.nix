@@ -1,0 +1,1 @@
+let a = builtins.toFile "a" "A"; b = builtins.toFile "b" "uses ${a}"; c = builtins.toFile "c.nix" "1 + 2"; in [ a b (builtins.toFile "d" "${b} ${a}") (builtins.getContext b) (builtins.isString a) (builtins.toFile "empty" "") (builtins.toFile "bytes" "ü") ]

@@ -1,0 +1,1 @@
+[ "${{ __toString = s: "t"; }}" "${{ outPath = "o"; }}" "${{ outPath = { outPath = "deep"; }; }}" (toString { __toString = self: { __toString = _: "twice"; }; }) ("a" + { outPath = "/b"; }) (builtins.concatStringsSep "," [ { outPath = "1"; } { __toString = _: "2"; } ]) ({ __toString = _: "x"; outPath = "y"; } + "z") ]
