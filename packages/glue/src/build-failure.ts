@@ -9,13 +9,22 @@ import { NixCompatError } from "@firn/nix-compat";
 import { GlueError } from "./error.ts";
 
 /** The error for a derivation whose attempt ended like this; `tail` are the last lines of its log. */
-export function buildFailure(drvPath: ByteString, name: string, end: AttemptEnd, tail: readonly ByteString[]): GlueError {
+export function buildFailure(
+  drvPath: ByteString,
+  name: string,
+  end: AttemptEnd,
+  tail: readonly ByteString[],
+): GlueError {
   const lines = tail.map((line) => `> ${textOf(line)}`);
   const log = lines.length === 0 ? "" : `;\nlast ${lines.length} log lines:\n${lines.join("\n")}`;
-  return new GlueError(end.reason === "cancelled" ? "cancelled" : "build-failed", `builder for '${drvPath}' ${describeEnd(end)}${log}`, {
-    context: { derivation: name, reason: end.reason, log: lines.join("\n") },
-    retryable: end.reason === "infrastructure",
-  });
+  return new GlueError(
+    end.reason === "cancelled" ? "cancelled" : "build-failed",
+    `builder for '${drvPath}' ${describeEnd(end)}${log}`,
+    {
+      context: { derivation: name, reason: end.reason, log: lines.join("\n") },
+      retryable: end.reason === "infrastructure",
+    },
+  );
 }
 
 /** What was thrown about this derivation as a GlueError; undefined when it is not about the derivation. */
@@ -23,11 +32,15 @@ export function derivationFailure(drvPath: ByteString, thrown: unknown): GlueErr
   if (thrown instanceof GlueError) return thrown;
   if (!(thrown instanceof FirnError)) return undefined;
   const code = codeOf(thrown);
-  return code && new GlueError(code, `derivation '${drvPath}': ${thrown.message}`, { context: thrown.context, cause: thrown });
+  return (
+    code &&
+    new GlueError(code, `derivation '${drvPath}': ${thrown.message}`, { context: thrown.context, cause: thrown })
+  );
 }
 
 function codeOf(error: FirnError): GlueError["code"] | undefined {
-  if (error instanceof NixCompatError) return error.code === "unsupported-derivation" ? "unsupported" : "invalid-derivation";
+  if (error instanceof NixCompatError)
+    return error.code === "unsupported-derivation" ? "unsupported" : "invalid-derivation";
   if (!(error instanceof BuildError)) return undefined;
   if (error.code === "invalid-recipe") return "invalid-derivation";
   return error.code === "missing-input" || error.code === "unsupported" ? error.code : undefined;

@@ -11,7 +11,16 @@ import type { BuildService, SubmitOptions } from "@firn/build";
 import type { CastoreServices, Lease, LeaseService } from "@firn/castore";
 import { DEFAULT_STORE_DIR, type Derivation } from "@firn/nix-compat";
 import type { PathInfo, PathInfoService } from "@firn/store";
-import { type BuildPlan, type BuildStep, type BuildTarget, derivationReader, outputNames, outputPaths, planBuild, type ReadDerivation } from "./build-plan.ts";
+import {
+  type BuildPlan,
+  type BuildStep,
+  type BuildTarget,
+  derivationReader,
+  outputNames,
+  outputPaths,
+  planBuild,
+  type ReadDerivation,
+} from "./build-plan.ts";
 import { derivationFailure } from "./build-failure.ts";
 import { buildStep, type StepParts } from "./build-step.ts";
 import type { RecipeOptions } from "./derivation-recipe.ts";
@@ -42,15 +51,30 @@ export type BuildOptions = Omit<RecipeOptions, "storeDir"> &
   };
 
 /** Derivations of the plan: all, being built, done, failed (because of others, too). */
-export type BuildCounts = { readonly planned: number; readonly running: number; readonly done: number; readonly failed: number };
+export type BuildCounts = {
+  readonly planned: number;
+  readonly running: number;
+  readonly done: number;
+  readonly failed: number;
+};
 
 /** For progress displays. `name` is the derivation's, without hash and `.drv`. */
 export type BuildEvent =
-  | { readonly type: "planned"; readonly derivations: readonly { readonly drvPath: ByteString; readonly name: string }[]; readonly counts: BuildCounts }
+  | {
+      readonly type: "planned";
+      readonly derivations: readonly { readonly drvPath: ByteString; readonly name: string }[];
+      readonly counts: BuildCounts;
+    }
   | { readonly type: "started"; readonly drvPath: ByteString; readonly name: string; readonly counts: BuildCounts }
   /** A line of the builder's output without its end, at most 16 KiB; longer lines come in pieces. */
   | { readonly type: "log"; readonly drvPath: ByteString; readonly name: string; readonly line: ByteString }
-  | { readonly type: "finished"; readonly drvPath: ByteString; readonly name: string; readonly outputs: ReadonlyMap<string, ByteString>; readonly counts: BuildCounts }
+  | {
+      readonly type: "finished";
+      readonly drvPath: ByteString;
+      readonly name: string;
+      readonly outputs: ReadonlyMap<string, ByteString>;
+      readonly counts: BuildCounts;
+    }
   | {
       readonly type: "failed";
       readonly drvPath: ByteString;
@@ -147,7 +171,10 @@ class GraphRun {
 
   async run(): Promise<void> {
     const { signal, onEvent } = this.#options;
-    const derivations = Array.from(this.#plan.steps.values(), ({ drvPath, derivation }) => ({ drvPath, name: derivation.name }));
+    const derivations = Array.from(this.#plan.steps.values(), ({ drvPath, derivation }) => ({
+      drvPath,
+      name: derivation.name,
+    }));
     onEvent?.({ type: "planned", derivations, counts: this.#counts() });
     const onAbort = () => this.#stop.abort(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -229,7 +256,10 @@ class GraphRun {
       this.#failed.add(drvPath);
       const { name } = (this.#plan.steps.get(drvPath) as BuildStep).derivation;
       const message = `derivation '${drvPath}' cannot be built, because its dependency '${because}' failed`;
-      const error = new GlueError("build-failed", message, { context: { derivation: name, reason: "dependency", because }, cause });
+      const error = new GlueError("build-failed", message, {
+        context: { derivation: name, reason: "dependency", because },
+        cause,
+      });
       this.#options.onEvent?.({ type: "failed", drvPath, name, error, because, counts: this.#counts(-1) });
       left.push(...(this.#dependents.get(drvPath) ?? []));
     }
@@ -237,7 +267,12 @@ class GraphRun {
 
   /** `change` is to the running ones, for an event that says one has just ended. */
   #counts(change = 0): BuildCounts {
-    return { planned: this.#plan.steps.size, running: this.#running + change, done: this.#done, failed: this.#failed.size };
+    return {
+      planned: this.#plan.steps.size,
+      running: this.#running + change,
+      done: this.#done,
+      failed: this.#failed.size,
+    };
   }
 }
 

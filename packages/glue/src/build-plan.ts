@@ -43,11 +43,19 @@ export type PlanParts = {
 };
 
 /** Plans. Throws `missing-input`, `invalid-derivation` or `unsupported`. */
-export async function planBuild(targets: readonly BuildTarget[], parts: PlanParts, options: CallOptions): Promise<BuildPlan> {
+export async function planBuild(
+  targets: readonly BuildTarget[],
+  parts: PlanParts,
+  options: CallOptions,
+): Promise<BuildPlan> {
   const derivations = new Map<ByteString, Derivation>();
   const unordered = new Map<ByteString, Derivation>();
-  const visit = async ([drvPath, names]: readonly [ByteString, ReadonlySet<string>], signal: AbortSignal): Promise<void> => {
-    const derivation = derivations.get(drvPath) ?? (await parts.readDerivation(drvPath, { lease: options.lease, signal }));
+  const visit = async (
+    [drvPath, names]: readonly [ByteString, ReadonlySet<string>],
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const derivation =
+      derivations.get(drvPath) ?? (await parts.readDerivation(drvPath, { lease: options.lease, signal }));
     derivations.set(drvPath, derivation);
     if (unordered.has(drvPath)) return;
     if (await areRegistered(outputPaths(drvPath, derivation, names), parts, { lease: options.lease, signal })) return;
@@ -61,10 +69,16 @@ export async function planBuild(targets: readonly BuildTarget[], parts: PlanPart
   };
   let next = new Map<ByteString, Set<string>>();
   const roots = targets.map(({ drvPath }) => drvPath);
-  await mapConcurrently(new Set(roots), READS_MAX, async (drvPath, signal) => {
-    derivations.set(drvPath, await parts.readDerivation(drvPath, { lease: options.lease, signal }));
-  }, options.signal);
-  for (const { drvPath, outputs } of targets) want(next, drvPath, outputNames(derivations.get(drvPath) as Derivation, outputs));
+  await mapConcurrently(
+    new Set(roots),
+    READS_MAX,
+    async (drvPath, signal) => {
+      derivations.set(drvPath, await parts.readDerivation(drvPath, { lease: options.lease, signal }));
+    },
+    options.signal,
+  );
+  for (const { drvPath, outputs } of targets)
+    want(next, drvPath, outputNames(derivations.get(drvPath) as Derivation, outputs));
   while (next.size > 0) {
     const wave = next;
     next = new Map();
@@ -127,12 +141,18 @@ function inOrder(unordered: ReadonlyMap<ByteString, Derivation>): Map<ByteString
 }
 
 /** Reads derivations from a store. Throws `missing-input`, `invalid-derivation` or `unsupported`. */
-export function derivationReader(blobs: BlobService, pathInfos: Pick<PathInfoService, "get">, storeDir: string): ReadDerivation {
+export function derivationReader(
+  blobs: BlobService,
+  pathInfos: Pick<PathInfoService, "get">,
+  storeDir: string,
+): ReadDerivation {
   return async (drvPath, options) => {
     const path = parseAbsoluteStorePath(drvPath, storeDir);
     const info = await pathInfos.get(path.hashPart, options);
     if (!info?.path.equals(path)) {
-      throw new GlueError("missing-input", `derivation '${drvPath}' is not in the store`, { context: { path: drvPath } });
+      throw new GlueError("missing-input", `derivation '${drvPath}' is not in the store`, {
+        context: { path: drvPath },
+      });
     }
     if (info.node.kind !== "file" || !path.isDerivation) {
       throw new GlueError("invalid-derivation", `'${drvPath}' is not a derivation`, { context: { path: drvPath } });

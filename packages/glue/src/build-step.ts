@@ -26,7 +26,12 @@ export type StepOptions = Omit<RecipeOptions, "storeDir"> &
  * Builds the step and registers its outputs, or does nothing when someone else has done so meanwhile. Throws GlueError for what is the
  * derivation's fault, BuildError and NixCompatError for the same where they are noticed first, other errors for what is not.
  */
-export async function buildStep(step: BuildStep, plan: BuildPlan, parts: StepParts, options: StepOptions): Promise<void> {
+export async function buildStep(
+  step: BuildStep,
+  plan: BuildPlan,
+  parts: StepParts,
+  options: StepOptions,
+): Promise<void> {
   const { drvPath, derivation } = step;
   const { lease, storeDir } = parts;
   const { signal } = options;

@@ -25,7 +25,10 @@ export async function closureOf(
   const seen = new Set<ByteString>(paths);
   for (let wave = [...seen]; wave.length > 0; ) {
     const lookUp = async (path: ByteString, signal: AbortSignal) => {
-      const info = await pathInfos.get(parseAbsoluteStorePath(path, storeDir).hashPart, { lease: options.lease, signal });
+      const info = await pathInfos.get(parseAbsoluteStorePath(path, storeDir).hashPart, {
+        lease: options.lease,
+        signal,
+      });
       if (info?.path.absolute(storeDir) === path) return info;
       throw new GlueError("missing-input", `path '${path}' is not in the store`, { context: { path } });
     };

@@ -45,12 +45,16 @@ export class DerivationAttributes {
   words(name: ByteString): readonly ByteString[] {
     if (this.structured === undefined) return wordsOf(this.#drv.env.get(name) ?? "");
     const value: JsonValue = this.structured.get(name) ?? [];
-    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) throw this.#wrong(name, "a list of strings");
+    if (!Array.isArray(value) || !value.every((item) => typeof item === "string"))
+      throw this.#wrong(name, "a list of strings");
     return value as readonly ByteString[];
   }
 
   #wrong(name: string, expected: string): GlueError {
-    return new GlueError("invalid-derivation", `attribute '${name}' of derivation '${this.#drv.name}' must be ${expected}`);
+    return new GlueError(
+      "invalid-derivation",
+      `attribute '${name}' of derivation '${this.#drv.name}' must be ${expected}`,
+    );
   }
 }
 
@@ -84,13 +88,17 @@ export function checkBuildable(drv: Derivation): DerivationAttributes {
   if (unsupportedKind !== undefined) refuse(unsupportedKind);
   for (const output of drv.outputs.values()) {
     const method = kind === "fixed" ? fixedOutputHash(output).method : "nar";
-    if (method === "text") refuse("dynamic derivations (outputHashMode = \"text\")");
-    if (method === "git") refuse("git hashes (outputHashMode = \"git\")");
-    if (output.path === "") throw new GlueError("invalid-derivation", `derivation '${drv.name}' does not say where its outputs go`);
+    if (method === "text") refuse('dynamic derivations (outputHashMode = "text")');
+    if (method === "git") refuse('git hashes (outputHashMode = "git")');
+    if (output.path === "")
+      throw new GlueError("invalid-derivation", `derivation '${drv.name}' does not say where its outputs go`);
   }
   if (drv.builder.startsWith("builtin:")) refuse(`the builder ${textOf(drv.builder)}`);
   if (!drv.builder.startsWith("/")) {
-    throw new GlueError("invalid-derivation", `the builder '${textOf(drv.builder)}' of derivation '${drv.name}' is not an absolute path`);
+    throw new GlueError(
+      "invalid-derivation",
+      `the builder '${textOf(drv.builder)}' of derivation '${drv.name}' is not an absolute path`,
+    );
   }
   const attributes = new DerivationAttributes(drv);
   for (const name of UNSUPPORTED_ATTRIBUTES) if (attributes.has(name)) refuse(name);

@@ -63,7 +63,10 @@ export function derivationRecipe(
       inputs: inputPaths.map((path) => ({ path: path.slice(1), node: inputs.get(path) as Node })),
       argv: [drv.builder, ...drv.args.map(rewrite)],
       env: Array.from(sortedMap(env), ([name, value]) => ({ name, value: rewrite(value) })),
-      files: Array.from(sortedMap(files), ([name, contents]) => ({ path: `${BUILD_DIRECTORY}/${name}`, contents: rewrite(contents) })),
+      files: Array.from(sortedMap(files), ([name, contents]) => ({
+        path: `${BUILD_DIRECTORY}/${name}`,
+        contents: rewrite(contents),
+      })),
       workingDirectory: BUILD_DIRECTORY,
       outputs: outputPaths.map((path) => path.slice(1)),
       constraints: {

@@ -19,8 +19,25 @@ export const JSON_DEPTH_MAX = 512;
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
 const PLAIN = /[^"\\\0-\x1f]*/y;
-const ESCAPES: Readonly<Record<string, string>> = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
-const PRINTED_ESCAPES: Readonly<Record<string, string>> = { '"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+const ESCAPES: Readonly<Record<string, string>> = {
+  '"': '"',
+  "\\": "\\",
+  "/": "/",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+};
+const PRINTED_ESCAPES: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  "\\": "\\\\",
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+};
 const INT64_MIN = -(2n ** 63n);
 const UINT64_MAX = 2n ** 64n - 1n;
 
@@ -166,7 +183,9 @@ class Reader {
   }
 
   #wrong(why: string): GlueError {
-    return new GlueError("invalid-derivation", `${this.#what} is not JSON at byte ${this.#at}: ${why}`, { context: { offset: this.#at } });
+    return new GlueError("invalid-derivation", `${this.#what} is not JSON at byte ${this.#at}: ${why}`, {
+      context: { offset: this.#at },
+    });
   }
 }
 
@@ -176,7 +195,8 @@ export function printJson(value: JsonValue): ByteString {
   if (typeof value === "string") return printString(value);
   if (typeof value === "number") return printFloat(value);
   if (typeof value !== "object") return value.toString();
-  if (isJsonObject(value)) return `{${Array.from(value, ([key, item]) => `${printString(key)}:${printJson(item)}`).join(",")}}`;
+  if (isJsonObject(value))
+    return `{${Array.from(value, ([key, item]) => `${printString(key)}:${printJson(item)}`).join(",")}}`;
   return `[${value.map(printJson).join(",")}]`;
 }
 
@@ -197,6 +217,8 @@ function printFloat(value: number): string {
   if (point > 0 && point <= 15) return `${sign}${digits.slice(0, point)}.${digits.slice(point)}`;
   if (point > -4 && point <= 0) return `${sign}0.${"0".repeat(-point)}${digits}`;
   const fraction = digits.length > 1 ? `.${digits.slice(1)}` : "";
-  const power = Math.abs(point - 1).toString().padStart(2, "0");
+  const power = Math.abs(point - 1)
+    .toString()
+    .padStart(2, "0");
   return `${sign}${digits[0]}${fraction}e${point > 0 ? "+" : "-"}${power}`;
 }

@@ -17,7 +17,14 @@ import {
   parseAbsoluteStorePath,
   type StorePath,
 } from "@firn/nix-compat";
-import { calculateNar, type PathInfo, type PathInfoService, renderNar, sortedReferences, StoreError } from "@firn/store";
+import {
+  calculateNar,
+  type PathInfo,
+  type PathInfoService,
+  renderNar,
+  sortedReferences,
+  StoreError,
+} from "@firn/store";
 import { GlueError } from "./error.ts";
 
 export type RegisterParts = CastoreServices & {
@@ -40,7 +47,11 @@ export type BuiltDerivation = {
  * Registers the outputs that are not registered yet, in one put. Throws `hash-mismatch`, and `build-failed` for outputs that break a
  * rule; then nothing was registered. Outputs that were registered before, or by someone else meanwhile, keep their contents.
  */
-export async function registerOutputs(built: BuiltDerivation, parts: RegisterParts, options: CallOptions): Promise<void> {
+export async function registerOutputs(
+  built: BuiltDerivation,
+  parts: RegisterParts,
+  options: CallOptions,
+): Promise<void> {
   const { derivation, outputs, recipe } = built;
   const deriver = parseAbsoluteStorePath(built.drvPath, parts.storeDir);
   const needlePaths = [...recipe.outputs, ...recipe.inputs.map(({ path }) => path)].map((path) =>
@@ -86,14 +97,21 @@ async function checkFixed(
   const specified: ContentAddress = fixedOutputHash(output);
   const path = makeFixedOutputPath({ ...specified, name: outputPathName(derivation.name, "out") }, parts.storeDir);
   if (path.absolute(parts.storeDir) !== output.path) {
-    throw new GlueError("invalid-derivation", `derivation '${drvPath}' has incorrect output '${output.path}', should be '${path.absolute(parts.storeDir)}'`);
+    throw new GlueError(
+      "invalid-derivation",
+      `derivation '${drvPath}' has incorrect output '${output.path}', should be '${path.absolute(parts.storeDir)}'`,
+    );
   }
   const { algorithm } = specified.hash;
   const isNarSha256 = specified.method === "nar" && algorithm === "sha256";
   const bytes = isNarSha256 ? narSha256 : await hashContents(specified, derivation, output.path, node, parts, options);
   const got: Hash = { algorithm, bytes };
   if (equalHashes(got, specified.hash)) return specified;
-  const context = { derivation: derivation.name, specified: printHash(specified.hash, "sri"), got: printHash(got, "sri") };
+  const context = {
+    derivation: derivation.name,
+    specified: printHash(specified.hash, "sri"),
+    got: printHash(got, "sri"),
+  };
   const message = `hash mismatch in fixed-output derivation '${drvPath}':\n  specified: ${context.specified}\n     got:    ${context.got}`;
   throw new GlueError("hash-mismatch", message, { context });
 }
@@ -113,7 +131,9 @@ async function hashContents(
   }
   if (node.kind !== "file" || node.executable) {
     const message = `output path '${path}' should be a non-executable regular file since recursive hashing is not enabled (outputHashMode=flat)`;
-    throw new GlueError("build-failed", message, { context: { derivation: derivation.name, reason: "output-refused" } });
+    throw new GlueError("build-failed", message, {
+      context: { derivation: derivation.name, reason: "output-refused" },
+    });
   }
   await using reader = await parts.blobs.openRead(node.digest, options);
   if (reader === undefined) throw new GlueError("missing-input", `the contents of '${path}' are not in the store`);
@@ -122,7 +142,12 @@ async function hashContents(
 }
 
 /** Where a fixed output may be found follows from its contents alone, so it could not say what it needs. */
-function checkNoReferences(derivation: Derivation, name: string, references: readonly StorePath[], storeDir: string): void {
+function checkNoReferences(
+  derivation: Derivation,
+  name: string,
+  references: readonly StorePath[],
+  storeDir: string,
+): void {
   if (references.length === 0) return;
   const list = references.map((reference) => reference.absolute(storeDir)).join(", ");
   const message = `fixed-output derivation '${derivation.name}' must not reference store paths, but its output '${name}' refers to ${list}`;

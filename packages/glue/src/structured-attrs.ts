@@ -13,7 +13,10 @@ const INT_END = 2 ** 31;
 const SHELL_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** The contents of .attrs.json and .attrs.sh: the attributes with `outputs` as a map from names to paths. */
-export function structuredAttrsFiles(attributes: JsonObject, drv: Derivation): { readonly json: ByteString; readonly sh: ByteString } {
+export function structuredAttrsFiles(
+  attributes: JsonObject,
+  drv: Derivation,
+): { readonly json: ByteString; readonly sh: ByteString } {
   const outputs = sortedMap<JsonValue>(Array.from(drv.outputs, ([name, { path }]) => [name, path]));
   const whole = sortedMap<JsonValue>([...attributes, ["outputs", outputs]]);
   return { json: printJson(whole), sh: shellDeclarations(whole) };

@@ -6,8 +6,24 @@ An instantiation writes thousands of small files: their NAR hashes are made from
 can commit them together) and path infos in large batches.
 */
 
-import { assert, bytesOf, type ByteString, byteStringOfText, mapConcurrently, textOf, throwIfAborted } from "@firn/base";
-import { type BlobService, type CallOptions, CastoreError, type DirectoryService, type FileNode, type Node, type TreeImporter } from "@firn/castore";
+import {
+  assert,
+  bytesOf,
+  type ByteString,
+  byteStringOfText,
+  mapConcurrently,
+  textOf,
+  throwIfAborted,
+} from "@firn/base";
+import {
+  type BlobService,
+  type CallOptions,
+  CastoreError,
+  type DirectoryService,
+  type FileNode,
+  type Node,
+  type TreeImporter,
+} from "@firn/castore";
 import { createHasher, fromHex, type Hash, hashBytes, toHex } from "@firn/hash";
 import {
   type ContentAddress,
@@ -101,7 +117,10 @@ class PendingWriter {
     const path = this.#parse(source.path);
     const hash: Hash = { algorithm: "sha256", bytes: fromHex(source.sha256) ?? new Uint8Array(0) };
     const contentAddress: ContentAddress = { method: source.method, hash };
-    assert(makeFixedOutputPath({ ...contentAddress, name: path.name }, this.#storeDir).equals(path), "a source's path follows from its hash");
+    assert(
+      makeFixedOutputPath({ ...contentAddress, name: path.name }, this.#storeDir).equals(path),
+      "a source's path follows from its hash",
+    );
     const imported = await this.#import(source);
     let node: Node = imported;
     if (source.method === "flat") {
@@ -110,7 +129,8 @@ class PendingWriter {
     }
     const nar = await calculateNar(node, this.#stores, this.#call());
     const got = source.method === "nar" ? nar.narSha256 : await this.#hashFile(node as FileNode);
-    if (toHex(got) !== source.sha256) throw changed(source, `its ${source.method} hash was ${source.sha256} and is ${toHex(got)} now`);
+    if (toHex(got) !== source.sha256)
+      throw changed(source, `its ${source.method} hash was ${source.sha256} and is ${toHex(got)} now`);
     await this.#stores.pathInfos.put([this.#info(path, node, nar, [], contentAddress)], this.#call());
     this.#report(1);
   }
@@ -119,7 +139,12 @@ class PendingWriter {
   async writeTexts(texts: readonly PendingText[]): Promise<void> {
     for (let from = 0; from < texts.length; from += BATCH_TEXTS) {
       const batch = texts.slice(from, from + BATCH_TEXTS);
-      const infos = await mapConcurrently(batch, TEXTS_UNDER_WAY, (text) => this.#storeText(text), this.#options.signal);
+      const infos = await mapConcurrently(
+        batch,
+        TEXTS_UNDER_WAY,
+        (text) => this.#storeText(text),
+        this.#options.signal,
+      );
       await this.#stores.pathInfos.put(infos, this.#call());
       this.#report(batch.length);
     }
@@ -168,7 +193,15 @@ class PendingWriter {
     references: readonly StorePath[],
     contentAddress: ContentAddress,
   ): PathInfo {
-    return { path, node, ...nar, references, contentAddress, signatures: [], registeredAt: Math.floor(this.#options.now() / 1000) };
+    return {
+      path,
+      node,
+      ...nar,
+      references,
+      contentAddress,
+      signatures: [],
+      registeredAt: Math.floor(this.#options.now() / 1000),
+    };
   }
 
   #parse(path: ByteString): StorePath {
@@ -232,5 +265,8 @@ function hostPathOf({ hostPath }: PendingSource): string {
 
 function changed(source: PendingSource, how: string, cause?: unknown): GlueError {
   const host = textOf(source.hostPath);
-  return new GlueError("changed", `'${host}' changed during the evaluation: ${how}`, { context: { path: host, storePath: source.path }, cause });
+  return new GlueError("changed", `'${host}' changed during the evaluation: ${how}`, {
+    context: { path: host, storePath: source.path },
+    cause,
+  });
 }

@@ -25,19 +25,43 @@ function filesOf(recipe: Recipe): Record<ByteString, ByteString> {
 test("paths, needles and names of outputs come in one order", () => {
   const drv = derive("many", { outputs: { out: UNFILLED_OUTPUT, bin: UNFILLED_OUTPUT, dev: UNFILLED_OUTPUT } });
   const node: Node = { kind: "file", digest: "0".repeat(64) as Digest, size: 0, executable: false };
-  const [first, second] = ["/nix/store/00000000000000000000000000000000-a", "/nix/store/zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz-b"];
-  const { recipe, outputNames } = derivationRecipe(drv.derivation, new Map([[second, node], [first, node]]));
+  const [first, second] = [
+    "/nix/store/00000000000000000000000000000000-a",
+    "/nix/store/zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz-b",
+  ];
+  const { recipe, outputNames } = derivationRecipe(
+    drv.derivation,
+    new Map([
+      [second, node],
+      [first, node],
+    ]),
+  );
   checkRecipe(recipe);
   assert.deepEqual(outputNames, ["bin", "dev", "out"]);
-  assert.deepEqual(recipe.outputs, outputNames.map((name) => outputOf(drv, name).slice(1)));
-  assert.deepEqual(recipe.inputs.map(({ path }) => path), [first.slice(1), second.slice(1)]);
-  assert.deepEqual(recipe.needles, [...recipe.outputs, first.slice(1), second.slice(1)].map((path) => path.slice(10, 42)));
-  assert.deepEqual([recipe.workingDirectory, recipe.constraints.network, recipe.constraints.shell], ["build", false, true]);
+  assert.deepEqual(
+    recipe.outputs,
+    outputNames.map((name) => outputOf(drv, name).slice(1)),
+  );
+  assert.deepEqual(
+    recipe.inputs.map(({ path }) => path),
+    [first.slice(1), second.slice(1)],
+  );
+  assert.deepEqual(
+    recipe.needles,
+    [...recipe.outputs, first.slice(1), second.slice(1)].map((path) => path.slice(10, 42)),
+  );
+  assert.deepEqual(
+    [recipe.workingDirectory, recipe.constraints.network, recipe.constraints.shell],
+    ["build", false, true],
+  );
 });
 
 test("placeholders of own outputs become paths in arguments, variables and files", () => {
   const out = "/1rz4g4znpzjwh1xymhjpm42vipw92pr73vdgl6xs1hycac8kf2n9";
-  const drv = derive("self", { args: ["-c", `echo > ${out}`], env: { there: `${out}/x`, big: `b ${out}`, passAsFile: "big" } });
+  const drv = derive("self", {
+    args: ["-c", `echo > ${out}`],
+    env: { there: `${out}/x`, big: `b ${out}`, passAsFile: "big" },
+  });
   const { recipe } = derivationRecipe(drv.derivation, noInputs);
   assert.equal(recipe.argv[2], `echo > ${outputOf(drv)}`);
   assert.equal(variables(recipe).there, `${outputOf(drv)}/x`);
@@ -46,11 +70,24 @@ test("placeholders of own outputs become paths in arguments, variables and files
 
 test("only a fixed output gets the network and the impure variables it names", () => {
   const env = { impureEnvVars: "http_proxy  nothing" };
-  const options: RecipeOptions = { impureEnv: new Map([["http_proxy", "there"], ["secret", "no"]]), cores: 4 };
-  const fixed = derivationRecipe(derive("f", { env, outputs: { out: flatOutput("") } }).derivation, noInputs, options).recipe;
+  const options: RecipeOptions = {
+    impureEnv: new Map([
+      ["http_proxy", "there"],
+      ["secret", "no"],
+    ]),
+    cores: 4,
+  };
+  const fixed = derivationRecipe(
+    derive("f", { env, outputs: { out: flatOutput("") } }).derivation,
+    noInputs,
+    options,
+  ).recipe;
   assert.equal(fixed.constraints.network, true);
   const { http_proxy, nothing, secret, NIX_OUTPUT_CHECKED, NIX_BUILD_CORES } = variables(fixed);
-  assert.deepEqual([http_proxy, nothing, secret, NIX_OUTPUT_CHECKED, NIX_BUILD_CORES], ["there", "", undefined, "1", "4"]);
+  assert.deepEqual(
+    [http_proxy, nothing, secret, NIX_OUTPUT_CHECKED, NIX_BUILD_CORES],
+    ["there", "", undefined, "1", "4"],
+  );
   const plain = derivationRecipe(derive("p", { env }).derivation, noInputs, options).recipe;
   assert.equal(plain.constraints.network, false);
   assert.equal(variables(plain).http_proxy, undefined);
@@ -63,14 +100,22 @@ test("features are words of the environment or a list of the structured attribut
   const list = derive("l", { env: { __json: '{"requiredSystemFeatures":["kvm"]}' } });
   assert.deepEqual(derivationRecipe(list.derivation, noInputs).recipe.constraints.features, ["kvm"]);
   const wrong = derive("x", { env: { __json: '{"requiredSystemFeatures":[1]}' } });
-  assert.throws(() => derivationRecipe(wrong.derivation, noInputs), { code: "invalid-derivation", message: /must be a list of strings/ });
+  assert.throws(() => derivationRecipe(wrong.derivation, noInputs), {
+    code: "invalid-derivation",
+    message: /must be a list of strings/,
+  });
 });
 
 test("another store directory is where the builder sees its paths", () => {
   const { derivation } = derive("elsewhere");
   const moved: Derivation = {
     ...derivation,
-    outputs: new Map([["out", { kind: "input-addressed", path: "/srv/store/00000000000000000000000000000000-x", hashAlgorithm: "", hash: "" }]]),
+    outputs: new Map([
+      [
+        "out",
+        { kind: "input-addressed", path: "/srv/store/00000000000000000000000000000000-x", hashAlgorithm: "", hash: "" },
+      ],
+    ]),
   };
   const { recipe } = derivationRecipe(moved, noInputs, { storeDir: "/srv/store" });
   assert.deepEqual(recipe.outputs, ["srv/store/00000000000000000000000000000000-x"]);
@@ -80,7 +125,11 @@ test("another store directory is where the builder sees its paths", () => {
 test("derivations of other kinds are refused by the name of what they need", () => {
   const sha256 = { algorithm: "sha256", bytes: new Uint8Array(32) } as const;
   const cases = [
-    [derive("floating", { outputs: { out: floatingOutput("nar", "sha256") } }), "unsupported", /floating content-addressed/],
+    [
+      derive("floating", { outputs: { out: floatingOutput("nar", "sha256") } }),
+      "unsupported",
+      /floating content-addressed/,
+    ],
     [derive("text", { outputs: { out: fixedOutput("text", sha256) } }), "unsupported", /dynamic derivations/],
     [derive("fetcher", { builder: "builtin:fetchurl" }), "unsupported", /builtin:fetchurl/],
     [derive("relative", { builder: "bin/sh" }), "invalid-derivation", /not an absolute path/],
@@ -96,40 +145,62 @@ test("derivations of other kinds are refused by the name of what they need", () 
 const busybox = { ...need("nix-build"), ...need("busybox") };
 
 /** Builds an expression with C++ Nix in its own sandbox; yields the derivation, the log and the outputs' host folder. */
-function nixBuild(expression: string): { readonly derivation: Derivation; readonly log: string; readonly output: (name: string) => Buffer } {
+function nixBuild(expression: string): {
+  readonly derivation: Derivation;
+  readonly log: string;
+  readonly output: (name: string) => Buffer;
+} {
   const directory = mkdtempSync(join(tmpdir(), "firn-glue-"));
   after(() => rmSync(directory, { recursive: true, force: true }));
   const root = join(directory, "root");
   const config = `experimental-features = nix-command\nbuild-users-group =\nsandbox = true\nsubstitute = false\nsandbox-paths = /bin/busybox=${onlyLine("command -v busybox")}\ncores = 3`;
-  const env = { PATH: process.env.PATH, HOME: directory, NIX_REMOTE: `local?root=${root}`, NIX_CONFIG: config, FIRN_TEST_IMPURE: "from outside", TMPDIR: directory };
+  const env = {
+    PATH: process.env.PATH,
+    HOME: directory,
+    NIX_REMOTE: `local?root=${root}`,
+    NIX_CONFIG: config,
+    FIRN_TEST_IMPURE: "from outside",
+    TMPDIR: directory,
+  };
   const drvPath = onlyLine(["nix-instantiate", "--expr", expression], env);
   const text = byteStringOf(readFileSync(join(root, drvPath)));
   const name = drvPath.slice("/nix/store/".length + 33, -".drv".length);
   const derivation = parseDerivation(text, name);
   const log = execFileSync("sh", ["-c", 'nix-store --realise "$0" 2>&1 || true', drvPath], { env }).toString("latin1");
-  return { derivation, log, output: (path) => readFileSync(join(root, derivation.outputs.get("out")?.path ?? "", path)) };
+  return {
+    derivation,
+    log,
+    output: (path) => readFileSync(join(root, derivation.outputs.get("out")?.path ?? "", path)),
+  };
 }
 
 function onlyLine(command: string | readonly string[], env: NodeJS.ProcessEnv = process.env): string {
   const [program, ...args] = typeof command === "string" ? ["sh", "-c", command] : command;
-  return execFileSync(program, args, { env, stdio: ["ignore", "pipe", "ignore"] }).toString("latin1").trim();
+  return execFileSync(program, args, { env, stdio: ["ignore", "pipe", "ignore"] })
+    .toString("latin1")
+    .trim();
 }
 
 /** What `env -0`-less busybox prints, between two marks; only for values of one line. */
 function printedVariables(log: string): Record<string, string> {
-  const lines = log.split("\n").filter((line) => line.startsWith("VAR:")).map((line) => line.slice(4));
+  const lines = log
+    .split("\n")
+    .filter((line) => line.startsWith("VAR:"))
+    .map((line) => line.slice(4));
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
 }
 
-const PRINT_ENVIRONMENT = '/bin/busybox env | /bin/busybox sed s/^/VAR:/';
+const PRINT_ENVIRONMENT = "/bin/busybox env | /bin/busybox sed s/^/VAR:/";
 
 test("an ordinary derivation's environment and files are those of C++ Nix", busybox, () => {
-  const { derivation, log } = nixBuild(`derivation {
+  const { derivation, log } = nixBuild(
+    `derivation {
     name = "env"; system = "x86_64-linux"; builder = "/bin/busybox"; outputs = [ "out" "dev" ];
     args = [ "sh" "-c" "${PRINT_ENVIRONMENT}; for f in $bigPath $smallPath; do echo FILE:$f:$(/bin/busybox base64 $f); done" ];
     PATH = "/mine"; HOME = "/me"; TMPDIR = "/t"; TERM = "dumb"; NIX_LOG_FD = "7"; NIX_BUILD_TOP = "/n"; PWD = "/p"; NIX_STORE = "/s";
     NIX_BUILD_CORES = "9"; self = placeholder "dev"; nothing = ""; spaced = "a  b"; passAsFile = [ "big" "small" "absent" ]; big = "\${placeholder "out"} caf\u00e9"; small = "";
-  }`.replaceAll("\\u00e9", "é"));
+  }`.replaceAll("\\u00e9", "é"),
+  );
   const { recipe } = derivationRecipe(derivation, noInputs, { cores: 3 });
   checkRecipe(recipe);
   const { SHLVL, _, ...nix } = printedVariables(log);
@@ -137,7 +208,10 @@ test("an ordinary derivation's environment and files are those of C++ Nix", busy
   const { ...ours } = variables(recipe);
   assert.deepEqual(ours, nix);
   const files = Object.fromEntries(
-    [...log.matchAll(/^FILE:\/([^:]*):(.*)$/gm)].map(([, path, base64]) => [path, Buffer.from(base64, "base64").toString("latin1")]),
+    [...log.matchAll(/^FILE:\/([^:]*):(.*)$/gm)].map(([, path, base64]) => [
+      path,
+      Buffer.from(base64, "base64").toString("latin1"),
+    ]),
   );
   assert.deepEqual(filesOf(recipe), files);
   assert.equal(recipe.files.length, 2);
@@ -149,7 +223,10 @@ test("a fixed output's environment is that of C++ Nix", busybox, () => {
     outputHashAlgo = "sha256"; outputHashMode = "flat"; outputHash = "0000000000000000000000000000000000000000000000000000";
     impureEnvVars = [ "FIRN_TEST_IMPURE" "FIRN_TEST_ABSENT" ];
   }`);
-  const { recipe } = derivationRecipe(derivation, noInputs, { cores: 3, impureEnv: new Map([["FIRN_TEST_IMPURE", "from outside"]]) });
+  const { recipe } = derivationRecipe(derivation, noInputs, {
+    cores: 3,
+    impureEnv: new Map([["FIRN_TEST_IMPURE", "from outside"]]),
+  });
   const { SHLVL, _, ...nix } = printedVariables(log);
   assert.ok(nix.PATH !== undefined, log);
   assert.deepEqual(variables(recipe), nix);
@@ -159,7 +236,7 @@ test("structured attributes are the files C++ Nix writes, byte for byte", busybo
   const { derivation, log, output } = nixBuild(`derivation {
     name = "attrs"; system = "x86_64-linux"; builder = "/bin/busybox"; __structuredAttrs = true; outputs = [ "out" "dev" ];
     args = [ "sh" "-c" "${PRINT_ENVIRONMENT}; /bin/busybox mkdir -p \${placeholder "out"} \${placeholder "dev"}; /bin/busybox cp /build/.attrs.json \${placeholder "out"}/json; /bin/busybox cp /build/.attrs.sh \${placeholder "out"}/sh" ];
-    string = "it's \\"quoted\\" \\\\ \${"$"}HOME\\n\\t."; empty = ""; unicode = "é€😀"; int = 42; negative = -7; big = 2147483648; bigger = 9007199254740993; whole = 2.0; half = 0.5; tiny = 0.0000015; huge = 150000000000000000000.0;
+    string = "it's \\"quoted\\" \\\\ \${"$"}HOME\\n\\t."; empty = ""; unicode = "é€😀"; int = 42; negative = -7; big = 2147483648; bigger = 9007199254740993; whole = 2.0; half = 0.5; tiny = 0.0000015; small = 0.0001; round = 1000000000000000.0; huge = 150000000000000000000.0;
     yes = true; no = false; null = null; "not-a-name" = 1; "a.b" = "x"; "9digits" = 1; _ok9 = "y";
     list = [ "a" "it's" 1 true false null ]; nested = [ [ 1 ] "x" ]; emptyList = [ ]; floats = [ 1.0 ]; mixed = [ 1.5 "x" ];
     set = { b = "2"; a = 1; "with space" = "it's"; c = null; "é" = true; }; deep = { a = { b = 1; }; }; emptySet = { }; own = placeholder "dev"; ownList = [ (placeholder "out") ];

@@ -1,8 +1,26 @@
 /* Derivations written by hand, stores in memory and a build service whose builders are functions. */
 
 import { bytesOf, type ByteString } from "@firn/base";
-import { type Attempt, type AttemptEnd, type AttemptEvent, BuildError, type BuildService, checkRecipe, type Recipe, ReferenceScanner, type SubmitOptions } from "@firn/build";
-import { type Digest, Directory, type ImportOptions, MemoryBlobs, MemoryDirectories, MemoryLeases, type Node } from "@firn/castore";
+import {
+  type Attempt,
+  type AttemptEnd,
+  type AttemptEvent,
+  BuildError,
+  type BuildService,
+  checkRecipe,
+  type Recipe,
+  ReferenceScanner,
+  type SubmitOptions,
+} from "@firn/build";
+import {
+  type Digest,
+  Directory,
+  type ImportOptions,
+  MemoryBlobs,
+  MemoryDirectories,
+  MemoryLeases,
+  type Node,
+} from "@firn/castore";
 import { hashByteString } from "@firn/hash";
 import {
   type Derivation,
@@ -50,7 +68,10 @@ export function derive(name: string, wish: Wish = {}): Written {
     env: sortedMap(Object.entries({ name, ...wish.env })),
   };
   const moduloOf = new Map(inputs.map(({ drvPath, modulo }) => [drvPath, modulo]));
-  const { derivation, modulo, text } = fillOutputPaths(unfilled, (drvPath) => moduloOf.get(drvPath) as DerivationModulo);
+  const { derivation, modulo, text } = fillOutputPaths(
+    unfilled,
+    (drvPath) => moduloOf.get(drvPath) as DerivationModulo,
+  );
   const drvPath = derivationPathOfText(derivation, text).absolute();
   const references = sortedSet([...derivation.inputSrcs, ...derivation.inputDrvs.keys()]);
   return { drvPath, derivation, modulo, pending: { kind: "derivation", path: drvPath, text, references } };
@@ -116,7 +137,14 @@ export function fakeService(blobs: MemoryBlobs, builder: (label: string) => Buil
       state.runningMax = Math.max(state.runningMax, ++state.running);
       const events: AttemptEvent[] = [];
       const cancelled = options.signal ?? new AbortController().signal;
-      const started: Attempt = { id: String(submitted.length), recipe: "" as Digest, builder: "fake", status: "running", startedAtMs: 1, outputs: [] };
+      const started: Attempt = {
+        id: String(submitted.length),
+        recipe: "" as Digest,
+        builder: "fake",
+        status: "running",
+        startedAtMs: 1,
+        outputs: [],
+      };
       const log = (text: string) => void events.push({ type: "log", bytes: bytesOf(text), at: 0 });
       const result = run(blobs, recipe, builder(label), log, cancelled).then((attempt) => {
         state.running--;
@@ -138,7 +166,13 @@ export function fakeService(blobs: MemoryBlobs, builder: (label: string) => Buil
   return { service, submitted, state };
 }
 
-async function run(blobs: MemoryBlobs, recipe: Recipe, builder: Builder, log: (text: string) => void, signal: AbortSignal) {
+async function run(
+  blobs: MemoryBlobs,
+  recipe: Recipe,
+  builder: Builder,
+  log: (text: string) => void,
+  signal: AbortSignal,
+) {
   const aborted = new Promise<Made>((resolve) => {
     signal.addEventListener("abort", () => resolve({ end: { reason: "cancelled" } }), { once: true });
   });
