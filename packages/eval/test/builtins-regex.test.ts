@@ -103,7 +103,13 @@ test("patterns that explode elsewhere take linear time and long strings no stack
 
 type Groups = readonly number[];
 
+/** How many steps it may take before a case is given up. */
+const SLOW_STEPS_MAX = 20_000;
+class TooSlow extends Error {}
+let slowSteps = 0;
+
 function enumerate(node: RegexNode, text: string, at: number, groups: Groups, go: (at: number, groups: Groups) => void): void {
+  if (++slowSteps > SLOW_STEPS_MAX) throw new TooSlow();
   switch (node.kind) {
     case "byte":
       if (text.charCodeAt(at) === node.byte) go(at + 1, groups);
@@ -157,6 +163,7 @@ function enumerate(node: RegexNode, text: string, at: number, groups: Groups, go
 function slowMatch(pattern: string, text: string, start: number, whole: boolean): number[] | undefined {
   const { root, groups } = parsePosixRegex(pattern);
   let best: Groups | undefined;
+  slowSteps = 0;
   enumerate(root, text, start, new Array(2 * groups + 2).fill(-1), (end, found) => {
     if (whole && end !== text.length) return;
     if (best === undefined || end > best[1]) best = [start, end, ...found.slice(2)];
@@ -170,6 +177,33 @@ function slowSearch(pattern: string, text: string, from: number): number[] | und
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** Whether trying everything ends soon: the twin and C++ Nix take exponential time otherwise. */
+function isTractable(pattern: string, text: string): boolean {
+  try {
+    for (let start = 0; start <= text.length; start++) slowMatch(pattern, text, start, false);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof TooSlow) return false;
+    throw thrown;
+  }
+}
+
+/** libstdc++ counts turns of loops whose body can be empty in a way that loses matches; there the two may differ. */
+function repeatsEmpty(node: RegexNode): boolean {
+  switch (node.kind) {
+    case "repeat":
+      return node.body.nullable || repeatsEmpty(node.body);
+    case "group":
+      return repeatsEmpty(node.body);
+    case "sequence":
+      return node.items.some(repeatsEmpty);
+    case "choice":
+      return node.branches.some(repeatsEmpty);
+    default:
+      return false;
+  }
 }
 
 const patterns = fc.letrec<{ choice: string; sequence: string; item: string; atom: string }>((tie) => ({
@@ -190,18 +224,21 @@ test("the engine finds what trying everything finds", () => {
   enterTestEvaluation();
   fc.assert(
     fc.property(patterns, texts, fc.nat(2), (pattern, text, from) => {
+      fc.pre(isTractable(pattern, text));
       const regex = new PosixRegex(pattern);
       const plain = (found: Int32Array | undefined) => found && [...found];
       assert.deepEqual(plain(regex.matchWhole(text)), slowMatch(pattern, text, 0, true));
       assert.deepEqual(plain(regex.search(text, from)), slowSearch(pattern, text, from));
       assert.deepEqual(plain(regex.matchWhole(text)), slowMatch(pattern, text, 0, true)); // nothing is left over from before
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 
 test("match and split agree with C++ Nix", need("nix-instantiate"), () => {
-  const cases = fc.sample(fc.tuple(patterns, texts), { numRuns: 300, seed: 20 });
+  const cases = fc
+    .sample(fc.tuple(patterns, texts), { numRuns: 300, seed: 20 })
+    .filter(([pattern, text]) => isTractable(pattern, text) && !repeatsEmpty(parsePosixRegex(pattern).root));
   const quoted = cases.map(([pattern, text]) => `[${JSON.stringify(pattern)} ${JSON.stringify(text)}]`);
   const expression = `map (c: let f = k: k (builtins.head c) (builtins.elemAt c 1); in [ (f builtins.match) (f builtins.split) ]) [${quoted.join(" ")}]`;
   const output = execFileSync("nix-instantiate", ["--eval", "--strict", "--json", "-E", expression], {
