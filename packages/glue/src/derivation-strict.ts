@@ -89,7 +89,7 @@ function makeDerivation(name: string, attrs: Attrs, store: EvalStore): Attrs {
       }
       if (structured) {
         if (key === "__structuredAttrs") return;
-        const { text, context: valueContext } = valueToJson(value, { strict: true, copyPaths: true });
+        const { text, context: valueContext } = valueToJson(value, { strict: true });
         context.addAll(valueContext);
         json.push([key, text]);
         if (key === "builder") builder = context.add(coerceToString(force(value), "natural", "copy"));
@@ -110,7 +110,7 @@ function makeDerivation(name: string, attrs: Attrs, store: EvalStore): Attrs {
   if (structured) {
     env.set(
       "__json",
-      `{${json.map(([key, text]) => `${valueToJson(key, { strict: true, copyPaths: false }).text}:${text}`).join(",")}}`,
+      `{${json.map(([key, text]) => `${valueToJson(key, { strict: true }).text}:${text}`).join(",")}}`,
     );
   }
   checkOutputs(wanted.outputs);

@@ -71,10 +71,9 @@ function argumentsOf(evaluator: Evaluator, job: EvalJob): Attrs {
 function printed(value: Value, output: Extract<EvalOutput, { kind: "value" }>): string {
   switch (output.format) {
     case "json":
-      return valueToJson(value, { strict: true, copyPaths: false }).text;
+      return valueToJson(value, { strict: true, paths: "text" }).text;
     case "xml":
-      if (output.strict) deepForce(value);
-      return valueToXml(value, { location: false }).text;
+      return valueToXml(value, { strict: output.strict, location: false }).text;
     case "raw":
       return textOfString(coerceToString(value, "natural", "text"));
     case "nix":

@@ -21,7 +21,11 @@ function calculate(name: string, op: ArithmeticOp): BuiltinDefinition {
 }
 
 /** `quick` is for two 32-bit integers; the signs of all others go through bigints, which have two's complement of any width. */
-function bitwise(name: string, quick: (a: number, b: number) => number, wide: (a: bigint, b: bigint) => bigint): BuiltinDefinition {
+function bitwise(
+  name: string,
+  quick: (a: number, b: number) => number,
+  wide: (a: bigint, b: bigint) => bigint,
+): BuiltinDefinition {
   return builtin(name, (left: Lazy, right: Lazy) => {
     const a = forceInt(left);
     const b = forceInt(right);
@@ -40,7 +44,8 @@ function rounding(name: string, round: (value: number) => number): BuiltinDefini
     if (typeof value === "number") return value;
     const rounded = round(floatOf(value));
     if (!(rounded >= -INT_END && rounded < INT_END)) {
-      const what = value instanceof NixFloat ? `NixFloat argument ${formatFloatShown(value.value)}` : `NixInt argument ${value}`;
+      const what =
+        value instanceof NixFloat ? `NixFloat argument ${formatFloatShown(value.value)}` : `NixInt argument ${value}`;
       throw new EvalError("arithmetic", `${what} is not in the range of NixInt`);
     }
     return rounded <= SAFE && rounded >= -SAFE ? rounded + 0 : makeInt(BigInt(rounded));

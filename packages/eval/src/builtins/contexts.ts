@@ -5,7 +5,17 @@ each with what of it is referred to: `path`, `allOutputs` (a derivation with its
 
 import type { ByteString } from "@firn/base";
 import { Attrs } from "../attrs.ts";
-import { contextOfString, forceAttrs, forceBool, forceList, forceString, forceTextWithoutContext, makeString, type StringValue, textOfString } from "../coerce.ts";
+import {
+  contextOfString,
+  forceAttrs,
+  forceBool,
+  forceList,
+  forceString,
+  forceTextWithoutContext,
+  makeString,
+  type StringValue,
+  textOfString,
+} from "../coerce.ts";
 import { parseContextElement, StringContext } from "../context.ts";
 import { EvalError } from "../error.ts";
 import { currentIo } from "../machine.ts";
@@ -70,7 +80,10 @@ function addContextOfPath(elements: ByteString[], path: ByteString, info: Attrs)
   const allOutputs = info.get("allOutputs");
   if (allOutputs !== undefined && forceBool(allOutputs)) {
     if (!isDerivation) {
-      throw new EvalError("invalid-value", `tried to add all-outputs context of ${path}, which is not a derivation, to a string`);
+      throw new EvalError(
+        "invalid-value",
+        `tried to add all-outputs context of ${path}, which is not a derivation, to a string`,
+      );
     }
     elements.push(`=${path}`);
   }
@@ -78,7 +91,10 @@ function addContextOfPath(elements: ByteString[], path: ByteString, info: Attrs)
   if (outputs === undefined) return;
   const names = forceList(outputs);
   if (names.length > 0 && !isDerivation) {
-    throw new EvalError("invalid-value", `tried to add derivation output context of ${path}, which is not a derivation, to a string`);
+    throw new EvalError(
+      "invalid-value",
+      `tried to add derivation output context of ${path}, which is not a derivation, to a string`,
+    );
   }
   for (const name of names) elements.push(`!${forceTextWithoutContext(name)}!${path}`);
 }
@@ -98,7 +114,10 @@ function addDrvOutputDependencies(arg: Lazy): StringValue {
   const text = textOfString(string);
   const elements = contextOfString(string)?.elements ?? [];
   if (elements.length !== 1) {
-    throw new EvalError("invalid-value", `context of string '${text}' must have exactly one element, but has ${elements.length}`);
+    throw new EvalError(
+      "invalid-value",
+      `context of string '${text}' must have exactly one element, but has ${elements.length}`,
+    );
   }
   const element = parseContextElement(elements[0]);
   if (element.kind === "closure") return string;
@@ -106,7 +125,8 @@ function addDrvOutputDependencies(arg: Lazy): StringValue {
     const message = `\`addDrvOutputDependencies\` can only act on derivations, not on a derivation output such as '${element.output}'`;
     throw new EvalError("invalid-value", message);
   }
-  if (!element.path.endsWith(".drv")) throw new EvalError("invalid-value", `path '${element.path}' is not a derivation`);
+  if (!element.path.endsWith(".drv"))
+    throw new EvalError("invalid-value", `path '${element.path}' is not a derivation`);
   return makeString(text, StringContext.of([`=${element.path}`]));
 }
 

@@ -6,11 +6,18 @@ integers are written with `.0`, control chars as `\u00xx`.
 
 import type { ByteString } from "@firn/base";
 import { Attrs } from "../attrs.ts";
-import { coerceToString, contextOfString, forceTextWithoutContext, makeString, textOfString } from "../coerce.ts";
+import {
+  coerceToString,
+  contextOfString,
+  forceTextWithoutContext,
+  makeString,
+  type PathCoercion,
+  textOfString,
+} from "../coerce.ts";
 import { type StringContext, uniteContexts } from "../context.ts";
 import { EvalError } from "../error.ts";
 import { parseJson } from "../json-parser.ts";
-import { call1, currentIo, force } from "../machine.ts";
+import { call1, force } from "../machine.ts";
 import { describeType } from "../type-name.ts";
 import { isUtf8 } from "../utf8.ts";
 import { type Lazy, NixFloat, PathValue, StringWithContext, Thunk } from "../value.ts";
@@ -90,7 +97,7 @@ class JsonWriter {
       }
       this.text += "]";
     } else if (value instanceof StringWithContext) this.#writeString(value);
-    else if (value instanceof PathValue) this.#writeString(currentIo().copyToStore(value));
+    else if (value instanceof PathValue) this.#writeString(coerceToString(value, "natural", this.#paths));
     else if (value instanceof NixFloat) this.text += formatJsonFloat(value.value);
     else throw new EvalError("type", `cannot convert ${describeType(value)} to JSON`);
   }

@@ -36,7 +36,8 @@ function withFaults<T>(pattern: ByteString, work: () => T): T {
     return work();
   } catch (thrown) {
     if (!(thrown instanceof RegexFault)) throw thrown;
-    if (thrown.tooLarge) throw new EvalError("limit", `memory limit exceeded by regular expression '${pattern}'`, 0, thrown);
+    if (thrown.tooLarge)
+      throw new EvalError("limit", `memory limit exceeded by regular expression '${pattern}'`, 0, thrown);
     throw new EvalError("invalid-value", `invalid regular expression '${pattern}'`, 0, thrown);
   }
 }
@@ -62,7 +63,10 @@ function split(pattern: Lazy, string: Lazy): Value {
   const regex = compile(source);
   const whole = forceString(string);
   const text = textOfString(whole);
-  const parts: Lazy[] = regex.literal === undefined ? withFaults(source, () => splitByRegex(regex, text)) : splitByText(regex.literal, text);
+  const parts: Lazy[] =
+    regex.literal === undefined
+      ? withFaults(source, () => splitByRegex(regex, text))
+      : splitByText(regex.literal, text);
   return parts.length === 1 ? [whole] : parts;
 }
 

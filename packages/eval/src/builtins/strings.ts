@@ -4,7 +4,15 @@ of, also where no char of it is left: `substring 0 0 drv` is how nixpkgs takes a
 */
 
 import { type ByteString, messageOf } from "@firn/base";
-import { hashByteStringHex, type HashFormat, HashError, isHashAlgorithm, type HashAlgorithm, parseHash, printHash } from "@firn/hash";
+import {
+  hashByteStringHex,
+  type HashFormat,
+  HashError,
+  isHashAlgorithm,
+  type HashAlgorithm,
+  parseHash,
+  printHash,
+} from "@firn/hash";
 import type { Attrs } from "../attrs.ts";
 import {
   coerceToString,
@@ -26,7 +34,13 @@ import { parentPath } from "../path.ts";
 import { type Lazy, PathValue } from "../value.ts";
 import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";
 
-const HASH_FORMATS: Readonly<Record<string, HashFormat>> = { base16: "base16", nix32: "nix32", base32: "nix32", base64: "base64", sri: "sri" };
+const HASH_FORMATS: Readonly<Record<string, HashFormat>> = {
+  base16: "base16",
+  nix32: "nix32",
+  base32: "nix32",
+  base64: "base64",
+  sri: "sri",
+};
 
 /** `value` as a string, paths copied to the store: what most string functions take. */
 export function coerceArgument(value: Lazy): StringValue {
@@ -65,7 +79,11 @@ function concatStringsSep(separator: Lazy, list: Lazy): StringValue {
 }
 
 /** The strings to look for: `byFirst[char]` lists, ascending, those that can match before that char, empty ones among them. */
-type Needles = { readonly texts: readonly ByteString[]; readonly byFirst: readonly (readonly number[])[]; readonly firstEmpty: number };
+type Needles = {
+  readonly texts: readonly ByteString[];
+  readonly byFirst: readonly (readonly number[])[];
+  readonly firstEmpty: number;
+};
 
 const NONE: readonly number[] = [];
 /** nixpkgs calls `replaceStrings` with the same few lists all the time (`toLower`, `escapeShellArg`). */
@@ -105,7 +123,10 @@ function replaceStrings(from: Lazy, to: Lazy, string: Lazy): StringValue {
   const fromList = forceList(from);
   const toList = forceList(to);
   if (fromList.length !== toList.length) {
-    throw new EvalError("invalid-value", "'from' and 'to' arguments passed to builtins.replaceStrings have different lengths");
+    throw new EvalError(
+      "invalid-value",
+      "'from' and 'to' arguments passed to builtins.replaceStrings have different lengths",
+    );
   }
   const needles = needlesOf(fromList);
   const whole = forceString(string);
@@ -155,7 +176,8 @@ function hashString(algorithmName: Lazy, string: Lazy): ByteString {
 /** A hash algorithm by name; for `hashFile` as well. BLAKE3 is an experimental feature of C++ Nix and refused like an unknown name. */
 export function hashAlgorithm(name: Lazy): HashAlgorithm {
   const text = forceTextWithoutContext(name);
-  if (!isHashAlgorithm(text) || text === "blake3") throw new EvalError("invalid-value", `unknown hash algorithm '${text}'`);
+  if (!isHashAlgorithm(text) || text === "blake3")
+    throw new EvalError("invalid-value", `unknown hash algorithm '${text}'`);
   return text;
 }
 

@@ -88,7 +88,12 @@ export function parseDrvName(text: ByteString): { readonly name: ByteString; rea
 export const VERSION_BUILTINS: readonly BuiltinDefinition[] = [
   builtin("parseDrvName", (arg: Lazy) => {
     const { name, version } = parseDrvName(forceTextWithoutContext(arg));
-    return Attrs.fromMap(new Map([["name", name], ["version", version]]));
+    return Attrs.fromMap(
+      new Map([
+        ["name", name],
+        ["version", version],
+      ]),
+    );
   }),
   builtin("compareVersions", (left: Lazy, right: Lazy) => {
     const a = forceTextWithoutContext(left);
