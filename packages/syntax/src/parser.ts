@@ -302,7 +302,6 @@ export class Parser {
         tok.next();
         const path = this.#attrPath();
         left = { kind: "has-attr", subject: left, path, from, to: tok.lastTo };
-        if (this.#at(t.T_QUESTION)) this.#unexpected();
         continue;
       }
       const own = POWER[kind];
@@ -335,7 +334,8 @@ export class Parser {
       signs.push(tok.from);
       tok.next();
     }
-    let operand = this.#apply();
+    // `-!a` is there in the grammar; the `!` then takes all that binds stronger than itself.
+    let operand = this.#at(t.T_NOT) ? this.#nested(POWER_HAS_ATTR + 1) : this.#apply();
     for (let i = signs.length - 1; i >= 0; i--)
       operand = { kind: "negate", operand, from: i === 0 ? from : signs[i], to: tok.lastTo };
     return operand;
@@ -348,7 +348,10 @@ export class Parser {
     if (!startsOperand(tok.kind)) return callee;
     const args: Expr[] = [];
     while (startsOperand(tok.kind)) args.push(this.#select());
-    return { kind: "apply", callee, args, from, to: tok.lastTo };
+    const to = tok.lastTo;
+    // `(f a) b` is one call of f, as in C++ Nix.
+    if (callee.kind === "apply") return { ...callee, args: [...callee.args, ...args], to };
+    return { kind: "apply", callee, args, from, to };
   }
 
   #select(): Expr {
@@ -496,8 +499,11 @@ export class Parser {
       return { name, expr: undefined, from, to };
     }
     if (kind === t.T_STRING) {
-      const expr = stringOf(stringParts(this.#literals), from, tok.lastTo);
-      return expr.kind === "string"
+      const parts = stringParts(this.#literals);
+      const expr = stringOf(parts, from, tok.lastTo);
+      // `"${"a"}"` is dynamic, although its text is known: what it begins with is not text.
+      const isText = parts.length === 0 || parts[0].from === from + 1;
+      return expr.kind === "string" && isText
         ? { name: this.#intern(expr.value), expr: undefined, from, to: expr.to }
         : { name: undefined, expr, from, to: expr.to };
     }

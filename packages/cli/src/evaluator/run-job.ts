@@ -53,7 +53,8 @@ function parsed(evaluator: Evaluator, source: EvalSource): string {
   );
   const text = source.kind === "file" ? evaluator.io.readFile(new PathValue(rootTree, source.path)) : source.text;
   const tree = evaluator.parse(text, directory, source.kind === "file" ? source.path : "«string»");
-  return showExpr(tree, (path) => resolvePath(directory.path, path));
+  // The start of an interpolated path keeps its slash.
+  return showExpr(tree, (path) => resolvePath(directory.path, path) + (/[^/]\/$/.test(path) ? "/" : ""));
 }
 
 /** `--arg` expressions are evaluated when they are asked for. */
