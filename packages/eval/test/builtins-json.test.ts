@@ -16,7 +16,10 @@ function toJson(value: Lazy): string {
 }
 
 function refused(code: EvalErrorCode, message: RegExp, work: () => unknown): void {
-  assert.throws(work, (thrown: unknown) => thrown instanceof EvalError && thrown.code === code && message.test(thrown.message));
+  assert.throws(
+    work,
+    (thrown: unknown) => thrown instanceof EvalError && thrown.code === code && message.test(thrown.message),
+  );
 }
 
 test("numbers stay integers or floats and keep 64 bits", () => {
@@ -48,12 +51,35 @@ test("strings become UTF-8 bytes", () => {
 });
 
 test("of two equal names the last wins", () => {
-  assert.deepEqual(jsonToValue(' { "b" : [ 1 , [] , {} ] , "a" : 1 , "a" : 2 } '), Attrs.fromEntries([["a", 2], ["b", [1, [], Attrs.EMPTY]]]));
+  assert.deepEqual(
+    jsonToValue(' { "b" : [ 1 , [] , {} ] , "a" : 1 , "a" : 2 } '),
+    Attrs.fromEntries([
+      ["a", 2],
+      ["b", [1, [], Attrs.EMPTY]],
+    ]),
+  );
 });
 
 test("errors name line and column", () => {
   refused("invalid-value", /line 2, column 4: expected ',' or '\]'/, () => jsonToValue("[1,\n 2 3]"));
-  for (const text of ["", "[", "[1,]", "{", '{"a"}', '{"a":1,}', "{a:1}", "01", "1.", "+1", "nul", "1 2", "[1}", "-", "'a'", "\xef\xbb"]) {
+  for (const text of [
+    "",
+    "[",
+    "[1,]",
+    "{",
+    '{"a"}',
+    '{"a":1,}',
+    "{a:1}",
+    "01",
+    "1.",
+    "+1",
+    "nul",
+    "1 2",
+    "[1}",
+    "-",
+    "'a'",
+    "\xef\xbb",
+  ]) {
     refused("invalid-value", /parse error in JSON/, () => jsonToValue(text));
   }
 });
@@ -67,11 +93,19 @@ test("any JSON reads as JSON.parse reads it, and is written back the same", () =
   fc.assert(
     fc.property(fc.jsonValue({ noUnicodeString: false }), (json) => {
       const text = JSON.stringify(json);
-      fc.pre(!text.includes("\\u0000") && !text.includes("__toString") && !text.includes("outPath") && !/\\ud[89a-f]/.test(text));
+      fc.pre(
+        !text.includes("\\u0000") &&
+          !text.includes("__toString") &&
+          !text.includes("outPath") &&
+          !/\\ud[89a-f]/.test(text),
+      );
       const value = jsonToValue(byteStringOfText(text));
       const again = toJson(value);
       assert.deepEqual(jsonToValue(again), value);
-      assert.equal(JSON.stringify(sorted(JSON.parse(new TextDecoder().decode(Buffer.from(again, "latin1"))))), JSON.stringify(sorted(json)));
+      assert.equal(
+        JSON.stringify(sorted(JSON.parse(new TextDecoder().decode(Buffer.from(again, "latin1"))))),
+        JSON.stringify(sorted(json)),
+      );
     }),
   );
 });
@@ -79,7 +113,11 @@ test("any JSON reads as JSON.parse reads it, and is written back the same", () =
 function sorted(json: unknown): unknown {
   if (Array.isArray(json)) return json.map(sorted);
   if (typeof json !== "object" || json === null) return Object.is(json, -0) ? 0 : json;
-  return Object.fromEntries(Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [name, sorted(value)]));
+  return Object.fromEntries(
+    Object.entries(json)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, value]) => [name, sorted(value)]),
+  );
 }
 
 test("floats are written shortest, with a point or an exponent", () => {
@@ -102,11 +140,20 @@ test("floats are written shortest, with a point or an exponent", () => {
 test("sets print by __toString, then by outPath, then by name", () => {
   const path = new PathValue({ label: "" }, "/src/file");
   const value = Attrs.fromEntries([
-    ["b", [true, null, "a\"\\\x01\x7f"]],
-    ["a", Attrs.fromEntries([["outPath", 1], ["x", 2]])],
+    ["b", [true, null, 'a"\\\x01\x7f']],
+    [
+      "a",
+      Attrs.fromEntries([
+        ["outPath", 1],
+        ["x", 2],
+      ]),
+    ],
     ["p", path],
   ]);
-  assert.equal(toJson(value), '{"a":1,"b":[true,null,"a\\"\\\\\\u0001\x7f"],"p":"/nix/store/22222222222222222222222222222222-file"}');
+  assert.equal(
+    toJson(value),
+    '{"a":1,"b":[true,null,"a\\"\\\\\\u0001\x7f"],"p":"/nix/store/22222222222222222222222222222222-file"}',
+  );
 });
 
 test("the context of everything inside is collected", () => {

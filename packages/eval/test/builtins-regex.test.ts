@@ -74,13 +74,32 @@ test("split puts lists of groups between the strings around matches", () => {
 });
 
 test("split keeps the context of a string without a match, and of no other", () => {
-  const text = new StringWithContext("abc", StringContext.of(["/nix/store/11111111111111111111111111111111-x"]) as StringContext);
+  const text = new StringWithContext(
+    "abc",
+    StringContext.of(["/nix/store/11111111111111111111111111111111-x"]) as StringContext,
+  );
   assert.deepEqual(call("split", "x", text), [text]);
   assert.deepEqual(call("split", "b", text), ["a", [], "c"]);
 });
 
 test("what libstdc++ refuses is refused", () => {
-  const wrong = ["*a", "^*a", "a|*b", "(*a)", "a)", "(a", "a{", "a{,2}", "a{2,1}", "a{2", "[a", "[", "[[:nope:]]", "[[:alpha]", "[z-a]"];
+  const wrong = [
+    "*a",
+    "^*a",
+    "a|*b",
+    "(*a)",
+    "a)",
+    "(a",
+    "a{",
+    "a{,2}",
+    "a{2,1}",
+    "a{2",
+    "[a",
+    "[",
+    "[[:nope:]]",
+    "[[:alpha]",
+    "[z-a]",
+  ];
   wrong.push("[a-c-e]", "[[:alpha:]-z]", "[a-\xff]", "\\", "\\-", "\\1", "\\n", "(?:a)");
   for (const pattern of wrong) {
     const code = (thrown: unknown) => thrown instanceof EvalError && thrown.code === "invalid-value";
@@ -108,7 +127,13 @@ const SLOW_STEPS_MAX = 20_000;
 class TooSlow extends Error {}
 let slowSteps = 0;
 
-function enumerate(node: RegexNode, text: string, at: number, groups: Groups, go: (at: number, groups: Groups) => void): void {
+function enumerate(
+  node: RegexNode,
+  text: string,
+  at: number,
+  groups: Groups,
+  go: (at: number, groups: Groups) => void,
+): void {
   if (++slowSteps > SLOW_STEPS_MAX) throw new TooSlow();
   switch (node.kind) {
     case "byte":
@@ -151,7 +176,9 @@ function enumerate(node: RegexNode, text: string, at: number, groups: Groups, go
         return;
       }
       if (max === UNBOUNDED) {
-        enumerate(body, text, at, groups, (next, inner) => (next > at ? enumerate(node, text, next, inner, go) : go(next, inner)));
+        enumerate(body, text, at, groups, (next, inner) =>
+          next > at ? enumerate(node, text, next, inner, go) : go(next, inner),
+        );
       } else if (max > 0) {
         enumerate(body, text, at, groups, (next, inner) => enumerate({ ...node, max: max - 1 }, text, next, inner, go));
       }
@@ -247,6 +274,10 @@ test("match and split agree with C++ Nix", need("nix-instantiate"), () => {
   });
   const expected = JSON.parse(output) as unknown[];
   for (const [i, [pattern, text]] of cases.entries()) {
-    assert.deepEqual([call("match", pattern, text), call("split", pattern, text)], expected[i], `${pattern} on ${text}`);
+    assert.deepEqual(
+      [call("match", pattern, text), call("split", pattern, text)],
+      expected[i],
+      `${pattern} on ${text}`,
+    );
   }
 });

@@ -10,7 +10,9 @@ import { EvalError, type EvalErrorCode } from "../src/error.ts";
 import { Builtin, type Lazy, NixFloat, StringWithContext, type Value } from "../src/value.ts";
 import { enterTestEvaluation } from "./test-io.ts";
 
-const all = new Map([...BITS_BUILTINS, ...CONTEXT_BUILTINS, ...STRING_BUILTINS, ...VERSION_BUILTINS].map((b) => [b.name, b.value]));
+const all = new Map(
+  [...BITS_BUILTINS, ...CONTEXT_BUILTINS, ...STRING_BUILTINS, ...VERSION_BUILTINS].map((b) => [b.name, b.value]),
+);
 
 function call(name: string, ...args: Lazy[]): Value {
   enterTestEvaluation();
@@ -66,7 +68,10 @@ test("replaceStrings adds only the contexts of what it put in", () => {
 
 test("concatStringsSep joins and unites contexts", () => {
   assert.equal(call("concatStringsSep", ", ", ["a", "b", "c"]), "a, b, c");
-  assert.deepEqual(call("concatStringsSep", withContext("-", DRV), ["a", withContext("b", SRC)]), withContext("a-b", SRC, DRV));
+  assert.deepEqual(
+    call("concatStringsSep", withContext("-", DRV), ["a", withContext("b", SRC)]),
+    withContext("a-b", SRC, DRV),
+  );
   fails("type", /cannot coerce an integer/, "concatStringsSep", "", [1]);
 });
 
@@ -81,7 +86,8 @@ test("baseNameOf and dirOf cut at the last slash", () => {
     ["a//b//", "", "a//b/"],
     ["//", "", "/"],
   ];
-  for (const [path, base, dir] of table) assert.deepEqual([call("baseNameOf", path), call("dirOf", path)], [base, dir], path);
+  for (const [path, base, dir] of table)
+    assert.deepEqual([call("baseNameOf", path), call("dirOf", path)], [base, dir], path);
   assert.deepEqual(call("baseNameOf", withContext(`${SRC}/x`, SRC)), withContext("x", SRC));
 });
 
@@ -94,7 +100,10 @@ test("hashString and convertHash speak all of Nix's encodings", () => {
   fails("invalid-value", /unknown hash algorithm 'md4'/, "hashString", "md4", "abc");
   const hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
   const convert = (toHashFormat: string, hash: string, hashAlgo?: string) =>
-    call("convertHash", Attrs.fromEntries(Object.entries({ hash, toHashFormat, ...(hashAlgo === undefined ? {} : { hashAlgo }) })));
+    call(
+      "convertHash",
+      Attrs.fromEntries(Object.entries({ hash, toHashFormat, ...(hashAlgo === undefined ? {} : { hashAlgo }) })),
+    );
   assert.equal(convert("sri", hex, "sha256"), "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
   assert.equal(convert("nix32", `sha256:${hex}`), "1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s");
   assert.equal(convert("base16", "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="), hex);
@@ -154,7 +163,12 @@ test("contexts can be dropped, weakened and strengthened", () => {
   assert.deepEqual(call("addDrvOutputDependencies", withContext("x", DRV)), withContext("x", `=${DRV}`));
   fails("invalid-value", /is not a derivation/, "addDrvOutputDependencies", withContext("x", SRC));
   fails("invalid-value", /exactly one element, but has 0/, "addDrvOutputDependencies", "x");
-  fails("invalid-value", /derivation output such as 'out'/, "addDrvOutputDependencies", withContext("x", `!out!${DRV}`));
+  fails(
+    "invalid-value",
+    /derivation output such as 'out'/,
+    "addDrvOutputDependencies",
+    withContext("x", `!out!${DRV}`),
+  );
 });
 
 test("bit operations see two's complement of 64 bits", () => {

@@ -13,8 +13,11 @@ function nothingThere(path: PathValue): never {
   throw new EvalError("io", `'${path.path}' does not exist`);
 }
 
-const EMPTY_IO: EvalIo = {
-  rootTree: { label: "" },
+const ROOT_TREE = { label: "" };
+
+export const EMPTY_IO: EvalIo = {
+  rootTree: ROOT_TREE,
+  internalTree: { label: "<nix>" },
   storeDir: "/nix/store",
   kindOf: () => undefined,
   readFile: nothingThere,

@@ -31,6 +31,9 @@ function valueOf(toml: TomlValue): Value {
     case "string":
       return stringOf(toml);
     case "bigint":
+      if (BigInt.asIntN(64, toml) !== toml) {
+        throw new EvalError("invalid-value", `while parsing TOML: the integer ${toml} does not fit 64 bits`);
+      }
       return makeInt(toml);
     case "number":
       return new NixFloat(toml);
