@@ -1,0 +1,64 @@
+/*
+Links to outputs. A store path such as /nix/store/…-hello is a name, not a file of this host, so a link at it would lead nowhere. Links
+made here lead to `outputs/<name>` in the state directory and from there to real files that the store keeps for the output; and since
+they pass through that name, Firn can tell from a link which store path it shows (store-target.ts).
+*/
+
+import { lstat, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import process from "node:process";
+import { messageOf } from "@firn/base";
+import type { StorePath } from "@firn/nix-compat";
+import { CliError } from "./error.ts";
+import type { Session } from "./session.ts";
+
+/** `result` for the output `out`, `result-dev` for `dev`. */
+export function linkName(link: string, outputName: string): string {
+  return outputName === "out" ? link : `${link}-${outputName}`;
+}
+
+/**
+ * Makes `link` (relative to the working directory) show a registered store path, and the link a root of garbage collection. A link of
+ * an earlier build is replaced; anything else that is there is left alone and an error (`result-link`).
+ */
+export async function makeResultLink(link: string, path: StorePath, session: Session): Promise<void> {
+  const { signal, outputsHostDir } = session;
+  const hostPath = resolve(session.config.workingDirectory, link);
+  await checkReplaceable(hostPath, session);
+  const store = await session.openStore();
+  const info = await store.pathInfos.get(path.hashPart, { signal });
+  if (info === undefined) throw new CliError("not-found", `path '${path}' is not in the store`);
+  await using exposed = await store.exposer.expose([info.node], { signal });
+  try {
+    await mkdir(outputsHostDir, { recursive: true });
+    const output = join(outputsHostDir, path.toString());
+    await replaceLink(output, exposed.hostPaths[0]);
+    // First the root, then the link: there is no moment at which the link is there and nothing holds its path.
+    await store.roots.addIndirectRoot(hostPath, path);
+    await mkdir(dirname(hostPath), { recursive: true });
+    await replaceLink(hostPath, output);
+  } catch (thrown) {
+    throw new CliError("result-link", `the link '${link}' cannot be made: ${messageOf(thrown)} (--no-link builds without one)`, {
+      cause: thrown,
+    });
+  }
+}
+
+/** Throws unless nothing is at `hostPath`, or a link to some output, ours or Nix's. */
+export async function checkReplaceable(hostPath: string, session: Session): Promise<void> {
+  const stats = await lstat(hostPath).catch(() => undefined);
+  if (stats === undefined) return;
+  const target = stats.isSymbolicLink() ? await readlink(hostPath) : undefined;
+  const isOurs = [session.outputsHostDir, session.config.storeDir].some((directory) => target?.startsWith(`${directory}/`));
+  if (isOurs) return;
+  const what = target === undefined ? "is in the way" : `is a link to ${target}, which is no result of a build`;
+  throw new CliError("result-link", `'${hostPath}' ${what}: remove it, or name another link with --out-link`);
+}
+
+async function replaceLink(hostPath: string, target: string): Promise<void> {
+  if ((await readlink(hostPath).catch(() => undefined)) === target) return;
+  const temporary = `${hostPath}.${process.pid}.tmp`;
+  await rm(temporary, { force: true });
+  await symlink(target, temporary);
+  await rename(temporary, hostPath);
+}
