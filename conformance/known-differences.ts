@@ -9,7 +9,6 @@ export type KnownDifference = {
   /** What the case must print instead, as `--eval --strict` prints it; `failed` when it must not evaluate. */
   readonly nix?: string;
   readonly json?: string;
-  readonly parse?: string;
   readonly failed?: true;
 };
 

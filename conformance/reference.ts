@@ -26,20 +26,23 @@ export class Reference {
     return execFileSync("nix-instantiate", args, { env, stdio, encoding: "latin1", maxBuffer: 1 << 28 });
   }
 
-  /** The value of a file, as byte string without the final line end. */
-  value(file: string, format: "nix" | "json"): Outcome {
+  #outcome(args: readonly string[]): Outcome {
     try {
-      const printed = this.#instantiate(["--eval", "--strict", ...(format === "json" ? ["--json"] : []), file]);
-      return { text: printed.replace(/\n$/, "") };
+      return { text: this.#instantiate(args).replace(/\n$/, "") };
     } catch (thrown) {
-      if ((thrown as { status?: number }).status === undefined) throw thrown;
+      if (typeof (thrown as { status?: unknown }).status !== "number") throw thrown;
       return { failed: true };
     }
   }
 
+  /** The value of a file, as byte string without the final line end. */
+  value(file: string, format: "nix" | "json"): Outcome {
+    return this.#outcome(["--eval", "--strict", ...(format === "json" ? ["--json"] : []), file]);
+  }
+
   /** The parse tree of a file as `--parse` prints it. */
-  parse(file: string): string {
-    return this.#instantiate(["--parse", file]).replace(/\n$/, "");
+  parse(file: string): Outcome {
+    return this.#outcome(["--parse", file]);
   }
 
   /** Instantiates a file; yields the .drv paths it names, in its order, without the output chosen. */

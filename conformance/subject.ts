@@ -30,17 +30,21 @@ export class Subject {
 
   /** The value of a file; a failure only when the program failed, other errors are thrown. */
   async value(file: string, format: "nix" | "json"): Promise<Outcome> {
+    return await this.#outcome(file, { kind: "value", strict: true, format });
+  }
+
+  /** The parse tree of a file in the form of `nix-instantiate --parse`. */
+  async parse(file: string): Promise<Outcome> {
+    return await this.#outcome(file, { kind: "parse" });
+  }
+
+  async #outcome(path: string, output: EvalOutput): Promise<Outcome> {
     try {
-      return { text: await this.#printed({ kind: "file", path: file }, [], { kind: "value", strict: true, format }) };
+      return { text: await this.#printed({ kind: "file", path }, [], output) };
     } catch (thrown) {
       if (thrown instanceof EvalFailure) return { failed: true };
       throw thrown;
     }
-  }
-
-  /** The parse tree of a file in the form of `nix-instantiate --parse`. */
-  async parse(file: string): Promise<string> {
-    return await this.#printed({ kind: "file", path: file }, [], { kind: "parse" });
   }
 
   /** A string attribute of an expression. */

@@ -36,7 +36,12 @@ export type Machine = {
 };
 
 const DEFAULT_STORE_DIR = "/nix/store";
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64", ia32: "i686", arm: "armv7l" };
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  x64: "x86_64",
+  arm64: "aarch64",
+  ia32: "i686",
+  arm: "armv7l",
+};
 
 /** Reads the environment. Throws `configuration` for a value that cannot be meant. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>, machine: Machine): Config {
@@ -62,14 +67,20 @@ function stateDirOf(value: (name: string) => string | undefined): string {
   if (xdg !== undefined && isAbsolute(xdg)) return join(xdg, "firn"); // the XDG rules ignore relative ones
   const home = value("HOME");
   if (home !== undefined) return join(home, ".local", "state", "firn");
-  throw new CliError("configuration", "neither FIRN_HOME nor HOME is set, so there is no place for Firn's store: set FIRN_HOME to a directory");
+  throw new CliError(
+    "configuration",
+    "neither FIRN_HOME nor HOME is set, so there is no place for Firn's store: set FIRN_HOME to a directory",
+  );
 }
 
 function storeDirOf(text: string | undefined): string {
   if (text === undefined) return DEFAULT_STORE_DIR;
   const storeDir = text.length > 1 ? text.replace(/\/+$/, "") : text;
   if (/^(\/[^/\0]+)+$/.test(storeDir) && !/\/\.\.?(\/|$)/.test(storeDir)) return storeDir;
-  throw new CliError("configuration", `NIX_STORE_DIR is '${text}', but a store directory is an absolute path without '.' and '..'`);
+  throw new CliError(
+    "configuration",
+    `NIX_STORE_DIR is '${text}', but a store directory is an absolute path without '.' and '..'`,
+  );
 }
 
 function environmentOf(env: Readonly<Record<string, string | undefined>>): Record<string, string> {

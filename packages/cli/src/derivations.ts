@@ -12,7 +12,11 @@ import { evaluate, type ExpressionOptions } from "./expression.ts";
 import type { Session } from "./session.ts";
 
 /** Evaluates to derivations and writes all they need to the store, held by `lease`. Throws `invalid-target` when there is none. */
-export async function instantiate(expression: ExpressionOptions, session: Session, lease: Lease): Promise<readonly EvaluatedDerivation[]> {
+export async function instantiate(
+  expression: ExpressionOptions,
+  session: Session,
+  lease: Lease,
+): Promise<readonly EvaluatedDerivation[]> {
   const { config, signal } = session;
   const pending: PendingObject[] = [];
   const result = await evaluate(expression, { kind: "derivations" }, session, (objects) => {

@@ -36,8 +36,7 @@ export type ExpressionOptions = {
 
 /** Adds the path argument and the flags of an expression. */
 export function declareExpression(command: Command): Command {
-  const argument = (kind: EvalArgument["kind"]) =>
-    collect<EvalArgument>((joined) => ({ ...splitPair(joined), kind }));
+  const argument = (kind: EvalArgument["kind"]) => collect<EvalArgument>((joined) => ({ ...splitPair(joined), kind }));
   const declared = command
     .argument("[path]", "file with the expression, a directory with a default.nix, or - (default: ./default.nix)")
     .option("-f, --file <path>", "the same as a flag")
@@ -45,7 +44,11 @@ export function declareExpression(command: Command): Command {
     .option("-A, --attr <path>", "attribute to take of the value, such as lib.version; repeatable", collect(String))
     .option("--arg <name expr>", "pass an expression to a function's argument NAME; repeatable", argument("expr"))
     .option("--argstr <name text>", "pass a string to a function's argument NAME; repeatable", argument("string"))
-    .option("-I, --include <entry>", "where <NAME/…> is looked up: NAME=PATH or PATH; before NIX_PATH; repeatable", collect(String))
+    .option(
+      "-I, --include <entry>",
+      "where <NAME/…> is looked up: NAME=PATH or PATH; before NIX_PATH; repeatable",
+      collect(String),
+    )
     .option("--show-trace", "with an error, show all of the evaluation that led there")
     .option("--max-call-depth <n>", "how deep calls may nest");
   return declareSettings(declared);
@@ -60,9 +63,17 @@ export function expressionOf(operands: readonly string[], given: Flags): Express
   if (sources.length > 1) throw new CliError("usage", "give one expression: a path, --file or --expr");
   const path = operand ?? file ?? ".";
   return {
-    source: expr !== undefined ? { kind: "expression", text: expr } : path === "-" ? { kind: "stdin" } : { kind: "file", path },
+    source:
+      expr !== undefined
+        ? { kind: "expression", text: expr }
+        : path === "-"
+          ? { kind: "stdin" }
+          : { kind: "file", path },
     attrPaths: (flags.attr as string[] | undefined) ?? [],
-    args: [...((flags.arg as EvalArgument[] | undefined) ?? []), ...((flags.argstr as EvalArgument[] | undefined) ?? [])],
+    args: [
+      ...((flags.arg as EvalArgument[] | undefined) ?? []),
+      ...((flags.argstr as EvalArgument[] | undefined) ?? []),
+    ],
     searchPath: ((flags.include as string[] | undefined) ?? []).map(parseSearchPathEntry),
     showTrace: flags.showTrace === true,
     callDepthMax: maxCallDepth === undefined ? undefined : wholeNumber("--max-call-depth", maxCallDepth, 1),
@@ -89,7 +100,9 @@ export async function evaluate(
   const source = await sourceOf(expression, session);
   const host = new EvaluatorHost({
     storeDir: config.storeDir,
-    searchPath: [...expression.searchPath, ...config.searchPath],
+    searchPath: [...expression.searchPath, ...config.searchPath].map((entry) =>
+      absoluteEntry(entry, config.workingDirectory),
+    ),
     system: config.system,
     homeDirectory: config.homeDirectory === undefined ? undefined : byteStringOfText(config.homeDirectory),
     environment: config.environment,
@@ -106,7 +119,11 @@ export async function evaluate(
     const job = {
       source,
       attrPaths: expression.attrPaths.map(byteStringOfText),
-      args: expression.args.map(({ name, kind, value }) => ({ name: byteStringOfText(name), kind, value: byteStringOfText(value) })),
+      args: expression.args.map(({ name, kind, value }) => ({
+        name: byteStringOfText(name),
+        kind,
+        value: byteStringOfText(value),
+      })),
       output,
     };
     return await host.request(job, { signal, onLog, ...(onPending === undefined ? {} : { onPending }) });
@@ -127,6 +144,13 @@ async function sourceOf({ source }: ExpressionOptions, session: Session): Promis
     case "file":
       return { kind: "file", path: byteStringOfText(findFile(source.path, workingDirectory)) };
   }
+}
+
+/** Paths of the search path begin in the working directory; URLs are left alone. */
+function absoluteEntry({ prefix, path }: SearchPathEntry, workingDirectory: string): SearchPathEntry {
+  const isUrl = /^[a-z][a-z0-9+.-]*:/i.test(path);
+  if (isUrl || path.startsWith("/")) return { prefix, path };
+  return { prefix, path: byteStringOfText(resolve(workingDirectory, textOf(path))) };
 }
 
 /** The absolute path of the file meant. Throws `not-found` saying what was looked for. */

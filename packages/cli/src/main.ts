@@ -38,7 +38,13 @@ async function main(): Promise<number> {
     const machine = { workingDirectory: process.cwd(), platform: process.platform, arch: process.arch };
     const config: Config = readConfig(process.env, machine);
     const output = new Output(sinkOf(process.stdout), stderr, { noColor: config.noColor });
-    await using session = new Session({ config, output, signal, readStdin: () => buffer(process.stdin), releaseSignals: release });
+    await using session = new Session({
+      config,
+      output,
+      signal,
+      readStdin: () => buffer(process.stdin),
+      releaseSignals: release,
+    });
     return await runCommandLine(process.argv.slice(2), session);
   } catch (thrown) {
     // Once told to stop, whatever else failed did so because of it.

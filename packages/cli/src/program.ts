@@ -21,14 +21,30 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "build", summary: "build what an expression describes", load: () => import("./commands/build.ts") },
   { name: "run", summary: "run a program of the store", load: () => import("./commands/run.ts") },
   { name: "eval", summary: "evaluate an expression and print its value", load: () => import("./commands/eval.ts") },
-  { name: "instantiate", summary: "write an expression's derivations to the store", load: () => import("./commands/instantiate.ts") },
-  { name: "parse", summary: "parse an expression and print it as understood", load: () => import("./commands/parse.ts") },
+  {
+    name: "instantiate",
+    summary: "write an expression's derivations to the store",
+    load: () => import("./commands/instantiate.ts"),
+  },
+  {
+    name: "parse",
+    summary: "parse an expression and print it as understood",
+    load: () => import("./commands/parse.ts"),
+  },
   { name: "drv show", summary: "show what a derivation says", load: () => import("./commands/drv/show.ts") },
-  { name: "store add", summary: "copy a file or directory into the store", load: () => import("./commands/store/add.ts") },
+  {
+    name: "store add",
+    summary: "copy a file or directory into the store",
+    load: () => import("./commands/store/add.ts"),
+  },
   { name: "store ls", summary: "list what a store path holds", load: () => import("./commands/store/ls.ts") },
   { name: "store cat", summary: "print a file of the store", load: () => import("./commands/store/cat.ts") },
   { name: "store dump", summary: "print a store path as a NAR", load: () => import("./commands/store/dump.ts") },
-  { name: "completion", summary: "print a completion script for a shell", load: () => import("./commands/completion.ts") },
+  {
+    name: "completion",
+    summary: "print a completion script for a shell",
+    load: () => import("./commands/completion.ts"),
+  },
 ];
 
 const NOUNS: Readonly<Record<string, string>> = { drv: "look at derivations", store: "look into the store, add to it" };
@@ -72,7 +88,8 @@ export async function parseCommandLine(argv: readonly string[], sink: HelpSink):
     const verb = words.pop() as string;
     const [noun] = words;
     const isKnown = (command: Command) => command.name() === noun;
-    const parent = noun === undefined ? root : (root.commands.find(isKnown) ?? root.command(noun).description(NOUNS[noun]));
+    const parent =
+      noun === undefined ? root : (root.commands.find(isKnown) ?? root.command(noun).description(NOUNS[noun]));
     const made = parent.command(verb).description(known.summary);
     if (known !== entry || loaded === undefined) {
       made.allowUnknownOption();
@@ -86,7 +103,9 @@ export async function parseCommandLine(argv: readonly string[], sink: HelpSink):
   }
   try {
     const words = entry === undefined ? 0 : entry.name.split(" ").length;
-    await root.parseAsync([...argv.slice(0, words), ...joinPairs(argv.slice(words), loaded?.pairFlags ?? [])], { from: "user" });
+    await root.parseAsync([...argv.slice(0, words), ...joinPairs(argv.slice(words), loaded?.pairFlags ?? [])], {
+      from: "user",
+    });
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
     if (thrown.exitCode === 0) return undefined;
@@ -110,7 +129,10 @@ function usageMessage(
   const help = `firn${entry === undefined ? noun : ` ${entry.name}`} --help`;
   // Without a command, commander "says" the whole help; its first lines are no error message.
   if (thrown.code === "commander.help") return `a command is missing; \`${help}\` lists them`;
-  const said = errors.join("").trim().replace(/^error: /, "");
+  const said = errors
+    .join("")
+    .trim()
+    .replace(/^error: /, "");
   return `${said}\nTry \`${help}\`.`;
 }
 

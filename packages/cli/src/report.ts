@@ -3,7 +3,7 @@ From whatever was thrown to what the user reads and the exit code. Expected fail
 bug of Firn and says so, with what to do about it.
 */
 
-import { FirnError, messageOf, textOf } from "@firn/base";
+import { type ByteString, bytesOf, FirnError, messageOf } from "@firn/base";
 import { EvalFailure } from "./evaluator/host.ts";
 import { BuildFailed, CliError, EXIT, Interrupted } from "./error.ts";
 
@@ -18,12 +18,28 @@ export function reportOf(thrown: unknown, debug: boolean): Report {
   if (isErrno(thrown, "EPIPE")) return { exitCode: EXIT.brokenPipe }; // whoever read us had enough
   if (thrown instanceof Interrupted) return { text: "error: interrupted", exitCode: thrown.exitCode };
   const stack = debug && thrown instanceof Error ? `\n${thrown.stack}` : "";
-  if (thrown instanceof CliError && thrown.code === "usage") return { text: `error: ${thrown.message}${stack}`, exitCode: EXIT.usage };
+  if (thrown instanceof CliError && thrown.code === "usage")
+    return { text: `error: ${thrown.message}${stack}`, exitCode: EXIT.usage };
   if (thrown instanceof BuildFailed) return { text: `error: ${thrown.message}${stack}`, exitCode: thrown.exitCode };
-  if (thrown instanceof EvalFailure) return { text: textOf(thrown.message) + stack, exitCode: EXIT.error };
+  if (thrown instanceof EvalFailure) return { text: evaluationText(thrown.message) + stack, exitCode: EXIT.error };
   if (thrown instanceof FirnError) return { text: `error: ${thrown.message}${stack}`, exitCode: EXIT.error };
   if (isErrno(thrown)) return { text: `error: ${thrown.message}${stack}`, exitCode: EXIT.error };
   return { text: internalError(thrown, debug), exitCode: EXIT.error };
+}
+
+/**
+ * An evaluation's message for people. It is a byte string, program text and values being bytes, but words of Firn's own may stand in it as
+ * ordinary text; bytes that are no UTF-8 are such words or a value's, and stay as they are.
+ */
+function evaluationText(message: ByteString): string {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  return message.replace(/[\x80-\xff]+/g, (run) => {
+    try {
+      return decoder.decode(bytesOf(run));
+    } catch {
+      return run;
+    }
+  });
 }
 
 function internalError(thrown: unknown, debug: boolean): string {

@@ -38,9 +38,13 @@ export async function makeResultLink(link: string, path: StorePath, session: Ses
     await mkdir(dirname(hostPath), { recursive: true });
     await replaceLink(hostPath, output);
   } catch (thrown) {
-    throw new CliError("result-link", `the link '${link}' cannot be made: ${messageOf(thrown)} (--no-link builds without one)`, {
-      cause: thrown,
-    });
+    throw new CliError(
+      "result-link",
+      `the link '${link}' cannot be made: ${messageOf(thrown)} (--no-link builds without one)`,
+      {
+        cause: thrown,
+      },
+    );
   }
 }
 
@@ -49,7 +53,9 @@ export async function checkReplaceable(hostPath: string, session: Session): Prom
   const stats = await lstat(hostPath).catch(() => undefined);
   if (stats === undefined) return;
   const target = stats.isSymbolicLink() ? await readlink(hostPath) : undefined;
-  const isOurs = [session.outputsHostDir, session.config.storeDir].some((directory) => target?.startsWith(`${directory}/`));
+  const isOurs = [session.outputsHostDir, session.config.storeDir].some((directory) =>
+    target?.startsWith(`${directory}/`),
+  );
   if (isOurs) return;
   const what = target === undefined ? "is in the way" : `is a link to ${target}, which is no result of a build`;
   throw new CliError("result-link", `'${hostPath}' ${what}: remove it, or name another link with --out-link`);

@@ -28,7 +28,10 @@ export function findPlace(text: string, session: Session): StorePlace {
   if (isBelowStoreDir(bytes, storeDir)) return withoutDots(parseStorePathPrefix(bytes, storeDir), text);
   const place = followLinks(resolve(workingDirectory, text), session.outputsHostDir);
   if (place !== undefined) return place;
-  throw new CliError("invalid-target", `'${text}' is not a path below ${storeDir}, and no link to a result of Firn either`);
+  throw new CliError(
+    "invalid-target",
+    `'${text}' is not a path below ${storeDir}, and no link to a result of Firn either`,
+  );
 }
 
 /** The place with its node. Throws `not-found` when the store has no such path, or it holds no such file. */
@@ -38,7 +41,9 @@ export async function findTarget(text: string, session: Session, options?: CallO
   const info = await store.pathInfos.get(path.hashPart, options);
   const printed = path.absolute(session.config.storeDir);
   if (!info?.path.equals(path)) {
-    throw new CliError("not-found", `path '${printed}' is not in the store at ${session.storeHostDir}`, { context: { path: printed } });
+    throw new CliError("not-found", `path '${printed}' is not in the store at ${session.storeHostDir}`, {
+      context: { path: printed },
+    });
   }
   const node = await lookup(store, info.node, rest, options);
   if (node === undefined) throw new CliError("not-found", `path '${text}' does not exist in ${printed}`);
@@ -48,7 +53,8 @@ export async function findTarget(text: string, session: Session, options?: CallO
 /** A trailing slash says nothing; `.` and `..` would be taken for names. */
 function withoutDots({ path, rest }: StorePlace, text: string): StorePlace {
   const names = rest.split("/").filter((name) => name !== "" && name !== ".");
-  if (names.includes("..")) throw new CliError("invalid-target", `'${text}' holds '..', which means nothing inside the store`);
+  if (names.includes(".."))
+    throw new CliError("invalid-target", `'${text}' holds '..', which means nothing inside the store`);
   return { path, rest: names.map((name) => `/${name}`).join("") };
 }
 
@@ -72,9 +78,12 @@ function firstLinkResolved(path: string): string | undefined {
   const names = path.split(sep).filter((name) => name !== "");
   for (let i = 1; i <= names.length; i++) {
     const prefix = sep + names.slice(0, i).join(sep);
-    const stats = lstatSync(prefix, { throwIfNoEntry: false });
-    if (stats === undefined) return undefined;
-    if (stats.isSymbolicLink()) return join(resolve(dirname(prefix), readlinkSync(prefix)), ...names.slice(i));
+    try {
+      if (lstatSync(prefix).isSymbolicLink())
+        return join(resolve(dirname(prefix), readlinkSync(prefix)), ...names.slice(i));
+    } catch {
+      return undefined; // nothing is there, or nothing we may see
+    }
   }
   return undefined;
 }

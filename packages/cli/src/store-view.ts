@@ -37,7 +37,11 @@ export function launchInView(view: StoreView, program: string, args: readonly st
   if (bwrap !== undefined && works(bwrap, ["--dev-bind", "/", "/", "--", "true"])) {
     const words = bubblewrapWords(view);
     if (words.length <= BWRAP_WORDS_MAX) {
-      return { file: bwrap, args: ["--args", "3", "--", program, ...args], input: words.map((word) => `${word}\0`).join("") };
+      return {
+        file: bwrap,
+        args: ["--args", "3", "--", program, ...args],
+        input: words.map((word) => `${word}\0`).join(""),
+      };
     }
   }
   const unshare = findProgram("unshare", view.searchPath);
@@ -94,13 +98,16 @@ function unshareScript({ storeDir, shown, workingDirectory, mountPoint }: StoreV
   const root = quote(mountPoint);
   const lines = [
     "set -e",
+    // Users' PATHs lack the directories of mount's relatives; the program gets the PATH it was called with.
+    "path=$PATH; PATH=$PATH:/usr/sbin:/sbin",
     // What is bound must have something of its kind to be bound on.
     'place() { mkdir -p "$(dirname "$2")"; if [ -d "$1" ]; then mkdir -p "$2"; else : > "$2"; fi; }',
     `show() { place "$1" "$2"; mount --rbind "$1" "$2"; }`,
     `keep() { place "$1" "$2"; mount -o bind,ro,nosuid,nodev "$1" "$2"; }`,
   ];
   const entries = rootEntries(storeDir);
-  if (entries === undefined) lines.push(`mount --rbind / ${root}`, `mount -t tmpfs -o mode=755 tmpfs ${quote(mountPoint + storeDir)}`);
+  if (entries === undefined)
+    lines.push(`mount --rbind / ${root}`, `mount -t tmpfs -o mode=755 tmpfs ${quote(mountPoint + storeDir)}`);
   else lines.push(`mount -t tmpfs -o mode=755 tmpfs ${root}`);
   for (const entry of entries ?? []) {
     const target = linkTarget(entry);
@@ -121,6 +128,7 @@ function unshareScript({ storeDir, shown, workingDirectory, mountPoint }: StoreV
     `umount -l ${quote(join(storeDir, ".old"))}`,
     `rmdir ${quote(join(storeDir, ".old"))}`,
     `cd ${quote(workingDirectory)}`,
+    "PATH=$path",
     `exec ${quote(unshare)} --user --map-user=${uid} --map-group=${gid} -- "$@"`,
   );
   return `${lines.join("\n")}\n`;

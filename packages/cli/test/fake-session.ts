@@ -20,7 +20,11 @@ export type FakeSession = { readonly session: Session; readonly stdout: Captured
 
 export function fakeSession(
   directory: string,
-  options: { readonly isTerminal?: boolean; readonly env?: Readonly<Record<string, string>>; readonly stdin?: string } = {},
+  options: {
+    readonly isTerminal?: boolean;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly stdin?: string;
+  } = {},
 ): FakeSession {
   const config = readConfig(
     { HOME: directory, FIRN_HOME: `${directory}/state`, ...options.env },

@@ -7,14 +7,19 @@ import { join } from "node:path";
 
 const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
 
-export type Ended = { readonly code: number | null; readonly stdout: Buffer; readonly out: string; readonly err: string };
+export type Ended = {
+  readonly code: number | null;
+  readonly stdout: Buffer;
+  readonly out: string;
+  readonly err: string;
+};
 
 export type RunOptions = {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly stdin?: string | Buffer;
-  /** Called with all of stderr so far, and a function that sends a signal. */
-  readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+  /** Sends the signal, once, when this text was seen on stderr. */
+  readonly signalAfter?: { readonly text: string; readonly signal: NodeJS.Signals };
   /** Closes our end of stdout after the first bytes. */
   readonly closeStdout?: boolean;
 };
@@ -41,13 +46,16 @@ function runFirn(directory: string, args: readonly string[], options: RunOptions
   });
   const stdout: Buffer[] = [];
   let err = "";
+  let signalled = false;
   child.stdout.on("data", (chunk: Buffer) => {
     stdout.push(chunk);
     if (options.closeStdout) child.stdout.destroy();
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     err += text;
-    options.onStderr?.(err, (signal) => void child.kill(signal));
+    if (signalled || !options.signalAfter || !err.includes(options.signalAfter.text)) return;
+    signalled = true;
+    child.kill(options.signalAfter.signal);
   });
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.stdin ?? "");

@@ -6,7 +6,8 @@ import { BuildFailed, CliError, Interrupted } from "../src/error.ts";
 import { EvalFailure } from "../src/evaluator/host.ts";
 import { reportOf } from "../src/report.ts";
 
-const errno = (code: string) => Object.assign(new Error(`${code}: it is so, open 'x'`), { code, syscall: "open", errno: -1 });
+const errno = (code: string) =>
+  Object.assign(new Error(`${code}: it is so, open 'x'`), { code, syscall: "open", errno: -1 });
 
 describe("reports", () => {
   const cases: readonly [name: string, thrown: unknown, exitCode: number, text: string | undefined][] = [
@@ -17,7 +18,12 @@ describe("reports", () => {
     ["Ctrl-C", new Interrupted("SIGINT"), 130, "error: interrupted"],
     ["being terminated", new Interrupted("SIGTERM"), 143, "error: interrupted"],
     ["a failed build", new BuildFailed("builder failed", 102), 102, "error: builder failed"],
-    ["an evaluation, whose message is complete", new EvalFailure({ code: "throw", summary: "x", message: "error: \xc3\xa9" }), 1, "error: é"],
+    [
+      "an evaluation, whose message is complete",
+      new EvalFailure({ code: "throw", summary: "x", message: "error: \xc3\xa9" }),
+      1,
+      "error: é",
+    ],
   ];
   for (const [name, thrown, exitCode, text] of cases) {
     test(`${name} ends with ${exitCode}`, () => {

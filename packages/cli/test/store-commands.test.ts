@@ -64,7 +64,9 @@ describe("firn store", () => {
 
   for (const inside of ["", "/a b", "/plain", "/run me", "/link", "/empty", "/big"]) {
     test(`dump of the tree's ${inside || "root"} equals nix-store --dump`, need("nix-store"), async () => {
-      const expected = execFileSync("nix-store", ["--dump", join(firn.directory, "tree", inside)], { maxBuffer: 1 << 24 });
+      const expected = execFileSync("nix-store", ["--dump", join(firn.directory, "tree", inside)], {
+        maxBuffer: 1 << 24,
+      });
       const { stdout, code } = await firn.run(["store", "dump", storePath + inside]);
       assert.equal(code, 0);
       assert(stdout.equals(expected));
@@ -79,7 +81,19 @@ describe("firn store", () => {
   test("ls lists names in the order of their bytes, whatever they are", async () => {
     const { stdout } = await firn.run(["store", "ls", storePath]);
     const names = stdout.toString("latin1").split("\n");
-    assert.deepEqual(names, ["Z", "a b", "big", "empty", "f\xff\xfe", "link", "none", "plain", "run me", "\xc3\xa9", ""]);
+    assert.deepEqual(names, [
+      "Z",
+      "a b",
+      "big",
+      "empty",
+      "f\xff\xfe",
+      "link",
+      "none",
+      "plain",
+      "run me",
+      "\xc3\xa9",
+      "",
+    ]);
   });
 
   test("ls -lR shows kinds, sizes, targets and what is below", async () => {
@@ -147,7 +161,9 @@ describe("firn store", () => {
   test("a state directory that holds something else is left alone", async () => {
     mkdirSync(join(firn.directory, "full", "store"), { recursive: true });
     writeFileSync(join(firn.directory, "full", "store", "mine"), "");
-    const { code, err } = await firn.run(["store", "add", "tree"], { env: { FIRN_HOME: join(firn.directory, "full") } });
+    const { code, err } = await firn.run(["store", "add", "tree"], {
+      env: { FIRN_HOME: join(firn.directory, "full") },
+    });
     assert.equal(code, 1);
     assert.match(err, /^error: .* is no Firn store and not empty/);
   });

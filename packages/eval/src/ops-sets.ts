@@ -161,9 +161,6 @@ export const UPDATE = defineOperation(
   },
 );
 
-/** A dynamic attribute: code of its name and value, and where it stands. */
-export type DynamicAttr = { readonly name: Instruction; readonly value: Instruction; readonly pos: number };
-
 function literal(i: Instruction, env: Env): Attrs {
   const codes: Instruction[] = i.b;
   const values: Lazy[] = [];

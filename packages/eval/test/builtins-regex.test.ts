@@ -8,7 +8,7 @@ import { StringContext } from "../src/context.ts";
 import { EvalError } from "../src/error.ts";
 import { PosixRegex } from "../src/posix-regex.ts";
 import { parsePosixRegex, type RegexNode, UNBOUNDED } from "../src/posix-regex-parser.ts";
-import { Builtin, type Lazy, StringWithContext, type Value } from "../src/value.ts";
+import { type Builtin, type Lazy, StringWithContext, type Value } from "../src/value.ts";
 import { enterTestEvaluation } from "./test-io.ts";
 
 const all = new Map(REGEX_BUILTINS.map((b) => [b.name, b.value]));

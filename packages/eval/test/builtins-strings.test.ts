@@ -7,7 +7,7 @@ import { STRING_BUILTINS } from "../src/builtins/strings.ts";
 import { compareVersions, parseDrvName, splitVersion, VERSION_BUILTINS } from "../src/builtins/versions.ts";
 import { StringContext } from "../src/context.ts";
 import { EvalError, type EvalErrorCode } from "../src/error.ts";
-import { Builtin, type Lazy, NixFloat, StringWithContext, type Value } from "../src/value.ts";
+import { type Builtin, type Lazy, NixFloat, StringWithContext, type Value } from "../src/value.ts";
 import { enterTestEvaluation } from "./test-io.ts";
 
 const all = new Map(

@@ -108,10 +108,7 @@ function makeDerivation(name: string, attrs: Attrs, store: EvalStore): Attrs {
   });
 
   if (structured) {
-    env.set(
-      "__json",
-      `{${json.map(([key, text]) => `${valueToJson(key, { strict: true }).text}:${text}`).join(",")}}`,
-    );
+    env.set("__json", `{${json.map(([key, text]) => `${valueToJson(key, { strict: true }).text}:${text}`).join(",")}}`);
   }
   checkOutputs(wanted.outputs);
   if (builder === "") throw new EvalError("missing-attribute", "required attribute 'builder' missing");

@@ -10,7 +10,8 @@ import { installKernel, type Hasher, type HashKernel } from "./kernel.ts";
 
 /** Installs them for this process and says whether BLAKE3 got its native kernel. Calling it again changes nothing. */
 export function useNodeKernels(): { readonly nativeBlake3: boolean } {
-  for (const algorithm of ["md5", "sha1", "sha256", "sha512"] as const) installKernel(algorithm, cryptoKernel(algorithm));
+  for (const algorithm of ["md5", "sha1", "sha256", "sha512"] as const)
+    installKernel(algorithm, cryptoKernel(algorithm));
   const native = loadBlakeHash();
   if (native !== undefined) installKernel("blake3", blake3Kernel(native));
   return { nativeBlake3: native !== undefined };
@@ -42,7 +43,12 @@ class CryptoHasher implements Hasher {
   }
 }
 
-type NativeHasher = { update(bytes: Buffer): unknown; reset(): void; digest(format: "hex"): string; digestBuffer(): Buffer };
+type NativeHasher = {
+  update(bytes: Buffer): unknown;
+  reset(): void;
+  digest(format: "hex"): string;
+  digestBuffer(): Buffer;
+};
 type BlakeHash = { Blake3Hasher: new () => NativeHasher };
 
 function loadBlakeHash(): BlakeHash | undefined {

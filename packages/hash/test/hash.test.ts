@@ -29,8 +29,14 @@ test("SRI may lack padding, carry spare bits and be followed by more", () => {
   const forms = [
     ["sha256-pc6cFV7Qk5dhRkbJcX/HzZSxAj17drYY1Ank/v1unTk=", SHA256],
     ["sha256-pc6cFV7Qk5dhRkbJcX/HzZSxAj17drYY1Ank/v1unTk= sha256-x", SHA256],
-    ["sha256-fgIr3TyFGDAXP5+qoAaiMKDg/a1MlT6Fv/S/DaA24S8", "7e022bdd3c851830173f9faaa006a230a0e0fdad4c953e85bff4bf0da036e12f"],
-    ["sha256-syceJMUEknBDCHK8eGs6rUU3IQn+HnQfURfCrDxYPa9=", "b3271e24c5049270430872bc786b3aad45372109fe1e741f5117c2ac3c583daf"],
+    [
+      "sha256-fgIr3TyFGDAXP5+qoAaiMKDg/a1MlT6Fv/S/DaA24S8",
+      "7e022bdd3c851830173f9faaa006a230a0e0fdad4c953e85bff4bf0da036e12f",
+    ],
+    [
+      "sha256-syceJMUEknBDCHK8eGs6rUU3IQn+HnQfURfCrDxYPa9=",
+      "b3271e24c5049270430872bc786b3aad45372109fe1e741f5117c2ac3c583daf",
+    ],
   ];
   for (const [text, hex] of forms) assert.equal(toHex(parseHash(text).bytes), hex);
 });
@@ -50,7 +56,11 @@ test("what is no hash is refused with a code that says why", () => {
     ["sha256-pc6cFV7Qk5dhRkbJcX/HzZSx*j17drYY1Ank/v1unTk=", undefined, "invalid-encoding"],
   ];
   for (const [text, expected, code] of refused) {
-    assert.throws(() => parseHash(text, expected), (error) => error instanceof HashError && error.code === code, text);
+    assert.throws(
+      () => parseHash(text, expected),
+      (error) => error instanceof HashError && error.code === code,
+      text,
+    );
   }
 });
 
@@ -63,7 +73,8 @@ test("hashes are equal when algorithm and digest are", () => {
 test("printed forms are those of nix-hash", need("nix-hash"), () => {
   for (const [algorithm, hex] of FORMS) {
     const hash = { algorithm, bytes: fromHex(hex) as Uint8Array };
-    const nix = (...args: string[]) => execFileSync("nix-hash", ["--type", algorithm, ...args, hex], { encoding: "utf8" }).trim();
+    const nix = (...args: string[]) =>
+      execFileSync("nix-hash", ["--type", algorithm, ...args, hex], { encoding: "utf8" }).trim();
     assert.equal(printHash(hash, "nix32", false), nix("--to-base32"));
     assert.equal(printHash(hash, "base16", false), nix("--to-base16"));
     assert.equal(printHash(hash, "nix32"), `${algorithm}:${nix("--to-base32")}`);

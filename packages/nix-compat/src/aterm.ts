@@ -63,7 +63,9 @@ export function quoteATerm(text: ByteString): ByteString {
 /** The text of the derivation's .drv file, or a variant of it for hashing. */
 export function printDerivation(drv: Derivation, options: PrintOptions = {}): ByteString {
   const maskOutputs = options.maskOutputs === true;
-  return printDerivationHead(drv, maskOutputs, options.inputDrvs ?? drv.inputDrvs) + printDerivationTail(drv, maskOutputs);
+  return (
+    printDerivationHead(drv, maskOutputs, options.inputDrvs ?? drv.inputDrvs) + printDerivationTail(drv, maskOutputs)
+  );
 }
 
 /** The text up to and with the input derivations. With the tail it makes the whole; those who print variants print the tail once. */
@@ -138,11 +140,18 @@ class ATermReader {
 
   derivation(): Derivation {
     if (this.#text.length > DERIVATION_BYTES_MAX) this.#fail(`longer than ${DERIVATION_BYTES_MAX} bytes`, "limit");
-    if (this.#text.startsWith("DrvWithVersion(")) this.#fail("dynamic derivations are not read yet", "unsupported-derivation");
+    if (this.#text.startsWith("DrvWithVersion("))
+      this.#fail("dynamic derivations are not read yet", "unsupported-derivation");
     this.#expect("Derive(");
-    const outputs = this.#map(() => this.#outputName(), () => this.#output());
+    const outputs = this.#map(
+      () => this.#outputName(),
+      () => this.#output(),
+    );
     this.#expect(",");
-    const inputDrvs = this.#map(() => this.#storePath(), () => this.#fieldList(() => this.#outputName()));
+    const inputDrvs = this.#map(
+      () => this.#storePath(),
+      () => this.#fieldList(() => this.#outputName()),
+    );
     this.#expect(",");
     const inputSrcs = this.#sortedList(() => this.#storePath());
     this.#expect(",");
@@ -152,7 +161,10 @@ class ATermReader {
     this.#expect(",");
     const args = this.#list(() => this.#string());
     this.#expect(",");
-    const env = this.#map(() => this.#string(), () => this.#field());
+    const env = this.#map(
+      () => this.#string(),
+      () => this.#field(),
+    );
     this.#expect(")");
     if (this.#at !== this.#text.length) this.#fail("something follows the derivation");
     return { name: this.#name, outputs, inputDrvs, inputSrcs, system, builder, args, env };
@@ -165,7 +177,8 @@ class ATermReader {
     this.#list(() => {
       this.#expect("(");
       const name = key();
-      if (previous !== undefined && name <= previous) this.#failString(`'${shorten(name)}' is repeated or out of order`);
+      if (previous !== undefined && name <= previous)
+        this.#failString(`'${shorten(name)}' is repeated or out of order`);
       previous = name;
       map.set(name, value());
       this.#expect(")");
@@ -177,7 +190,8 @@ class ATermReader {
     let previous: ByteString | undefined;
     return this.#list(() => {
       const next = item();
-      if (previous !== undefined && next <= previous) this.#failString(`'${shorten(next)}' is repeated or out of order`);
+      if (previous !== undefined && next <= previous)
+        this.#failString(`'${shorten(next)}' is repeated or out of order`);
       previous = next;
       return next;
     });
@@ -275,7 +289,8 @@ class ATermReader {
       if (char === "\\") {
         const next = text[at + 1];
         if (next === undefined) this.#fail("a string does not end");
-        unescaped += text.slice(plainFrom, at) + (next === "n" ? "\n" : next === "r" ? "\r" : next === "t" ? "\t" : next);
+        unescaped +=
+          text.slice(plainFrom, at) + (next === "n" ? "\n" : next === "r" ? "\r" : next === "t" ? "\t" : next);
         at += 2;
         plainFrom = at;
       } else at++;

@@ -10,7 +10,12 @@ export type ContentAddressMethod = "flat" | "nar" | "text" | "git";
 
 export type ContentAddress = { readonly method: ContentAddressMethod; readonly hash: Hash };
 
-const METHOD_PREFIXES: Readonly<Record<ContentAddressMethod, string>> = { flat: "", nar: "r:", text: "text:", git: "git:" };
+const METHOD_PREFIXES: Readonly<Record<ContentAddressMethod, string>> = {
+  flat: "",
+  nar: "r:",
+  text: "text:",
+  git: "git:",
+};
 
 /** What stands before the algorithm in an ATerm output and in `fixed:` content addresses. */
 export function methodPrefix(method: ContentAddressMethod): string {
@@ -36,11 +41,17 @@ export function printContentAddress(address: ContentAddress): string {
 export function parseContentAddress(text: string): ContentAddress {
   if (text.startsWith("text:")) return { method: "text", hash: parseHash(text.slice(5)) };
   if (!text.startsWith("fixed:")) {
-    throw new NixCompatError("invalid-content-address", `content address '${text.slice(0, 200)}' starts neither with text: nor fixed:`);
+    throw new NixCompatError(
+      "invalid-content-address",
+      `content address '${text.slice(0, 200)}' starts neither with text: nor fixed:`,
+    );
   }
   const { method, rest } = splitMethodPrefix(text.slice(6));
   if (method === "text") {
-    throw new NixCompatError("invalid-content-address", `content address '${text.slice(0, 200)}' is both fixed and text`);
+    throw new NixCompatError(
+      "invalid-content-address",
+      `content address '${text.slice(0, 200)}' is both fixed and text`,
+    );
   }
   return { method, hash: parseHash(rest) };
 }

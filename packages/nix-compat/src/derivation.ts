@@ -76,11 +76,17 @@ export function impureOutput(method: ContentAddressMethod, algorithm: Hash["algo
 }
 
 /** What a fixed output must contain. The output must be fixed. */
-export function fixedOutputHash(output: DerivationOutput): { readonly method: ContentAddressMethod; readonly hash: Hash } {
+export function fixedOutputHash(output: DerivationOutput): {
+  readonly method: ContentAddressMethod;
+  readonly hash: Hash;
+} {
   const { method, rest } = splitMethodPrefix(output.hashAlgorithm);
   const bytes = fromHex(output.hash);
   if (output.kind !== "fixed" || !isHashAlgorithm(rest) || bytes?.length !== digestBytes(rest)) {
-    throw new NixCompatError("invalid-output", `'${output.hashAlgorithm}:${output.hash}' is not the hash of a fixed output`);
+    throw new NixCompatError(
+      "invalid-output",
+      `'${output.hashAlgorithm}:${output.hash}' is not the hash of a fixed output`,
+    );
   }
   return { method, hash: { algorithm: rest, bytes } };
 }
@@ -88,7 +94,8 @@ export function fixedOutputHash(output: DerivationOutput): { readonly method: Co
 /** Throws unless `name` may name an output: characters of a store path's name, and not `drv` or `drvPath`. */
 export function checkOutputName(name: string): void {
   const problem = name === "drv" || name === "drvPath" ? "is reserved" : storePathNameProblem(name);
-  if (problem !== undefined) throw new NixCompatError("invalid-output", `output name '${name.slice(0, 300)}' ${problem}`);
+  if (problem !== undefined)
+    throw new NixCompatError("invalid-output", `output name '${name.slice(0, 300)}' ${problem}`);
 }
 
 /**
@@ -103,9 +110,13 @@ export function derivationKind(drv: Derivation): OutputKind {
     }
     kind = output.kind;
   }
-  if (kind === undefined) throw new NixCompatError("invalid-output", `derivation '${drv.name}' must have at least one output`);
+  if (kind === undefined)
+    throw new NixCompatError("invalid-output", `derivation '${drv.name}' must have at least one output`);
   if (kind === "fixed" && (drv.outputs.size !== 1 || !drv.outputs.has("out"))) {
-    throw new NixCompatError("invalid-output", `fixed-output derivation '${drv.name}' must have one output, named 'out'`);
+    throw new NixCompatError(
+      "invalid-output",
+      `fixed-output derivation '${drv.name}' must have one output, named 'out'`,
+    );
   }
   return kind;
 }

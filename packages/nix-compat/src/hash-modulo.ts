@@ -20,7 +20,13 @@ import {
   sortedSet,
 } from "./derivation.ts";
 import { DEFAULT_STORE_DIR, type StorePath } from "./store-path.ts";
-import { makeFixedOutputPath, makeOutputPath, makeTextPathOfHash, outputPathName, placeholder } from "./store-path-hash.ts";
+import {
+  makeFixedOutputPath,
+  makeOutputPath,
+  makeTextPathOfHash,
+  outputPathName,
+  placeholder,
+} from "./store-path-hash.ts";
 
 /** What dependants need of a derivation. */
 export type DerivationModulo = {
@@ -45,7 +51,8 @@ export function hashMaskedDerivationModulo(drv: Derivation, lookup: ModuloLookup
 
 function hashModulo(drv: Derivation, lookup: ModuloLookup, maskOutputs: boolean): DerivationModulo {
   return (
-    moduloOfOutputs(drv) ?? moduloOfText(drv, replaceInputs(drv, lookup), maskOutputs, printDerivationTail(drv, maskOutputs))
+    moduloOfOutputs(drv) ??
+    moduloOfText(drv, replaceInputs(drv, lookup), maskOutputs, printDerivationTail(drv, maskOutputs))
   );
 }
 
@@ -55,12 +62,20 @@ function moduloOfOutputs(drv: Derivation): DerivationModulo | undefined {
   if (kind === "impure") return { hex: hashByteStringHex("sha256", "impure"), deferred: true };
   if (kind !== "fixed") return undefined;
   const output = drv.outputs.get("out") as DerivationOutput;
-  return { hex: hashByteStringHex("sha256", `fixed:out:${output.hashAlgorithm}:${output.hash}:${output.path}`), deferred: false };
+  return {
+    hex: hashByteStringHex("sha256", `fixed:out:${output.hashAlgorithm}:${output.hash}:${output.path}`),
+    deferred: false,
+  };
 }
 
 type ReplacedInputs = { readonly byHash: ReadonlyMap<string, readonly string[]>; readonly deferred: boolean };
 
-function moduloOfText(drv: Derivation, inputs: ReplacedInputs, maskOutputs: boolean, tail: ByteString): DerivationModulo {
+function moduloOfText(
+  drv: Derivation,
+  inputs: ReplacedInputs,
+  maskOutputs: boolean,
+  tail: ByteString,
+): DerivationModulo {
   const text = printDerivationHead(drv, maskOutputs, inputs.byHash) + tail;
   const deferred = inputs.deferred || derivationKind(drv) !== "input-addressed";
   return { hex: hashByteStringHex("sha256", text), deferred };
@@ -92,7 +107,11 @@ export type FilledDerivation = {
  * whose inputs are deferred become `deferred` (and their variables stay empty); floating and impure ones get their placeholder as
  * variable. The argument is left as it is.
  */
-export function fillOutputPaths(drv: Derivation, lookup: ModuloLookup, storeDir: string = DEFAULT_STORE_DIR): FilledDerivation {
+export function fillOutputPaths(
+  drv: Derivation,
+  lookup: ModuloLookup,
+  storeDir: string = DEFAULT_STORE_DIR,
+): FilledDerivation {
   const kind = derivationKind(drv);
   const inputs = kind === "fixed" || kind === "impure" ? undefined : replaceInputs(drv, lookup);
   let masked: DerivationModulo | undefined;
@@ -147,7 +166,11 @@ export function derivationPath(drv: Derivation, storeDir: string = DEFAULT_STORE
 }
 
 /** The same for callers who have the printed text at hand, because they write it. */
-export function derivationPathOfText(drv: Derivation, text: ByteString, storeDir: string = DEFAULT_STORE_DIR): StorePath {
+export function derivationPathOfText(
+  drv: Derivation,
+  text: ByteString,
+  storeDir: string = DEFAULT_STORE_DIR,
+): StorePath {
   const references = sortedSet([...drv.inputSrcs, ...drv.inputDrvs.keys()]);
   return makeTextPathOfHash(`${drv.name}.drv`, hashByteStringHex("sha256", text), references, storeDir);
 }

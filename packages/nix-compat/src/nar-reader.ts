@@ -198,7 +198,8 @@ export class NarParser {
     if (type === "regular") this.#state = "executable-or-contents";
     else if (type === "symlink") this.#state = "target-key";
     else if (type === "directory") {
-      if (this.#lastNames.length === NAR_DEPTH_MAX) this.#failToken(`directories are nested more than ${NAR_DEPTH_MAX} deep`, "limit");
+      if (this.#lastNames.length === NAR_DEPTH_MAX)
+        this.#failToken(`directories are nested more than ${NAR_DEPTH_MAX} deep`, "limit");
       this.#lastNames.push("");
       this.#state = "entry-or-close";
       return { kind: "directory" };

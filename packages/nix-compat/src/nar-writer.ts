@@ -61,7 +61,10 @@ export class NarWriter {
     if (problem !== undefined) throw new NixCompatError("invalid-nar", `the name '${name.slice(0, 300)}' ${problem}`);
     const depth = this.#lastNames.length - 1;
     if (name <= this.#lastNames[depth]) {
-      throw new NixCompatError("invalid-nar", `the name '${name}' is repeated or out of order after '${this.#lastNames[depth]}'`);
+      throw new NixCompatError(
+        "invalid-nar",
+        `the name '${name}' is repeated or out of order after '${this.#lastNames[depth]}'`,
+      );
     }
     this.#lastNames[depth] = name;
     this.#token("entry");
@@ -82,7 +85,8 @@ export class NarWriter {
 
   symlink(target: ByteString): this {
     const problem = narTargetProblem(target);
-    if (problem !== undefined) throw new NixCompatError("invalid-nar", `the symlink target '${target.slice(0, 300)}' ${problem}`);
+    if (problem !== undefined)
+      throw new NixCompatError("invalid-nar", `the symlink target '${target.slice(0, 300)}' ${problem}`);
     this.#startNode("symlink");
     this.#token("target");
     this.#token(target);

@@ -21,7 +21,12 @@ export function compressHash(digest: Uint8Array, length: number = HASH_PART_BYTE
 }
 
 /** The path of kind `type` (`source`, `output:out`, `text:<refs>`) whose inner SHA-256 is given in base 16. */
-export function makeStorePath(type: string, sha256Hex: string, name: string, storeDir: string = DEFAULT_STORE_DIR): StorePath {
+export function makeStorePath(
+  type: string,
+  sha256Hex: string,
+  name: string,
+  storeDir: string = DEFAULT_STORE_DIR,
+): StorePath {
   const digest = hashByteString("sha256", `${type}:sha256:${sha256Hex}:${storeDir}:${name}`);
   return new StorePath(toNixBase32(compressHash(digest)), name);
 }
@@ -57,7 +62,12 @@ export function makeTextPath(
   references: readonly StorePath[],
   storeDir: string = DEFAULT_STORE_DIR,
 ): StorePath {
-  return makeTextPathOfHash(name, hashByteStringHex("sha256", contents), sortedAbsolute(references, storeDir), storeDir);
+  return makeTextPathOfHash(
+    name,
+    hashByteStringHex("sha256", contents),
+    sortedAbsolute(references, storeDir),
+    storeDir,
+  );
 }
 
 export type FixedOutput = {
@@ -78,12 +88,19 @@ export function makeFixedOutputPath(output: FixedOutput, storeDir: string = DEFA
   const { method, hash, name, references = [], selfReference = false } = output;
   const hex = toHex(hash.bytes);
   if (method === "text") {
-    if (hash.algorithm !== "sha256" || selfReference) throw cannot(name, "a text path has a SHA-256 hash and does not refer to itself");
+    if (hash.algorithm !== "sha256" || selfReference)
+      throw cannot(name, "a text path has a SHA-256 hash and does not refer to itself");
     return makeTextPathOfHash(name, hex, sortedAbsolute(references, storeDir), storeDir);
   }
-  if (method === "git" && hash.algorithm !== "sha1" && hash.algorithm !== "sha256") throw cannot(name, "a git hash is SHA-1 or SHA-256");
+  if (method === "git" && hash.algorithm !== "sha1" && hash.algorithm !== "sha256")
+    throw cannot(name, "a git hash is SHA-1 or SHA-256");
   if (method === "nar" && hash.algorithm === "sha256") {
-    return makeStorePath(withReferences("source", sortedAbsolute(references, storeDir), selfReference), hex, name, storeDir);
+    return makeStorePath(
+      withReferences("source", sortedAbsolute(references, storeDir), selfReference),
+      hex,
+      name,
+      storeDir,
+    );
   }
   if (references.length > 0 || selfReference) throw cannot(name, "only NARs hashed with SHA-256 may have references");
   const inner = hashByteStringHex("sha256", `fixed:out:${methodPrefix(method)}${hash.algorithm}:${hex}:`);

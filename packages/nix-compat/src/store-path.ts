@@ -72,14 +72,18 @@ export function storePathNameProblem(name: string): string | undefined {
   if (name.length > NAME_CHARS_MAX) return `is not valid: it is longer than ${NAME_CHARS_MAX} characters`;
   if (!NAME_CHARS.test(name)) return "contains a character that is not one of 0-9 a-z A-Z + - . _ ? =";
   if (name === "." || name === "..") return "is not valid";
-  if (name.startsWith(".-") || name.startsWith("..-")) return "is not valid: its first dash-separated part is a dot or two";
+  if (name.startsWith(".-") || name.startsWith("..-"))
+    return "is not valid: its first dash-separated part is a dot or two";
   return undefined;
 }
 
 /** Reads a base name. */
 export function parseStorePath(baseName: string): StorePath {
   if (baseName.length <= HASH_PART_CHARS || baseName[HASH_PART_CHARS] !== "-") {
-    throw new NixCompatError("invalid-store-path", `'${quote(baseName)}' is not a store path: expected <32 characters>-<name>`);
+    throw new NixCompatError(
+      "invalid-store-path",
+      `'${quote(baseName)}' is not a store path: expected <32 characters>-<name>`,
+    );
   }
   return new StorePath(baseName.slice(0, HASH_PART_CHARS), baseName.slice(HASH_PART_CHARS + 1));
 }

@@ -15,26 +15,41 @@ import { NixCompatError, type NixCompatErrorCode } from "../src/error.ts";
 
 const PATH = "/nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la";
 
-const byteString = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte)), maxLength: 40 });
+const byteString = fc.string({
+  unit: fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte)),
+  maxLength: 40,
+});
 const escapable = fc.string({ unit: fc.constantFrom('"', "\\", "\n", "\r", "\t", "n", "$", "\xff", ",", "(") });
 const text = fc.oneof(byteString, escapable);
-const name = fc.stringMatching(/^[0-9A-Za-z+_?=][0-9A-Za-z+\-._?=]{0,10}$/).filter((word) => word !== "drv" && word !== "drvPath");
+const name = fc
+  .stringMatching(/^[0-9A-Za-z+_?=][0-9A-Za-z+\-._?=]{0,10}$/)
+  .filter((word) => word !== "drv" && word !== "drvPath");
 const storePath = name.map((word) => `${PATH}-${word}`);
 const output: fc.Arbitrary<DerivationOutput> = fc.oneof(
   storePath.map((path): DerivationOutput => ({ kind: "input-addressed", path, hashAlgorithm: "", hash: "" })),
-  storePath.map((path): DerivationOutput => ({ kind: "fixed", path, hashAlgorithm: "r:md5", hash: "c4874a8897440b393d862d8fd459073f" })),
+  storePath.map(
+    (path): DerivationOutput => ({
+      kind: "fixed",
+      path,
+      hashAlgorithm: "r:md5",
+      hash: "c4874a8897440b393d862d8fd459073f",
+    }),
+  ),
   fc.constantFrom(DEFERRED_OUTPUT, floatingOutput("nar", "sha256"), impureOutput("text", "sha512")),
 );
-const derivation: fc.Arbitrary<Derivation> = fc.record({
-  name,
-  outputs: fc.array(fc.tuple(name, output)).map(sortedMap),
-  inputDrvs: fc.array(fc.tuple(storePath, fc.array(name).map(sortedSet))).map(sortedMap),
-  inputSrcs: fc.array(storePath).map(sortedSet),
-  system: byteString.filter((word) => !/["\\\n\r\t]/.test(word)), // Nix prints it without escapes
-  builder: text,
-  args: fc.array(text),
-  env: fc.array(fc.tuple(text, text)).map(sortedMap),
-}, { noNullPrototype: true });
+const derivation: fc.Arbitrary<Derivation> = fc.record(
+  {
+    name,
+    outputs: fc.array(fc.tuple(name, output)).map(sortedMap),
+    inputDrvs: fc.array(fc.tuple(storePath, fc.array(name).map(sortedSet))).map(sortedMap),
+    inputSrcs: fc.array(storePath).map(sortedSet),
+    system: byteString.filter((word) => !/["\\\n\r\t]/.test(word)), // Nix prints it without escapes
+    builder: text,
+    args: fc.array(text),
+    env: fc.array(fc.tuple(text, text)).map(sortedMap),
+  },
+  { noNullPrototype: true },
+);
 
 test("a derivation that was printed is read back the same", () => {
   fc.assert(fc.property(derivation, (drv) => assert.deepEqual(parseDerivation(printDerivation(drv), drv.name), drv)));
@@ -42,7 +57,7 @@ test("a derivation that was printed is read back the same", () => {
 
 test("five characters are escaped, no others", () => {
   assert.equal(quoteATerm('a"b\\c\nd\re\tf'), '"a\\"b\\\\c\\nd\\re\\tf"');
-  assert.equal(quoteATerm("\0\x01\x7f\xff$${}'"), "\"\0\x01\x7f\xff$${}'\"");
+  assert.equal(quoteATerm("\0\x01\x7f\xff$${}'"), '"\0\x01\x7f\xff$${}\'"');
   assert.equal(quoteATerm("\\n"), '"\\\\n"');
 });
 
@@ -56,11 +71,17 @@ test("masking empties output paths and the variables named like outputs; inputs 
     system: "s",
     builder: "b",
     args: ["-c", "x"],
-    env: new Map([["a", "1"], ["out", path]]),
+    env: new Map([
+      ["a", "1"],
+      ["out", path],
+    ]),
   };
   const rest = `["${PATH}-z"],"s","b",["-c","x"]`;
   const inputs = `[("${PATH}-y.drv",["dev","out"])]`;
-  assert.equal(printDerivation(drv), `Derive([("out","${path}","","")],${inputs},${rest},[("a","1"),("out","${path}")])`);
+  assert.equal(
+    printDerivation(drv),
+    `Derive([("out","${path}","","")],${inputs},${rest},[("a","1"),("out","${path}")])`,
+  );
   const masked = printDerivation(drv, { maskOutputs: true, inputDrvs: new Map([["abc", ["out"]]]) });
   assert.equal(masked, `Derive([("out","","","")],[("abc",["out"])],${rest},[("a","1"),("out","")])`);
 });
@@ -72,8 +93,8 @@ test("what Nix would not have printed is refused with the byte it is at", () => 
   const cases: readonly [from: string, to: string, at: string, code?: NixCompatErrorCode][] = [
     ["Derive(", "Derivf(", "Derivf("],
     ["Derive(", "DrvWithVersion(", "Drv", "unsupported-derivation"],
-    [')])', ')]', ""],
-    [')])', ')])\n', "\n"],
+    [")])", ")]", ""],
+    [")])", ")])\n", "\n"],
     ['("b","2")', '("a","2")', '"a","2")'],
     ['"dev","out"', '"out","dev"', '"dev"'],
     ['"dev","out"', '"dev","drv"', '"drv"'],
@@ -118,5 +139,8 @@ test("paths of another store are refused, and read where that store is meant", (
 
 test("the limit on a derivation's length is stated in the error", () => {
   const long = "x".repeat(DERIVATION_BYTES_MAX + 1);
-  assert.throws(() => parseDerivation(long, "x"), (error) => error instanceof NixCompatError && error.code === "limit");
+  assert.throws(
+    () => parseDerivation(long, "x"),
+    (error) => error instanceof NixCompatError && error.code === "limit",
+  );
 });

@@ -21,7 +21,11 @@ test("content addresses are read and printed back", () => {
 
 test("other prefixes and bad hashes are refused", () => {
   for (const text of ["", "r:sha256:00", "fixed:text:sha256:00", "recursive:sha256:00"]) {
-    assert.throws(() => parseContentAddress(text), (error) => error instanceof NixCompatError && error.code === "invalid-content-address", text);
+    assert.throws(
+      () => parseContentAddress(text),
+      (error) => error instanceof NixCompatError && error.code === "invalid-content-address",
+      text,
+    );
   }
   assert.throws(() => parseContentAddress("fixed:r:sha999:00"), HashError);
   assert.throws(() => parseContentAddress("fixed:sha256:00"), HashError);

@@ -26,8 +26,22 @@ function withOutputs(outputs: Record<string, DerivationOutput>): Derivation {
 }
 
 test("maps and sets are sorted bytewise, the last of equal keys counts", () => {
-  const entries: [string, number][] = [["b", 1], ["\xe9", 2], ["a", 3], ["B", 4], ["b", 5]];
-  assert.deepEqual([...sortedMap(entries)], [["B", 4], ["a", 3], ["b", 5], ["\xe9", 2]]);
+  const entries: [string, number][] = [
+    ["b", 1],
+    ["\xe9", 2],
+    ["a", 3],
+    ["B", 4],
+    ["b", 5],
+  ];
+  assert.deepEqual(
+    [...sortedMap(entries)],
+    [
+      ["B", 4],
+      ["a", 3],
+      ["b", 5],
+      ["\xe9", 2],
+    ],
+  );
   assert.deepEqual(sortedSet(["b", "a", "b", "B"]), ["B", "a", "b"]);
 });
 
@@ -41,7 +55,12 @@ test("the kind of a derivation is that of its outputs", () => {
 
 test("no outputs, mixed outputs and fixed outputs beside others or not named out are refused", () => {
   const fixed = fixedOutput("flat", SHA256);
-  const mixes: Record<string, DerivationOutput>[] = [{}, { out: UNFILLED_OUTPUT, x: floatingOutput("nar", "sha256") }, { out: fixed, x: fixed }, { x: fixed }];
+  const mixes: Record<string, DerivationOutput>[] = [
+    {},
+    { out: UNFILLED_OUTPUT, x: floatingOutput("nar", "sha256") },
+    { out: fixed, x: fixed },
+    { x: fixed },
+  ];
   for (const outputs of mixes) {
     assert.throws(() => derivationKind(withOutputs(outputs)), refused, JSON.stringify(outputs));
   }

@@ -4,20 +4,47 @@ import { parseHash } from "@firn/hash";
 import { need } from "../../../dev/need.ts";
 import { parseDerivation, printDerivation } from "../src/aterm.ts";
 import { type Derivation, type DerivationOutput, fixedOutput, sortedMap, UNFILLED_OUTPUT } from "../src/derivation.ts";
-import { type DerivationModulo, derivationPath, fillOutputPaths, hashDerivationModulo, hashMaskedDerivationModulo } from "../src/hash-modulo.ts";
+import {
+  type DerivationModulo,
+  derivationPath,
+  fillOutputPaths,
+  hashDerivationModulo,
+  hashMaskedDerivationModulo,
+} from "../src/hash-modulo.ts";
 import { parseAbsoluteStorePath } from "../src/store-path.ts";
 import { downstreamPlaceholder } from "../src/store-path-hash.ts";
 import { nixSandbox } from "./nix.ts";
 
-type Parts = { name?: string; env?: Record<string, string>; outputs?: Record<string, DerivationOutput>; args?: string[]; colon?: boolean };
+type Parts = {
+  name?: string;
+  env?: Record<string, string>;
+  outputs?: Record<string, DerivationOutput>;
+  args?: string[];
+  colon?: boolean;
+};
 
 /** What `derivation` makes of these attributes, output paths not filled. */
-function unfilled({ name = "foo", env = {}, outputs = { out: UNFILLED_OUTPUT }, args = [], colon = false }: Parts): Derivation {
+function unfilled({
+  name = "foo",
+  env = {},
+  outputs = { out: UNFILLED_OUTPUT },
+  args = [],
+  colon = false,
+}: Parts): Derivation {
   const builder = colon ? ":" : "/bin/sh";
   const system = colon ? ":" : "x86_64-linux";
   const empty = Object.fromEntries(Object.keys(outputs).map((output) => [output, ""]));
   const whole = sortedMap(Object.entries({ ...empty, builder, name, system, ...env }));
-  return { name, outputs: sortedMap(Object.entries(outputs)), inputDrvs: new Map(), inputSrcs: [], system, builder, args, env: whole };
+  return {
+    name,
+    outputs: sortedMap(Object.entries(outputs)),
+    inputDrvs: new Map(),
+    inputSrcs: [],
+    system,
+    builder,
+    args,
+    env: whole,
+  };
 }
 
 function noInputs(drvPath: string): DerivationModulo {
@@ -30,7 +57,10 @@ test("output paths of derivations without inputs agree with C++ Nix", () => {
     sha1: "sha1-VUCRC+16gU5lcrLYHlPSUyx0Y/Q=",
     md5: "md5-07BzhNET7exJ6qYjitX/AA==",
   };
-  const fixed = (method: "flat" | "nar", hash: string, name?: string): Parts => ({ name, outputs: { out: fixedOutput(method, parseHash(hash)) } });
+  const fixed = (method: "flat" | "nar", hash: string, name?: string): Parts => ({
+    name,
+    outputs: { out: fixedOutput(method, parseHash(hash)) },
+  });
   const cases: readonly [Parts, string][] = [
     [fixed("nar", digests.sha256), "17wgs52s7kcamcyin4ja58njkf91ipq8-foo"],
     [fixed("nar", digests.sha256, "foo2"), "gi0p8vd635vpk1nq029cz3aa3jkhar5k-foo2"],
@@ -42,7 +72,10 @@ test("output paths of derivations without inputs agree with C++ Nix", () => {
     [{}, "xpcvxsx5sw4rbq666blz6sxqlmsqphmr-foo"],
     [{ args: ["--foo", "42", "--bar"] }, "365gi78n2z7vwc1bvgb98k0a9cqfp6as-foo"],
     [{ colon: true, env: { passAsFile: "bar", bar: "baz" } }, "25gf0r1ikgmh4vchrn8qlc4fnqlsa5a1-foo"],
-    [{ outputs: { foo: UNFILLED_OUTPUT, bar: UNFILLED_OUTPUT }, env: { outputs: "foo bar" } }, "hkwdinvz2jpzgnjy9lv34d2zxvclj4s3-foo-foo"],
+    [
+      { outputs: { foo: UNFILLED_OUTPUT, bar: UNFILLED_OUTPUT }, env: { outputs: "foo bar" } },
+      "hkwdinvz2jpzgnjy9lv34d2zxvclj4s3-foo-foo",
+    ],
   ];
   for (const [parts, expected] of cases) {
     const { derivation } = fillOutputPaths(unfilled(parts), noInputs);
@@ -86,17 +119,26 @@ test("the modulo of a fixed-output derivation depends on its output alone, its d
 test("inputs that share a modulo are merged into one", () => {
   const drv = (names: [string, string[]][]) => ({ ...unfilled({}), inputDrvs: new Map(names) });
   const shared = () => ({ hex: "00", deferred: false });
-  const two = drv([["/nix/store/a.drv", ["out"]], ["/nix/store/b.drv", ["dev", "out"]]]);
+  const two = drv([
+    ["/nix/store/a.drv", ["out"]],
+    ["/nix/store/b.drv", ["dev", "out"]],
+  ]);
   const one = drv([["/nix/store/c.drv", ["dev", "out"]]]);
   assert.deepEqual(hashMaskedDerivationModulo(two, shared), hashMaskedDerivationModulo(one, shared));
-  assert.notDeepEqual(hashMaskedDerivationModulo(two, (path) => ({ hex: path, deferred: false })), hashMaskedDerivationModulo(one, shared));
+  assert.notDeepEqual(
+    hashMaskedDerivationModulo(two, (path) => ({ hex: path, deferred: false })),
+    hashMaskedDerivationModulo(one, shared),
+  );
 });
 
 test("filling leaves its argument alone and adds variables that were missing in their place", () => {
   const drv = unfilled({});
   const bare = { ...drv, env: new Map([...drv.env].filter(([name]) => name !== "out")) };
   const before = printDerivation(bare);
-  assert.equal(printDerivation(fillOutputPaths(bare, noInputs).derivation), printDerivation(fillOutputPaths(drv, noInputs).derivation));
+  assert.equal(
+    printDerivation(fillOutputPaths(bare, noInputs).derivation),
+    printDerivation(fillOutputPaths(drv, noInputs).derivation),
+  );
   assert.equal(printDerivation(bare), before);
 });
 
@@ -121,37 +163,42 @@ const EXPRESSION = `
     (make { name = "structured"; __structuredAttrs = true; list = [ 1 2.5 null true { a = source; } ]; })
   ]`;
 
-test("every .drv file nix-instantiate writes is read, printed, hashed and filled alike", need("nix-instantiate"), () => {
-  const { texts } = nixSandbox().instantiate(EXPRESSION);
-  assert.ok(texts.size >= 13, `only ${texts.size} derivations`);
-  const modulos = new Map<string, DerivationModulo>();
-  const nameOf = (path: string) => parseAbsoluteStorePath(path).name.slice(0, -".drv".length);
-  const moduloOf = (path: string): DerivationModulo => {
-    const known = modulos.get(path);
-    if (known !== undefined) return known;
-    const text = texts.get(path);
-    assert.ok(text !== undefined, `no text of ${path}`);
-    const drv = parseDerivation(text, nameOf(path));
-    assert.equal(printDerivation(drv), text);
-    assert.equal(derivationPath(drv).absolute(), path);
-    const modulo = hashDerivationModulo(drv, moduloOf);
-    const filled = fillOutputPaths(emptied(drv), moduloOf);
-    assert.equal(filled.text, text);
-    assert.equal(printDerivation(filled.derivation), text);
-    assert.deepEqual(filled.modulo, modulo);
-    modulos.set(path, modulo);
-    return modulo;
-  };
-  for (const path of texts.keys()) moduloOf(path);
+test(
+  "every .drv file nix-instantiate writes is read, printed, hashed and filled alike",
+  need("nix-instantiate"),
+  () => {
+    const { texts } = nixSandbox().instantiate(EXPRESSION);
+    assert.ok(texts.size >= 13, `only ${texts.size} derivations`);
+    const modulos = new Map<string, DerivationModulo>();
+    const nameOf = (path: string) => parseAbsoluteStorePath(path).name.slice(0, -".drv".length);
+    const moduloOf = (path: string): DerivationModulo => {
+      const known = modulos.get(path);
+      if (known !== undefined) return known;
+      const text = texts.get(path);
+      assert.ok(text !== undefined, `no text of ${path}`);
+      const drv = parseDerivation(text, nameOf(path));
+      assert.equal(printDerivation(drv), text);
+      assert.equal(derivationPath(drv).absolute(), path);
+      const modulo = hashDerivationModulo(drv, moduloOf);
+      const filled = fillOutputPaths(emptied(drv), moduloOf);
+      assert.equal(filled.text, text);
+      assert.equal(printDerivation(filled.derivation), text);
+      assert.deepEqual(filled.modulo, modulo);
+      modulos.set(path, modulo);
+      return modulo;
+    };
+    for (const path of texts.keys()) moduloOf(path);
 
-  const deferred = [...modulos].filter(([, modulo]) => modulo.deferred).map(([path]) => nameOf(path));
-  assert.deepEqual(deferred.sort(), ["downstream", "downstream2", "floating", "further", "impure", "needs-impure"]);
-  const pathOf = (name: string) => parseAbsoluteStorePath([...texts.keys()].find((path) => nameOf(path) === name) as string);
-  const envOf = (name: string) => parseDerivation(texts.get(pathOf(name).absolute()) as string, name).env;
-  assert.equal(envOf("downstream").get("f"), downstreamPlaceholder(pathOf("floating"), "dev"));
-  assert.equal(envOf("downstream2").get("g"), downstreamPlaceholder(pathOf("floating"), "out"));
-  assert.equal(envOf("needs-impure").get("i"), downstreamPlaceholder(pathOf("impure"), "out"));
-});
+    const deferred = [...modulos].filter(([, modulo]) => modulo.deferred).map(([path]) => nameOf(path));
+    assert.deepEqual(deferred.sort(), ["downstream", "downstream2", "floating", "further", "impure", "needs-impure"]);
+    const pathOf = (name: string) =>
+      parseAbsoluteStorePath([...texts.keys()].find((path) => nameOf(path) === name) as string);
+    const envOf = (name: string) => parseDerivation(texts.get(pathOf(name).absolute()) as string, name).env;
+    assert.equal(envOf("downstream").get("f"), downstreamPlaceholder(pathOf("floating"), "dev"));
+    assert.equal(envOf("downstream2").get("g"), downstreamPlaceholder(pathOf("floating"), "out"));
+    assert.equal(envOf("needs-impure").get("i"), downstreamPlaceholder(pathOf("impure"), "out"));
+  },
+);
 
 /** The derivation as it is before its paths are known. */
 function emptied(drv: Derivation): Derivation {

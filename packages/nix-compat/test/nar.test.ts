@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, lstatSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  lstatSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,10 +33,14 @@ type Tree =
 
 const file = (contents: string, executable = false): Tree => ({ kind: "file", contents, executable });
 const symlink = (target: string): Tree => ({ kind: "symlink", target });
-const directory = (entries: Record<string, Tree>): Tree => ({ kind: "directory", entries: new Map(Object.entries(entries)) });
+const directory = (entries: Record<string, Tree>): Tree => ({
+  kind: "directory",
+  entries: new Map(Object.entries(entries)),
+});
 
 function writeTree(writer: NarWriter, tree: Tree): void {
-  if (tree.kind === "file") writer.startFile(tree.contents.length, tree.executable === true).contents(bytesOf(tree.contents));
+  if (tree.kind === "file")
+    writer.startFile(tree.contents.length, tree.executable === true).contents(bytesOf(tree.contents));
   else if (tree.kind === "symlink") writer.symlink(tree.target);
   else {
     writer.startDirectory();
@@ -80,7 +95,11 @@ function* pieces(bytes: Uint8Array, size: number): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.slice(at, at + size);
 }
 
-const COMPLICATED = directory({ ".keep": file(""), aa: symlink("/nix/store/somewhereelse"), keep: directory({ ".keep": file("") }) });
+const COMPLICATED = directory({
+  ".keep": file(""),
+  aa: symlink("/nix/store/somewhereelse"),
+  keep: directory({ ".keep": file("") }),
+});
 
 test("NARs of three small trees have the published sizes and hashes", () => {
   const cases: readonly [Tree, number, string][] = [
@@ -109,7 +128,18 @@ test("imported trees have the store paths C++ Nix gives them", () => {
 
 test("a tree is read as events depth first, however the bytes are cut", async () => {
   const nar = narOf(directory({ a: file("abc", true), "b\xff": directory({}), c: symlink("a") }));
-  const expected = ["directory", "entry a", "file 3 true", "contents abc", "entry b\xff", "directory", "directory-end", "entry c", "symlink a", "directory-end"];
+  const expected = [
+    "directory",
+    "entry a",
+    "file 3 true",
+    "contents abc",
+    "entry b\xff",
+    "directory",
+    "directory-end",
+    "entry c",
+    "symlink a",
+    "directory-end",
+  ];
   for (const size of [1, 2, 3, 7, 8, 64, nar.length]) assert.deepEqual(summary(readNar(pieces(nar, size))), expected);
   const events: NarEvent[] = [];
   for await (const event of readNarStream(ReadableStream.from(pieces(nar, 5)))) events.push(structuredClone(event));
@@ -119,9 +149,18 @@ test("a tree is read as events depth first, however the bytes are cut", async ()
 const { tree } = fc.letrec<{ tree: Tree }>((tie) => ({
   tree: fc.oneof(
     { maxDepth: 4 },
-    fc.record({ kind: fc.constant("file" as const), contents: fc.oneof(fc.string(), fc.nat(40_000).map((n) => "x".repeat(n))), executable: fc.boolean() }),
+    fc.record({
+      kind: fc.constant("file" as const),
+      contents: fc.oneof(
+        fc.string(),
+        fc.nat(40_000).map((n) => "x".repeat(n)),
+      ),
+      executable: fc.boolean(),
+    }),
     fc.record({ kind: fc.constant("symlink" as const), target: fc.stringMatching(/^[^\0\u0100-\uffff]{1,20}$/) }),
-    fc.array(fc.tuple(fc.stringMatching(/^[^\0/.\u0100-\uffff]{1,9}$/), tie("tree"))).map((entries) => ({ kind: "directory" as const, entries: new Map(entries) })),
+    fc
+      .array(fc.tuple(fc.stringMatching(/^[^\0/.\u0100-\uffff]{1,9}$/), tie("tree")))
+      .map((entries) => ({ kind: "directory" as const, entries: new Map(entries) })),
   ),
 }));
 
@@ -153,7 +192,11 @@ test("no byte of a NAR can change without being refused or showing up when it is
 test("a NAR that ends early or goes on is refused", () => {
   const nar = narOf(COMPLICATED);
   for (let length = 0; length < nar.length; length++) {
-    assert.throws(() => [...readNar([nar.subarray(0, length)])], (error) => error instanceof NixCompatError && error.code === "invalid-nar", `${length}`);
+    assert.throws(
+      () => [...readNar([nar.subarray(0, length)])],
+      (error) => error instanceof NixCompatError && error.code === "invalid-nar",
+      `${length}`,
+    );
   }
   assert.throws(() => [...readNar([nar, new Uint8Array(1)])], /follows the end/);
   assert.throws(() => [...readNar([concatBytes([nar, new Uint8Array(8)])])], /follows the end/);
@@ -172,7 +215,20 @@ function tokens(...parts: (string | number)[]): Uint8Array {
 }
 
 const MAGIC = "nix-archive-1";
-const entry = (name: string): string[] => ["entry", "(", "name", name, "node", "(", "type", "symlink", "target", "t", ")", ")"];
+const entry = (name: string): string[] => [
+  "entry",
+  "(",
+  "name",
+  name,
+  "node",
+  "(",
+  "type",
+  "symlink",
+  "target",
+  "t",
+  ")",
+  ")",
+];
 
 test("names, targets, order, depth and lengths that break the rules are refused with code and reason", () => {
   const inDirectory = (...parts: (string | number)[]) => tokens(MAGIC, "(", "type", "directory", ...parts, ")");
@@ -185,7 +241,11 @@ test("names, targets, order, depth and lengths that break the rules are refused 
     [inDirectory(...entry("b"), ...entry("a")), "invalid-nar", /out of order after 'b'/],
     [inDirectory(...entry("b"), ...entry("b")), "invalid-nar", /repeated/],
     [inDirectory(...entry("x".repeat(NAR_NAME_BYTES_MAX + 1))), "limit", /name is 256 bytes long, the limit is 255/],
-    [tokens(MAGIC, "(", "type", "symlink", "target", "x".repeat(NAR_TARGET_BYTES_MAX + 1), ")"), "limit", /the limit is 4095/],
+    [
+      tokens(MAGIC, "(", "type", "symlink", "target", "x".repeat(NAR_TARGET_BYTES_MAX + 1), ")"),
+      "limit",
+      /the limit is 4095/,
+    ],
     [tokens(MAGIC, "(", "type", "symlink", "target", "", ")"), "invalid-nar", /target is empty/],
     [tokens(MAGIC, "(", "type", "symlink", "target", "a\0b", ")"), "invalid-nar", /NUL/],
     [tokens(MAGIC, "(", "type", "fifo", ")"), "invalid-nar", /expected 'regular'/],
@@ -206,28 +266,41 @@ test("names, targets, order, depth and lengths that break the rules are refused 
 
 test("an error names the byte where the bad token starts", () => {
   const good = tokens(MAGIC, "(", "type");
-  assert.throws(() => [...readNar(pieces(concatBytes([good, tokens("fifo")]), 3))], (error) => (error as NixCompatError).context.offset === good.length);
+  assert.throws(
+    () => [...readNar(pieces(concatBytes([good, tokens("fifo")]), 3))],
+    (error) => (error as NixCompatError).context.offset === good.length,
+  );
 });
 
 test("directories may nest as deep as the limit and no deeper, for reader and writer", () => {
   const nested = (depth: number) => {
     const parts = [MAGIC];
-    for (let i = 0; i < depth; i++) parts.push("(", "type", "directory", ...(i + 1 < depth ? ["entry", "(", "name", "d", "node"] : []));
+    for (let i = 0; i < depth; i++)
+      parts.push("(", "type", "directory", ...(i + 1 < depth ? ["entry", "(", "name", "d", "node"] : []));
     for (let i = 0; i < depth; i++) parts.push(")", ...(i + 1 < depth ? [")"] : []));
     return tokens(...parts);
   };
   assert.deepEqual(rewritten(readNar([nested(NAR_DEPTH_MAX)])), nested(NAR_DEPTH_MAX));
-  assert.throws(() => [...readNar([nested(NAR_DEPTH_MAX + 1)])], (error) => error instanceof NixCompatError && error.code === "limit");
+  assert.throws(
+    () => [...readNar([nested(NAR_DEPTH_MAX + 1)])],
+    (error) => error instanceof NixCompatError && error.code === "limit",
+  );
   const writer = new NarWriter(() => {});
   for (let i = 0; i < NAR_DEPTH_MAX; i++) writer.startDirectory().entry("d");
-  assert.throws(() => writer.startDirectory(), (error) => error instanceof NixCompatError && error.code === "limit");
+  assert.throws(
+    () => writer.startDirectory(),
+    (error) => error instanceof NixCompatError && error.code === "limit",
+  );
 });
 
 test("the writer refuses files that shrank or grew, and entries out of order", () => {
   const writer = () => new NarWriter(() => {});
   assert.throws(() => writer().startFile(3, false).contents(new Uint8Array(4)), /announced with 3 bytes has more/);
   assert.throws(() => writer().startFile(0, false).contents(new Uint8Array(1)), /announced with 0 bytes has more/);
-  assert.throws(() => writer().startFile(3, false).contents(new Uint8Array(2)).finish(), /announced with 3 bytes has only 2/);
+  assert.throws(
+    () => writer().startFile(3, false).contents(new Uint8Array(2)).finish(),
+    /announced with 3 bytes has only 2/,
+  );
   assert.throws(() => writer().startDirectory().entry("b").symlink("x").entry("a"), /out of order/);
   assert.throws(() => writer().startDirectory().entry("a/b"), /slash/);
   assert.throws(() => writer().symlink(""), /target .. is empty/);
@@ -240,7 +313,8 @@ function treeOf(path: Buffer): Tree {
   if (stat.isSymbolicLink()) return symlink(readlinkSync(path, "latin1"));
   if (stat.isFile()) return file(readFileSync(path, "latin1"), (stat.mode & 0o100) !== 0);
   const entries = new Map<string, Tree>();
-  for (const name of readdirSync(path, "buffer")) entries.set(name.toString("latin1"), treeOf(Buffer.concat([path, Buffer.from("/"), name])));
+  for (const name of readdirSync(path, "buffer"))
+    entries.set(name.toString("latin1"), treeOf(Buffer.concat([path, Buffer.from("/"), name])));
   return { kind: "directory", entries };
 }
 
@@ -250,10 +324,24 @@ test("odd trees are dumped as nix-store --dump dumps them", { ...need("nix-store
   const odd = join(root, "odd");
   mkdirSync(join(odd, "empty"), { recursive: true });
   mkdirSync(join(odd, "deep/er/still"), { recursive: true });
-  for (const name of ["a", "B", "a.b", "a-b", "a0", ".hidden", "...", "new\nline", "~nix~case~hack~1", " ", "x".repeat(255)]) writeFileSync(join(odd, name), name);
+  for (const name of [
+    "a",
+    "B",
+    "a.b",
+    "a-b",
+    "a0",
+    ".hidden",
+    "...",
+    "new\nline",
+    "~nix~case~hack~1",
+    " ",
+    "x".repeat(255),
+  ])
+    writeFileSync(join(odd, name), name);
   writeFileSync(Buffer.concat([Buffer.from(`${odd}/`), Buffer.from([0xff, 0x80])]), "not UTF-8");
   writeFileSync(join(odd, "é"), "UTF-8");
-  for (const size of [0, 1, 7, 8, 9, 4095, 4096, 4097, 70_000]) writeFileSync(join(odd, `deep/size${size}`), "s".repeat(size));
+  for (const size of [0, 1, 7, 8, 9, 4095, 4096, 4097, 70_000])
+    writeFileSync(join(odd, `deep/size${size}`), "s".repeat(size));
   writeFileSync(join(odd, "deep/er/run"), "#!/bin/sh\n");
   chmodSync(join(odd, "deep/er/run"), 0o700);
   writeFileSync(join(odd, "deep/er/group-run"), "");
@@ -263,7 +351,10 @@ test("odd trees are dumped as nix-store --dump dumps them", { ...need("nix-store
   symlinkSync("t".repeat(4095), join(odd, "long"));
   symlinkSync("/", join(odd, "deep/abs"));
   for (const path of ["", "a", "empty", "dangling", "deep/er/run"]) {
-    const dumped = execFileSync("nix-store", ["--dump", join(odd, path)], { maxBuffer: 1 << 28, env: { PATH: process.env.PATH, NIX_REMOTE: `local?root=${root}/nix` } });
+    const dumped = execFileSync("nix-store", ["--dump", join(odd, path)], {
+      maxBuffer: 1 << 28,
+      env: { PATH: process.env.PATH, NIX_REMOTE: `local?root=${root}/nix` },
+    });
     assert.deepEqual(narOf(treeOf(Buffer.from(join(odd, path)))), new Uint8Array(dumped), path);
     assert.deepEqual(rewritten(readNar([dumped])), new Uint8Array(dumped), path);
   }

@@ -20,7 +20,12 @@ export function nixSandbox(): NixSandbox {
   const directory = mkdtempSync(join(tmpdir(), "firn-nix-"));
   after(() => rmSync(directory, { recursive: true, force: true }));
   const root = join(directory, "root");
-  const env = { PATH: process.env.PATH, HOME: directory, NIX_REMOTE: `local?root=${root}`, NIX_CONFIG: "experimental-features = ca-derivations impure-derivations nix-command\nbuild-users-group =" };
+  const env = {
+    PATH: process.env.PATH,
+    HOME: directory,
+    NIX_REMOTE: `local?root=${root}`,
+    NIX_CONFIG: "experimental-features = ca-derivations impure-derivations nix-command\nbuild-users-group =",
+  };
   const run = (program: string, args: readonly string[], input = ""): Buffer =>
     execFileSync(program, args, { env, input, stdio: ["pipe", "pipe", "pipe"], maxBuffer: 1 << 28 });
   return {
@@ -33,7 +38,13 @@ export function nixSandbox(): NixSandbox {
       for (const file of readdirSync(store)) {
         if (file.endsWith(".drv")) texts.set(`/nix/store/${file}`, readFileSync(join(store, file), "latin1"));
       }
-      return { roots: printed.trim().split("\n").map((line) => line.replace(/!.*$/, "")), texts };
+      return {
+        roots: printed
+          .trim()
+          .split("\n")
+          .map((line) => line.replace(/!.*$/, "")),
+        texts,
+      };
     },
   };
 }

@@ -42,7 +42,11 @@ test("fixed-output paths agree with C++ Nix", () => {
       "s89y431zzhmdn3k8r96rvakryddkpv2v-baz",
     ],
     [
-      { method: "flat", hash: parseHash("sha256-Xa1Jbl2Eq5+L0ww+Ph1osA3Z/Dxe/RkN1/dITQCdXFk="), name: "notmuch-extract-patch" },
+      {
+        method: "flat",
+        hash: parseHash("sha256-Xa1Jbl2Eq5+L0ww+Ph1osA3Z/Dxe/RkN1/dITQCdXFk="),
+        name: "notmuch-extract-patch",
+      },
       "06qi00hylriyfm0nl827crgjvbax84mz-notmuch-extract-patch",
     ],
     [
@@ -66,10 +70,16 @@ test("references where the method allows none are refused", () => {
     { method: "git", hash: parseHash("md5:c4874a8897440b393d862d8fd459073f"), name: "x" },
   ];
   for (const output of refused) {
-    assert.throws(() => makeFixedOutputPath(output), (error) => error instanceof NixCompatError && error.code === "invalid-content-address");
+    assert.throws(
+      () => makeFixedOutputPath(output),
+      (error) => error instanceof NixCompatError && error.code === "invalid-content-address",
+    );
   }
   const plain = makeFixedOutputPath({ method: "nar", hash: sha256, name: "x" });
-  assert.notEqual(makeFixedOutputPath({ method: "nar", hash: sha256, name: "x", selfReference: true }).hashPart, plain.hashPart);
+  assert.notEqual(
+    makeFixedOutputPath({ method: "nar", hash: sha256, name: "x", selfReference: true }).hashPart,
+    plain.hashPart,
+  );
 });
 
 test("placeholders and the names of passAsFile files agree with C++ Nix", () => {

@@ -7,7 +7,17 @@ const HASH = "00bgd045z0d4icpbc2yyz4gx48ak44la";
 const refused = (error: unknown) => error instanceof NixCompatError && error.code === "invalid-store-path";
 
 test("a store path is read from base name and absolute form and printed back", () => {
-  for (const name of ["net-tools-1.60_p20170221182432", "a", "x".repeat(211), ".hidden", "...", ".a-b", "0+-._?=Z", "-", "a.drv"]) {
+  for (const name of [
+    "net-tools-1.60_p20170221182432",
+    "a",
+    "x".repeat(211),
+    ".hidden",
+    "...",
+    ".a-b",
+    "0+-._?=Z",
+    "-",
+    "a.drv",
+  ]) {
     const path = parseStorePath(`${HASH}-${name}`);
     assert.equal(path.hashPart, HASH);
     assert.equal(path.name, name);
@@ -37,7 +47,15 @@ test("a path inside a store path splits into path and rest", () => {
 });
 
 test("paths elsewhere, and paths inside where none is wanted, are refused", () => {
-  for (const text of ["", "/nix/store", "/nix/store/", `/nix/storf/${HASH}-a`, `/nix/store${HASH}-a`, `${HASH}-a`, `/nix/store//${HASH}-a`]) {
+  for (const text of [
+    "",
+    "/nix/store",
+    "/nix/store/",
+    `/nix/storf/${HASH}-a`,
+    `/nix/store${HASH}-a`,
+    `${HASH}-a`,
+    `/nix/store//${HASH}-a`,
+  ]) {
     assert.throws(() => parseStorePathPrefix(text), refused, text);
   }
   assert.throws(() => parseAbsoluteStorePath(`/nix/store/${HASH}-a/`), refused);

@@ -8,7 +8,13 @@ import { parseAbsoluteStorePath } from "@firn/nix-compat";
 import { defineCommand, examples } from "../command.ts";
 import { instantiate } from "../derivations.ts";
 import { CliError } from "../error.ts";
-import { declareExpression, EXPRESSION_PAIR_FLAGS, type ExpressionOptions, expressionOf, wholeNumber } from "../expression.ts";
+import {
+  declareExpression,
+  EXPRESSION_PAIR_FLAGS,
+  type ExpressionOptions,
+  expressionOf,
+  wholeNumber,
+} from "../expression.ts";
 import { checkReplaceable, linkName, makeResultLink } from "../result-link.ts";
 import type { Session } from "../session.ts";
 import type { RealiseOptions } from "../realise.ts";
@@ -67,8 +73,10 @@ function optionsOf(operands: readonly string[], given: Readonly<Record<string, u
     return value === undefined || value === 0 ? undefined : value * 1000; // 0 is Nix's word for no limit
   };
   const sandbox = SANDBOXES.find((kind) => kind === (text("sandbox") ?? "auto"));
-  if (sandbox === undefined) throw new CliError("usage", `--sandbox is one of ${SANDBOXES.join(", ")}, got '${text("sandbox")}'`);
-  if (flags.link === false && flags.outLink !== undefined) throw new CliError("usage", "--out-link and --no-link exclude each other");
+  if (sandbox === undefined)
+    throw new CliError("usage", `--sandbox is one of ${SANDBOXES.join(", ")}, got '${text("sandbox")}'`);
+  if (flags.link === false && flags.outLink !== undefined)
+    throw new CliError("usage", "--out-link and --no-link exclude each other");
   const jobs = text("jobs") === "auto" ? undefined : number("jobs", "--jobs", 1);
   const cores = number("cores", "--cores", 0);
   return {

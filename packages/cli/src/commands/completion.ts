@@ -32,7 +32,9 @@ export const command = defineCommand<CompletionOptions>({
   },
   run: async ({ shell }: CompletionOptions, { output }: Session) => {
     const entries = await completionEntries();
-    await output.line(shell === "bash" ? bashScript(entries) : shell === "zsh" ? zshScript(entries) : fishScript(entries));
+    await output.line(
+      shell === "bash" ? bashScript(entries) : shell === "zsh" ? zshScript(entries) : fishScript(entries),
+    );
     return undefined;
   },
 });
@@ -100,7 +102,10 @@ function fishScript(entries: readonly Entry[]): string {
   const quote = (text: string) => `'${text.replaceAll("'", "\\'")}'`;
   for (const { name, summary, flags } of entries) {
     const [first, second] = name.split(" ");
-    const seen = second === undefined ? `__fish_seen_subcommand_from ${first}` : `__fish_seen_subcommand_from ${first}; and __fish_seen_subcommand_from ${second}`;
+    const seen =
+      second === undefined
+        ? `__fish_seen_subcommand_from ${first}`
+        : `__fish_seen_subcommand_from ${first}; and __fish_seen_subcommand_from ${second}`;
     if (second === undefined) lines.push(`complete -c firn -n __fish_use_subcommand -a ${first} -d ${quote(summary)}`);
     else {
       lines.push(`complete -c firn -n __fish_use_subcommand -a ${first}`);

@@ -3,7 +3,13 @@
 import { assert } from "@firn/base";
 import { defineCommand, examples } from "../command.ts";
 import { CliError } from "../error.ts";
-import { declareExpression, evaluate, EXPRESSION_PAIR_FLAGS, type ExpressionOptions, expressionOf } from "../expression.ts";
+import {
+  declareExpression,
+  evaluate,
+  EXPRESSION_PAIR_FLAGS,
+  type ExpressionOptions,
+  expressionOf,
+} from "../expression.ts";
 import type { Session } from "../session.ts";
 
 export type EvalOptions = {

@@ -11,7 +11,13 @@ export const command = defineCommand<InstantiateOptions>({
   declare: (command) =>
     declareExpression(command)
       .option("--json", "print a list of {attrPath, name, drvPath, outputs}")
-      .addHelpText("after", examples(["firn instantiate ./hello", "prints the path of its .drv"], ["firn drv show $(firn instantiate ./hello)", "what is in it"])),
+      .addHelpText(
+        "after",
+        examples(
+          ["firn instantiate ./hello", "prints the path of its .drv"],
+          ["firn drv show $(firn instantiate ./hello)", "what is in it"],
+        ),
+      ),
   pairFlags: EXPRESSION_PAIR_FLAGS,
   optionsOf: (operands, flags) => ({ expression: expressionOf(operands, flags), json: flags.json === true }),
   run: printDerivations,
@@ -33,6 +39,7 @@ async function printDerivations({ expression, json }: InstantiateOptions, sessio
     return undefined;
   }
   // As nix-instantiate: an output other than `out` is part of the answer.
-  for (const { drvPath, outputName } of derivations) await output.line(outputName === "out" ? drvPath : `${drvPath}!${outputName}`);
+  for (const { drvPath, outputName } of derivations)
+    await output.line(outputName === "out" ? drvPath : `${drvPath}!${outputName}`);
   return undefined;
 }

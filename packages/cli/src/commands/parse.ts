@@ -12,7 +12,13 @@ export const command = defineCommand<ParseOptions>({
     command
       .argument("[path]", "file with the expression, a directory with a default.nix, or - (default: ./default.nix)")
       .option("-E, --expr <expr>", "the expression itself")
-      .addHelpText("after", examples(["firn parse ./default.nix", "prints it, fully parenthesised"], ["firn parse -E 'a: b: a + b'", "(a: (b: (a + b)))"])),
+      .addHelpText(
+        "after",
+        examples(
+          ["firn parse ./default.nix", "prints it, fully parenthesised"],
+          ["firn parse -E 'a: b: a + b'", "(a: (b: (a + b)))"],
+        ),
+      ),
   optionsOf: (operands, flags) => ({ expression: expressionOf(operands, flags) }),
   run: printParsed,
 });

@@ -41,7 +41,10 @@ async function runProgram({ program, args }: RunOptions, session: Session): Prom
   await checkProgram(target, program, session);
   const store = await session.openStore();
   const { closureOf } = await import("@firn/glue");
-  const closure = await closureOf(store.pathInfos, [target.path.absolute(config.storeDir)], { storeDir: config.storeDir, signal });
+  const closure = await closureOf(store.pathInfos, [target.path.absolute(config.storeDir)], {
+    storeDir: config.storeDir,
+    signal,
+  });
   const infos = [...closure.values()];
   // Held until the program ended: its files must stay.
   await using lease = await store.leases.openLease(`run ${program}`);
@@ -49,7 +52,11 @@ async function runProgram({ program, args }: RunOptions, session: Session): Prom
     infos.map(({ node }) => node),
     { lease, signal },
   );
-  const shown = infos.map(({ path, node }, index) => ({ path: path.absolute(config.storeDir), node, hostPath: exposed.hostPaths[index] }));
+  const shown = infos.map(({ path, node }, index) => ({
+    path: path.absolute(config.storeDir),
+    node,
+    hostPath: exposed.hostPaths[index],
+  }));
   const mountPoint = join(config.stateDir, "root");
   await mkdir(mountPoint, { recursive: true });
   const { storeDir, workingDirectory } = config;
@@ -70,7 +77,8 @@ async function checkProgram({ node, info, rest }: StoreTarget, program: string, 
   const bin = root?.get("bin");
   const programs = bin?.kind === "directory" ? (await needDirectory(directories, bin.digest)).entries : [];
   const base = rest === "" ? program.replace(/\/+$/, "") : undefined;
-  const hint = base === undefined || programs.length === 0 ? "" : `; it holds the program ${base}/bin/${textOf(programs[0].name)}`;
+  const hint =
+    base === undefined || programs.length === 0 ? "" : `; it holds the program ${base}/bin/${textOf(programs[0].name)}`;
   throw new CliError("invalid-target", `'${program}' is a directory, name a program in it${hint}`);
 }
 

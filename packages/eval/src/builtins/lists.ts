@@ -1,5 +1,6 @@
 /*
-Builtins on lists.
+Builtins on lists. Items stay lazy unless a builtin has to look at them; lists are never changed, so one that comes out as it went in is
+the same array.
 */
 
 import { Attrs } from "../attrs.ts";

@@ -35,7 +35,8 @@ async function show({ paths, json }: ShowOptions, session: Session): Promise<und
 
 async function readDerivation(path: string, session: Session): Promise<[string, Derivation]> {
   const { storeDir, workingDirectory } = session.config;
-  if (!path.endsWith(".drv")) throw new CliError("invalid-target", `'${path}' is not a derivation: its name does not end in .drv`);
+  if (!path.endsWith(".drv"))
+    throw new CliError("invalid-target", `'${path}' is not a derivation: its name does not end in .drv`);
   if (isBelowStoreDir(path, storeDir)) {
     const { node, path: storePath } = await findTarget(path, session);
     if (node.kind !== "file") throw new CliError("invalid-target", `'${path}' is a ${node.kind}, not a derivation`);
@@ -58,7 +59,9 @@ function jsonOf(drv: Derivation): object {
     args: drv.args.map(textOf),
     builder: textOf(drv.builder),
     env: Object.fromEntries(Array.from(drv.env, ([name, value]) => [textOf(name), textOf(value)])),
-    inputDrvs: Object.fromEntries(Array.from(drv.inputDrvs, ([path, outputs]) => [path, { dynamicOutputs: {}, outputs }])),
+    inputDrvs: Object.fromEntries(
+      Array.from(drv.inputDrvs, ([path, outputs]) => [path, { dynamicOutputs: {}, outputs }]),
+    ),
     inputSrcs: drv.inputSrcs,
     name: drv.name,
     outputs: Object.fromEntries(
@@ -89,8 +92,14 @@ function textFor(path: string, drv: Derivation): string {
       return `${name} = ${outputPath === "" ? kind : outputPath}${promise}`;
     }),
   );
-  section("input derivations", Array.from(drv.inputDrvs, ([input, outputs]) => `${input} (${outputs.join(", ")})`));
+  section(
+    "input derivations",
+    Array.from(drv.inputDrvs, ([input, outputs]) => `${input} (${outputs.join(", ")})`),
+  );
   section("input sources", drv.inputSrcs);
-  section("environment", Array.from(drv.env, ([name, value]) => `${name} = ${value}`));
+  section(
+    "environment",
+    Array.from(drv.env, ([name, value]) => `${name} = ${value}`),
+  );
   return `${lines.join("\n")}\n`;
 }

@@ -23,7 +23,13 @@ export const command = defineCommand<AddOptions>({
       .argument("<path...>", "files or directories of the host")
       .option("-n, --name <name>", "name of the store path (default: that of the file)")
       .option("--json", "print a list of {path, narHash, narSize}")
-      .addHelpText("after", examples(["firn store add ./src", "copies ./src, prints its store path"], ["firn store add --name source .", "under another name"])),
+      .addHelpText(
+        "after",
+        examples(
+          ["firn store add ./src", "copies ./src, prints its store path"],
+          ["firn store add --name source .", "under another name"],
+        ),
+      ),
   optionsOf: (operands, flags) => {
     const name = flags.name as string | undefined;
     if (name !== undefined && operands.length > 1) throw new CliError("usage", "--name names one path, not several");
@@ -55,7 +61,10 @@ async function addToStore({ paths, name, json }: AddOptions, session: Session): 
     const node = await store.importer.importTree(hostPath, options);
     const { narSha256, narSize } = await calculateNar(node, store, options);
     const hash = { algorithm: "sha256", bytes: narSha256 } as const;
-    const storePath = makeFixedOutputPath({ method: "nar", hash, name: givenName ?? basename(hostPath) }, config.storeDir);
+    const storePath = makeFixedOutputPath(
+      { method: "nar", hash, name: givenName ?? basename(hostPath) },
+      config.storeDir,
+    );
     const registeredAt = Math.floor(Date.now() / 1000);
     const contentAddress = { method: "nar", hash } as const;
     await store.pathInfos.put(

@@ -18,11 +18,13 @@ export const command = defineCommand<CatOptions>({
 
 async function printFile({ path }: CatOptions, session: Session): Promise<undefined> {
   const { node } = await findTarget(path, session);
-  if (node.kind === "directory") throw new CliError("invalid-target", `'${path}' is a directory; \`firn store ls\` lists it`);
+  if (node.kind === "directory")
+    throw new CliError("invalid-target", `'${path}' is a directory; \`firn store ls\` lists it`);
   if (node.kind === "symlink") throw new CliError("invalid-target", `'${path}' is a symlink to '${node.target}'`);
   const { blobs } = await session.openStore();
   await using reader = await blobs.openRead(node.digest, { signal: session.signal });
-  if (reader === undefined) throw new CliError("not-found", `the contents of '${path}' (${node.digest}) are missing in the store`);
+  if (reader === undefined)
+    throw new CliError("not-found", `the contents of '${path}' (${node.digest}) are missing in the store`);
   for await (const chunk of reader.stream()) await session.output.bytes(chunk);
   return undefined;
 }

@@ -22,7 +22,13 @@ export const command = defineCommand<LsOptions>({
       .option("-R, --recursive", "what is in directories as well")
       .option("-d, --directory", "a directory itself, not what is in it")
       .option("--json", "print {type, size, executable, target, entries, digest}, nested")
-      .addHelpText("after", examples(["firn store ls -lR ./result", "everything in a result"], ["firn store ls --json /nix/store/…-hello", "for a script"])),
+      .addHelpText(
+        "after",
+        examples(
+          ["firn store ls -lR ./result", "everything in a result"],
+          ["firn store ls --json /nix/store/…-hello", "for a script"],
+        ),
+      ),
   optionsOf: ([path], flags) => ({
     path,
     long: flags.long === true,
@@ -70,14 +76,22 @@ async function* rowsOf(
 
 /** As `nix store ls -l`: mode, size, name. */
 function longRow(path: ByteString, node: Node): ByteString {
-  const mode = node.kind === "directory" ? "dr-xr-xr-x" : node.kind === "symlink" ? "lrwxrwxrwx" : node.executable ? "-r-xr-xr-x" : "-r--r--r--";
+  const mode =
+    node.kind === "directory"
+      ? "dr-xr-xr-x"
+      : node.kind === "symlink"
+        ? "lrwxrwxrwx"
+        : node.executable
+          ? "-r-xr-xr-x"
+          : "-r--r--r--";
   const size = node.kind === "file" ? node.size : 0;
   const arrow = node.kind === "symlink" ? ` -> ${node.target}` : "";
   return `${mode} ${String(size).padStart(20)} ${path}${arrow}\n`;
 }
 
 async function jsonOf(node: Node, depth: "none" | "one" | "all", session: Session): Promise<object> {
-  if (node.kind === "file") return { type: "regular", size: node.size, executable: node.executable, digest: formatDigest(node.digest) };
+  if (node.kind === "file")
+    return { type: "regular", size: node.size, executable: node.executable, digest: formatDigest(node.digest) };
   if (node.kind === "symlink") return { type: "symlink", target: textOf(node.target) };
   const digest = formatDigest(node.digest);
   if (depth === "none") return { type: "directory", digest };
