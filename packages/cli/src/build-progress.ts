@@ -10,6 +10,7 @@ import type { Output } from "./output.ts";
 /** Running builds shown at once. */
 const ROWS_MAX = 8;
 const REDRAW_MS = 80;
+const TICK_MS = 1000;
 const CLEAR_LINE = "\x1b[2K";
 
 export type ProgressOptions = {
@@ -26,7 +27,9 @@ export class BuildProgress {
   readonly #running = new Map<ByteString, { readonly name: string; readonly startedAtMs: number; line: string }>();
   #counts: BuildCounts = { planned: 0, running: 0, done: 0, failed: 0 };
   #rowsDrawn = 0;
+  /** A drawing that is due because something happened, and the one that lets time pass. */
   #redraw: NodeJS.Timeout | undefined;
+  #tick: NodeJS.Timeout | undefined;
 
   constructor(output: Output, options: ProgressOptions) {
     this.#output = output;
@@ -63,6 +66,7 @@ export class BuildProgress {
   /** Takes the block away. Nothing is shown after this. */
   end(): void {
     clearTimeout(this.#redraw);
+    clearTimeout(this.#tick);
     this.#running.clear();
     if (this.#rowsDrawn > 0) this.#write(this.#cleared());
     this.#rowsDrawn = 0;
@@ -81,6 +85,8 @@ export class BuildProgress {
   }
 
   #draw(): void {
+    clearTimeout(this.#redraw);
+    clearTimeout(this.#tick);
     this.#redraw = undefined;
     const { planned, done, failed } = this.#counts;
     const { stderr } = this.#output;
@@ -97,7 +103,7 @@ export class BuildProgress {
     lines.push(`building: ${done} of ${planned} done, ${rows.length} running${failures}`);
     this.#write(`${this.#cleared()}${lines.join("\n")}\n`);
     this.#rowsDrawn = lines.length;
-    if (rows.length > 0) this.#redraw = setTimeout(() => this.#draw(), 1000).unref();
+    if (rows.length > 0) this.#tick = setTimeout(() => this.#draw(), TICK_MS);
   }
 
   /** What takes the block away and leaves the cursor where it began. */

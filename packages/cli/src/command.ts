@@ -26,6 +26,15 @@ export type CommandDefinition<Options> = {
 /** A definition whose options only it knows. */
 export type AnyCommand = CommandDefinition<unknown>;
 
+/** A command in the table of all commands. */
+export type CommandEntry = {
+  /** One word, or a noun and a verb. */
+  readonly name: string;
+  readonly summary: string;
+  /** Loads the command's module. */
+  readonly load: () => Promise<{ readonly command: AnyCommand }>;
+};
+
 /** Forgets the type of the options, which are the definition's own affair. */
 export function defineCommand<Options>(definition: CommandDefinition<Options>): AnyCommand {
   return definition as unknown as AnyCommand;

@@ -4,17 +4,10 @@ for; the others are known here by name and summary, which is all that help and s
 */
 
 import { Command, CommanderError } from "commander";
-import { type AnyCommand, joinPairs } from "./command.ts";
+import { type AnyCommand, type CommandEntry, joinPairs } from "./command.ts";
 import { CliError, EXIT } from "./error.ts";
 import type { Session } from "./session.ts";
 import { VERSION } from "./version.ts";
-
-export type CommandEntry = {
-  /** One word, or a noun and a verb. */
-  readonly name: string;
-  readonly summary: string;
-  readonly load: () => Promise<{ readonly command: AnyCommand }>;
-};
 
 /** All commands, in the order help shows them. */
 export const COMMANDS: readonly CommandEntry[] = [
@@ -43,7 +36,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "completion",
     summary: "print a completion script for a shell",
-    load: () => import("./commands/completion.ts"),
+    load: async () => ({ command: (await import("./commands/completion.ts")).completionCommand(COMMANDS) }),
   },
 ];
 

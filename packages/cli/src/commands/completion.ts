@@ -4,46 +4,48 @@ nothing is asked of Firn while completing.
 */
 
 import { Command } from "commander";
-import { defineCommand, examples } from "../command.ts";
+import { type AnyCommand, type CommandEntry, defineCommand, examples } from "../command.ts";
 import { CliError } from "../error.ts";
-import { COMMANDS } from "../program.ts";
 import type { Session } from "../session.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
 export type CompletionOptions = { readonly shell: (typeof SHELLS)[number] };
 
-export const command = defineCommand<CompletionOptions>({
-  declare: (command) =>
-    command
-      .argument("<shell>", SHELLS.join(", "))
-      .addHelpText(
-        "after",
-        examples(
-          ["source <(firn completion bash)", "in ~/.bashrc"],
-          ["source <(firn completion zsh)", "in ~/.zshrc, after compinit"],
-          ["firn completion fish | source", "in ~/.config/fish/config.fish"],
+/** The command for a table, which is handed in since it holds this command too. */
+export function completionCommand(commands: readonly CommandEntry[]): AnyCommand {
+  return defineCommand<CompletionOptions>({
+    declare: (command) =>
+      command
+        .argument("<shell>", SHELLS.join(", "))
+        .addHelpText(
+          "after",
+          examples(
+            ["source <(firn completion bash)", "in ~/.bashrc"],
+            ["source <(firn completion zsh)", "in ~/.zshrc, after compinit"],
+            ["firn completion fish | source", "in ~/.config/fish/config.fish"],
+          ),
         ),
-      ),
-  optionsOf: ([name]) => {
-    const shell = SHELLS.find((known) => known === name);
-    if (shell === undefined) throw new CliError("usage", `'${name}' is no shell known here: ${SHELLS.join(", ")}`);
-    return { shell };
-  },
-  run: async ({ shell }: CompletionOptions, { output }: Session) => {
-    const entries = await completionEntries();
-    await output.line(
-      shell === "bash" ? bashScript(entries) : shell === "zsh" ? zshScript(entries) : fishScript(entries),
-    );
-    return undefined;
-  },
-});
+    optionsOf: ([name]) => {
+      const shell = SHELLS.find((known) => known === name);
+      if (shell === undefined) throw new CliError("usage", `'${name}' is no shell known here: ${SHELLS.join(", ")}`);
+      return { shell };
+    },
+    run: async ({ shell }: CompletionOptions, { output }: Session) => {
+      const entries = await completionEntries(commands);
+      await output.line(
+        shell === "bash" ? bashScript(entries) : shell === "zsh" ? zshScript(entries) : fishScript(entries),
+      );
+      return undefined;
+    },
+  });
+}
 
 type Entry = { readonly name: string; readonly summary: string; readonly flags: readonly string[] };
 
-async function completionEntries(): Promise<Entry[]> {
+async function completionEntries(commands: readonly CommandEntry[]): Promise<Entry[]> {
   const entries: Entry[] = [];
-  for (const { name, summary, load } of COMMANDS) {
+  for (const { name, summary, load } of commands) {
     const declared = new Command(name);
     (await load()).command.declare(declared);
     const flags = declared.options.flatMap(({ short, long }) => [short, long]).filter((flag) => flag !== undefined);

@@ -6,6 +6,9 @@ import { defineCommand, examples } from "../../command.ts";
 import type { Session } from "../../session.ts";
 import { findTarget, type StoreTarget } from "../../store-target.ts";
 
+/** How much of a listing is gathered before it is written. */
+const ROWS_BYTES = 32 * 1024;
+
 export type LsOptions = {
   readonly path: string;
   readonly long: boolean;
@@ -46,9 +49,14 @@ async function list(options: LsOptions, session: Session): Promise<undefined> {
     await session.output.json(await jsonOf(target.node, isDeep, session));
     return undefined;
   }
+  let rows = "";
   for await (const { path, node } of rowsOf(target, options, session)) {
-    await session.output.byteString(options.long ? longRow(path, node) : `${path}\n`);
+    rows += options.long ? longRow(path, node) : `${path}\n`;
+    if (rows.length < ROWS_BYTES) continue;
+    await session.output.byteString(rows);
+    rows = "";
   }
+  await session.output.byteString(rows);
   return undefined;
 }
 
