@@ -56,8 +56,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ma
     environment: environmentOf(env),
     system: `${ARCHITECTURES[arch] ?? arch}-${platform}`,
     debug: value("FIRN_DEBUG") === "1",
-    noColor: value("NO_COLOR") !== undefined || value("TERM") === "dumb",
+    noColor: isColourless(env),
   };
+}
+
+/** Whether the environment forbids colours, whatever else is wrong with it. */
+export function isColourless(env: Readonly<Record<string, string | undefined>>): boolean {
+  return (env.NO_COLOR ?? "") !== "" || env.TERM === "dumb";
 }
 
 function stateDirOf(value: (name: string) => string | undefined): string {

@@ -5,10 +5,11 @@ here, and nothing that can be tested without a process.
 
 import process from "node:process";
 import type { WriteStream } from "node:tty";
+import { addAbortSignal } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { type Config, readConfig } from "./config.ts";
+import { type Config, isColourless, readConfig } from "./config.ts";
 import { listenForInterrupt } from "./interrupt.ts";
-import { Output, type Sink } from "./output.ts";
+import { Output, type Sink, styledText } from "./output.ts";
 import { runCommandLine } from "./program.ts";
 import { reportOf } from "./report.ts";
 import { Session } from "./session.ts";
@@ -42,18 +43,27 @@ async function main(): Promise<number> {
       config,
       output,
       signal,
-      readStdin: () => buffer(process.stdin),
+      // Aborted with the signal, since an open standard input would keep the process alive.
+      readStdin: () => buffer(addAbortSignal(signal, process.stdin)),
       releaseSignals: release,
     });
     return await runCommandLine(process.argv.slice(2), session);
   } catch (thrown) {
     // Once told to stop, whatever else failed did so because of it.
     const { text, exitCode } = reportOf(signal.aborted ? signal.reason : thrown, debug);
-    if (text !== undefined) await stderr.write(Buffer.from(`${text}\n`, "utf8")).catch(() => undefined);
+    if (text !== undefined)
+      await stderr.write(Buffer.from(`${coloured(text, stderr)}\n`, "utf8")).catch(() => undefined);
     return exitCode;
   } finally {
     release();
   }
+}
+
+/** The word that begins an error stands out on a terminal. */
+function coloured(text: string, stderr: Sink): string {
+  return text.replace(/^(?:firn: internal )?error:/, (word) =>
+    styledText(stderr, isColourless(process.env), "red", word),
+  );
 }
 
 main().then((exitCode) => {

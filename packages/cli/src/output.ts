@@ -17,6 +17,11 @@ export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "blue" | "cyan
 
 const SGR: Readonly<Record<Style, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 };
 
+/** `text` in a style where `sink` is a terminal and styles are not forbidden. */
+export function styledText(sink: Sink, noColor: boolean, style: Style, text: string): string {
+  return sink.isTerminal && !noColor ? `\x1b[${SGR[style]}m${text}\x1b[0m` : text;
+}
+
 export class Output {
   readonly stdout: Sink;
   readonly stderr: Sink;
@@ -68,7 +73,7 @@ export class Output {
 
   /** `text` in a style where `sink` shows styles. */
   styled(sink: Sink, style: Style, text: string): string {
-    return sink.isTerminal && !this.#noColor ? `\x1b[${SGR[style]}m${text}\x1b[0m` : text;
+    return styledText(sink, this.#noColor, style, text);
   }
 
   /** Whether lines written may be taken back to show progress. */

@@ -118,14 +118,14 @@ function usageMessage(
   argv: readonly string[],
   entry: CommandEntry | undefined,
 ): string {
-  const noun = argv[0] !== undefined && argv[0] in NOUNS ? ` ${argv[0]}` : "";
+  const noun = argv[0] !== undefined && Object.hasOwn(NOUNS, argv[0]) ? ` ${argv[0]}` : "";
   const help = `firn${entry === undefined ? noun : ` ${entry.name}`} --help`;
-  // Without a command, commander "says" the whole help; its first lines are no error message.
-  if (thrown.code === "commander.help") return `a command is missing; \`${help}\` lists them`;
   const said = errors
     .join("")
     .trim()
     .replace(/^error: /, "");
+  // Without a command, what commander says is the whole help.
+  if (thrown.code === "commander.help") return `a command is missing\n\n${said}`;
   return `${said}\nTry \`${help}\`.`;
 }
 

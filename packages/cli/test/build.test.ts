@@ -82,6 +82,14 @@ describe("firn build", canBuild, () => {
     assert.match((await firn.run(["store", "ls", "alias"])).out, /-hello\.txt\n$/);
   });
 
+  test("a result knows its derivation", async () => {
+    await firn.run(["build", HELLO]);
+    assert.match(
+      (await firn.run(["drv", "show", "result"])).out,
+      /^\/nix\/store\/[^ ]+-hello\.txt\.drv\n {2}name +hello\.txt\n/,
+    );
+  });
+
   test("what is in the way of the link stays, and nothing is built", async () => {
     mkdirSync(at("taken"));
     writeFileSync(at("taken/result"), "mine");

@@ -96,8 +96,7 @@ describe("the flags of an expression", () => {
 
 describe("wrong usage is said in one message with a way to help", () => {
   const cases: readonly [line: readonly string[], said: RegExp, help: string][] = [
-    [[], /a command is missing/, "firn --help"],
-    [["store"], /a command is missing/, "firn store --help"],
+    [["toString"], /unknown command 'toString'/, "firn --help"],
     [["bild"], /unknown command 'bild'[\s\S]*build/, "firn --help"],
     [["store", "ad"], /unknown command 'ad'[\s\S]*add/, "firn store --help"],
     [["--nonsense"], /unknown option '--nonsense'/, "firn --help"],
@@ -112,6 +111,16 @@ describe("wrong usage is said in one message with a way to help", () => {
         assert(thrown instanceof CliError && thrown.code === "usage");
         assert.match(thrown.message, said);
         assert(thrown.message.includes(`\`${help}\``), thrown.message);
+        return true;
+      });
+    });
+  }
+
+  for (const line of [[], ["store"]]) {
+    test(`firn ${line.join(" ")} lists the commands there are`, async () => {
+      await assert.rejects(parseCommandLine(line, silent), (thrown) => {
+        assert(thrown instanceof CliError && thrown.code === "usage");
+        assert.match(thrown.message, /^a command is missing\n\nUsage: firn [\s\S]*Commands:\n/);
         return true;
       });
     });

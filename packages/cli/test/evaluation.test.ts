@@ -100,6 +100,13 @@ describe("firn parse and eval", () => {
     });
   }
 
+  test("Ctrl-C ends waiting for standard input", async () => {
+    const { code } = await firn.run(["eval", "--option", "nothing", "x", "-"], {
+      signalAfter: { text: "unknown setting", signal: "SIGINT" },
+    });
+    assert.equal(code, 130);
+  });
+
   test("Ctrl-C ends an evaluation that would not end", async () => {
     const expression =
       "builtins.trace \"begun\" (builtins.foldl' (a: b: a) 0 (builtins.genList (x: builtins.foldl' (a: b: b) 0 (builtins.genList (y: y) 100000)) 100000))";
@@ -153,7 +160,12 @@ describe("firn instantiate and drv show", () => {
 
   test("what is no derivation is refused", async () => {
     writeFileSync(join(firn.directory, "bad.drv"), "Derive(");
-    for (const path of ["bad.drv", "absent.drv", "absent"]) {
+    for (const path of [
+      "bad.drv",
+      "absent.drv",
+      "absent",
+      (await firn.run(["store", "add", "bad.drv", "--name", "x"])).out.trim(),
+    ]) {
       const { code, err } = await firn.run(["drv", "show", path]);
       assert.equal(code, 1);
       assert.match(err, /^error: [^\n]+\n$/);

@@ -58,7 +58,8 @@ function runFirn(directory: string, args: readonly string[], options: RunOptions
     child.kill(options.signalAfter.signal);
   });
   child.stdin.on("error", () => undefined);
-  child.stdin.end(options.stdin ?? "");
+  // Who is to be interrupted gets a standard input that stays open.
+  if (options.signalAfter === undefined) child.stdin.end(options.stdin ?? "");
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => {

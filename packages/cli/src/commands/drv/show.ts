@@ -18,7 +18,10 @@ export type ShowOptions = { readonly paths: readonly string[]; readonly json: bo
 export const command = defineCommand<ShowOptions>({
   declare: (command) =>
     command
-      .argument("<drv...>", "store paths of derivations, or .drv files of the host")
+      .argument(
+        "<drv...>",
+        "store paths of derivations, .drv files of the host, or results, which know what built them",
+      )
       .option("--json", "print as `nix derivation show` does")
       .addHelpText("after", examples(["firn drv show $(firn instantiate ./hello)", "what building ./hello would do"])),
   optionsOf: (operands, flags) => ({ paths: operands, json: flags.json === true }),
@@ -35,8 +38,11 @@ async function show({ paths, json }: ShowOptions, session: Session): Promise<und
 
 async function readDerivation(path: string, session: Session): Promise<[string, Derivation]> {
   const { storeDir, workingDirectory } = session.config;
-  if (!path.endsWith(".drv"))
-    throw new CliError("invalid-target", `'${path}' is not a derivation: its name does not end in .drv`);
+  if (!path.endsWith(".drv")) {
+    const { deriver } = (await findTarget(path, session)).info;
+    if (deriver !== undefined) return readDerivation(deriver.absolute(storeDir), session);
+    throw new CliError("invalid-target", `'${path}' is not a derivation, and what built it is not known`);
+  }
   if (isBelowStoreDir(path, storeDir)) {
     const { node, path: storePath } = await findTarget(path, session);
     if (node.kind !== "file") throw new CliError("invalid-target", `'${path}' is a ${node.kind}, not a derivation`);
