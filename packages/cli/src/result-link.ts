@@ -4,13 +4,16 @@ made here lead to `outputs/<name>` in the state directory and from there to real
 they pass through that name, Firn can tell from a link which store path it shows (store-target.ts).
 */
 
-import { lstat, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { access, constants, lstat, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { messageOf } from "@firn/base";
 import type { StorePath } from "@firn/nix-compat";
 import { CliError } from "./error.ts";
+import { isErrno } from "./report.ts";
 import type { Session } from "./session.ts";
+
+const STORE_PATH_NAME = /^[0-9abcdfghijklmnpqrsvwxyz]{32}-/;
 
 /** `result` for the output `out`, `result-dev` for `dev`. */
 export function linkName(link: string, outputName: string): string {
@@ -24,7 +27,7 @@ export function linkName(link: string, outputName: string): string {
 export async function makeResultLink(link: string, path: StorePath, session: Session): Promise<void> {
   const { signal, outputsHostDir } = session;
   const hostPath = resolve(session.config.workingDirectory, link);
-  await checkReplaceable(hostPath, session);
+  await checkReplaceable(hostPath);
   const store = await session.openStore();
   const info = await store.pathInfos.get(path.hashPart, { signal });
   if (info === undefined) throw new CliError("not-found", `path '${path}' is not in the store`);
@@ -48,17 +51,24 @@ export async function makeResultLink(link: string, path: StorePath, session: Ses
   }
 }
 
-/** Throws unless nothing is at `hostPath`, or a link to some output, ours or Nix's. */
-export async function checkReplaceable(hostPath: string, session: Session): Promise<void> {
+/** Throws unless nothing is at `hostPath`, or a link to an output, of whichever store: one that leads to a name like a store path's. */
+export async function checkReplaceable(hostPath: string): Promise<void> {
   const stats = await lstat(hostPath).catch(() => undefined);
-  if (stats === undefined) return;
+  if (stats === undefined) return checkWritable(hostPath);
   const target = stats.isSymbolicLink() ? await readlink(hostPath) : undefined;
-  const isOurs = [session.outputsHostDir, session.config.storeDir].some((directory) =>
-    target?.startsWith(`${directory}/`),
-  );
-  if (isOurs) return;
+  if (target !== undefined && STORE_PATH_NAME.test(basename(target))) return checkWritable(hostPath);
   const what = target === undefined ? "is in the way" : `is a link to ${target}, which is no result of a build`;
   throw new CliError("result-link", `'${hostPath}' ${what}: remove it, or name another link with --out-link`);
+}
+
+/** Throws when the directory is there and nothing can be made in it. */
+async function checkWritable(hostPath: string): Promise<void> {
+  const directory = dirname(hostPath);
+  await access(directory, constants.W_OK).catch((thrown: unknown) => {
+    if (isErrno(thrown, "ENOENT")) return;
+    const message = `no link can be made in '${directory}': ${messageOf(thrown)} (--no-link builds without one)`;
+    throw new CliError("result-link", message);
+  });
 }
 
 async function replaceLink(hostPath: string, target: string): Promise<void> {

@@ -117,8 +117,9 @@ describe("firn build", canBuild, () => {
     assert.equal(quiet.err, "");
   });
 
-  test("results of different sizes of store directory are built as well", async () => {
+  test("another store directory and another state directory work, the earlier link is replaced", async () => {
     const env = { NIX_STORE_DIR: "/some/other/store", FIRN_HOME: at("other-state") };
+    await firn.run(["build", HELLO, "-o", "other"]);
     const { out, err } = await firn.run(["build", HELLO, "-o", "other"], { env });
     assert.match(out, /^\/some\/other\/store\/.*-hello\.txt\n$/, err);
     assert.match(readFileSync(at("other"), "utf8"), /its documentation: \/some\/other\/store\//);

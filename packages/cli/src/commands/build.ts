@@ -107,7 +107,7 @@ async function build(options: BuildCommandOptions, session: Session): Promise<un
   const { realise } = await import("../realise.ts"); // loads builder and sandbox, which help can do without
   const { output, config } = session;
   // Asked now: after a long build it would be a pity to learn that the link cannot be made.
-  if (options.link !== undefined) await checkReplaceable(resolve(config.workingDirectory, options.link), session);
+  if (options.link !== undefined) await checkReplaceable(resolve(config.workingDirectory, options.link));
   const store = await session.openStore();
   await using lease = await store.leases.openLease("build");
   const derivations = await instantiate(options.expression, session, lease);
