@@ -34,6 +34,7 @@ export class EvaluatorHost {
   readonly #worker: Worker;
   readonly #cancelWord = new SharedArrayBuffer(4);
   #busy = false;
+  #ended = false;
 
   constructor(settings: EvaluatorSettings) {
     const bundled = typeof __FIRN_BUNDLED__ !== "undefined";
@@ -46,23 +47,29 @@ export class EvaluatorHost {
         maxOldGenerationSizeMb: OLD_GENERATION_MEGABYTES,
       },
     });
+    this.#worker.once("exit", () => {
+      this.#ended = true;
+    });
   }
 
   /** Runs one job. Rejects with EvalFailure, or with the signal's reason. Jobs must not overlap. */
   request(job: EvalJob, options: RequestOptions = {}): Promise<EvalResult> {
     if (this.#busy) throw new Error("an evaluation is under way");
+    // A thread that is gone answers nothing.
+    if (this.#ended) return Promise.reject(new Error("the evaluator's thread has ended"));
     this.#busy = true;
     const { signal, onPending, onLog } = options;
     const cancel = new Int32Array(this.#cancelWord);
     return new Promise<EvalResult>((resolve, reject) => {
       const settle = (finish: () => void) => {
-        this.#worker.removeAllListeners();
+        // One by one: the worker has listeners of its own, without which its next message is never delivered.
+        this.#worker.off("message", onMessage).off("error", onError).off("exit", onExit);
         signal?.removeEventListener("abort", onAbort);
         this.#busy = false;
         finish();
       };
       const onAbort = () => Atomics.store(cancel, 0, 1);
-      this.#worker.on("message", (message: WorkerMessage) => {
+      const onMessage = (message: WorkerMessage) => {
         switch (message.type) {
           case "pending":
             onPending?.(message.objects);
@@ -75,9 +82,10 @@ export class EvaluatorHost {
           case "failure":
             return settle(() => reject(signal?.aborted ? signal.reason : new EvalFailure(message.failure)));
         }
-      });
-      this.#worker.on("error", (thrown: Error & { code?: string }) => settle(() => reject(workerFailure(thrown))));
-      this.#worker.on("exit", () => settle(() => reject(new Error("the evaluator's thread ended by itself"))));
+      };
+      const onError = (thrown: Error & { code?: string }) => settle(() => reject(workerFailure(thrown)));
+      const onExit = () => settle(() => reject(new Error("the evaluator's thread ended by itself")));
+      this.#worker.on("message", onMessage).on("error", onError).on("exit", onExit);
       signal?.addEventListener("abort", onAbort, { once: true });
       Atomics.store(cancel, 0, signal?.aborted ? 1 : 0);
       this.#worker.postMessage({ job, collect: onPending !== undefined });
