@@ -30,6 +30,8 @@ export type ExpressionOptions = {
   readonly searchPath: readonly SearchPathEntry[];
   readonly showTrace: boolean;
   readonly callDepthMax: number | undefined;
+  /** Whether compiled code is kept from one run to the next. */
+  readonly codeCache: boolean;
   /** Names given to --option that nothing here knows. */
   readonly unknownSettings: readonly string[];
 };
@@ -50,7 +52,8 @@ export function declareExpression(command: Command): Command {
       collect(String),
     )
     .option("--show-trace", "with an error, show all of the evaluation that led there")
-    .option("--max-call-depth <n>", "how deep calls may nest");
+    .option("--max-call-depth <n>", "how deep calls may nest")
+    .option("--no-code-cache", "compile every file anew, and keep nothing of it");
   return declareSettings(declared);
 }
 
@@ -77,6 +80,7 @@ export function expressionOf(operands: readonly string[], given: Flags): Express
     searchPath: ((flags.include as string[] | undefined) ?? []).map(parseSearchPathEntry),
     showTrace: flags.showTrace === true,
     callDepthMax: maxCallDepth === undefined ? undefined : wholeNumber("--max-call-depth", maxCallDepth, 1),
+    codeCache: flags.codeCache !== false,
     unknownSettings: unknown,
   };
 }
@@ -109,6 +113,7 @@ export async function evaluate(
     currentTime: Math.floor(Date.now() / 1000),
     localStore: session.hasStore() ? session.storeHostDir : undefined,
     showTrace: expression.showTrace,
+    ...(expression.codeCache ? { codeCache: join(config.stateDir, "code") } : {}),
     ...(expression.callDepthMax === undefined ? {} : { callDepthMax: expression.callDepthMax }),
   });
   const notes: Promise<void>[] = [];

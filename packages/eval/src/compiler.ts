@@ -5,40 +5,25 @@ node; nested one-argument functions become one function of several arguments, ap
 Operators that the language lets a program redefine (`a - b` is `__sub a b`) are calls only where such a name is in a static scope.
 */
 
-import type { ByteString } from "@firn/base";
 import type { AttrName, AttrsExpr, BinaryExpr, Expr, LambdaExpr, VarExpr } from "@firn/syntax";
 import { Attrs, byteOrder } from "./attrs.ts";
 import { EvalError } from "./error.ts";
-import { Instruction, type Operation } from "./instruction.ts";
+import type { CodePlace } from "./code-place.ts";
+import { Instruction, OPERATIONS, type Operation } from "./instruction.ts";
 import { intern } from "./intern.ts";
 import { type FormalCode, LambdaCode } from "./lambda.ts";
 import * as basic from "./ops-basic.ts";
 import * as data from "./ops-data.ts";
 import * as sets from "./ops-sets.ts";
 import { CUR_POS } from "./ops-position.ts";
-import { resolvePath } from "./path.ts";
-import type { Origin } from "./positions.ts";
 import { resolve, Scope } from "./scope.ts";
 import { Shape } from "./shape.ts";
 import { showExpr } from "./show-expr.ts";
-import { type Lazy, NixFloat, PathStart, PathValue, type SourceTree } from "./value.ts";
-
-/** What code is compiled against. */
-export type CompileContext = {
-  readonly origin: Origin;
-  /** What relative path literals are relative to. */
-  readonly baseDirectory: PathValue;
-  /** The tree of absolute path literals. */
-  readonly rootTree: SourceTree;
-  /** For `~/…`; undefined refuses them. */
-  readonly homeDirectory: ByteString | undefined;
-  /** The outermost scope. */
-  readonly globals: ReadonlyMap<string, Lazy>;
-};
+import { NixFloat } from "./value.ts";
 
 /** Compiles a whole source whose outermost frame is described by `scope` (null: only globals). Throws EvalError `undefined-variable`. */
-export function compile(tree: Expr, context: CompileContext, scope: Scope | null = null): Instruction {
-  return new Compiler(context).expr(tree, scope, "");
+export function compile(tree: Expr, place: CodePlace, scope: Scope | null = null): Instruction {
+  return new Compiler(place).expr(tree, scope, "");
 }
 
 /** Operators that are calls of a global function unless a scope redefines it. */
@@ -64,14 +49,14 @@ const PLAIN: Record<string, Operation> = {
 };
 
 class Compiler {
-  readonly #context: CompileContext;
+  readonly #place: CodePlace;
   readonly #base: number;
   readonly #isGlobal: (name: string) => boolean;
 
-  constructor(context: CompileContext) {
-    this.#context = context;
-    this.#base = context.origin.base;
-    this.#isGlobal = (name) => context.globals.has(name);
+  constructor(place: CodePlace) {
+    this.#place = place;
+    this.#base = place.origin.base;
+    this.#isGlobal = (name) => place.globals.has(name);
   }
 
   /** `name` is what the value will be bound to, for messages about functions. */
@@ -86,11 +71,7 @@ class Compiler {
       case "interpolation":
         return this.#interpolation(expr.parts, expr.path, scope, pos);
       case "path":
-        return new Instruction(
-          basic.CONST,
-          pos,
-          new PathValue(this.#treeOf(expr.text), this.#pathText(expr.text, pos)),
-        );
+        return this.#linked(new Instruction(data.PATH_LITERAL, pos, expr.text));
       case "search-path": {
         const find = this.#variable("__findFile", scope, pos);
         const path = this.#variable("__nixPath", scope, pos);
@@ -198,7 +179,7 @@ class Compiler {
       case "with":
         return new Instruction(basic.WITH_VAR, pos, intern(name), found.depths);
       case "global":
-        return new Instruction(basic.GLOBAL, pos, this.#context.globals.get(name), name);
+        return this.#linked(new Instruction(basic.GLOBAL, pos, intern(name)));
       case "unknown":
         throw new EvalError("undefined-variable", `undefined variable '${name}'`, pos);
     }
@@ -366,27 +347,12 @@ class Compiler {
       );
     const [first, ...rest] = parts;
     if (first.kind !== "path") throw new EvalError("syntax", "a path starts with a literal", pos);
-    const directory = first.text.endsWith("/") ? "/" : "";
-    const start = this.#pathText(first.text, pos);
-    const text = start === "/" ? start : start + directory;
-    return new Instruction(
-      data.PATH,
-      pos,
-      new PathStart(this.#treeOf(first.text), text),
-      rest.map((part) => this.expr(part, scope, "")),
-    );
+    const codes = rest.map((part) => this.expr(part, scope, ""));
+    return this.#linked(new Instruction(data.PATH, pos, first.text, codes));
   }
 
-  #treeOf(text: ByteString): SourceTree {
-    return text.startsWith("/") || text.startsWith("~") ? this.#context.rootTree : this.#context.baseDirectory.tree;
-  }
-
-  #pathText(text: ByteString, pos: number): ByteString {
-    if (text.startsWith("~")) {
-      const home = this.#context.homeDirectory;
-      if (home === undefined) throw new EvalError("io", `the path '${text}' can not be resolved in pure mode`, pos);
-      return resolvePath(home, text.slice(2));
-    }
-    return resolvePath(this.#context.baseDirectory.path, text);
+  #linked(i: Instruction): Instruction {
+    OPERATIONS[i.op].link?.(i, this.#place);
+    return i;
   }
 }

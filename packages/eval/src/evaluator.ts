@@ -23,6 +23,10 @@ import { TYPE_BUILTINS } from "./builtins/types.ts";
 import { VERSION_BUILTINS } from "./builtins/versions.ts";
 import { XML_BUILTINS } from "./builtins/xml.ts";
 import { forceAttrs } from "./coerce.ts";
+import { codeKey, type CodeStore, compilerFingerprint, openSealedCode, sealCode } from "./code-cache.ts";
+import type { CodePlace } from "./code-place.ts";
+import { decodeCode } from "./code-reader.ts";
+import { encodeCode } from "./code-writer.ts";
 import { compile } from "./compiler.ts";
 import { EvalError } from "./error.ts";
 import type { Instruction } from "./instruction.ts";
@@ -31,7 +35,7 @@ import type { EvalIo } from "./io.ts";
 import { type CancelWord, call1, enterEvaluation, force, lazily } from "./machine.ts";
 import { parentPath } from "./path.ts";
 import { coerceToPath, followLinks } from "./path-value.ts";
-import { Positions } from "./positions.ts";
+import { type Origin, Positions } from "./positions.ts";
 import { Scope } from "./scope.ts";
 import { Shape } from "./shape.ts";
 import { Closure, type Env, type Lazy, PathValue, type SourceTree, type Value } from "./value.ts";
@@ -57,6 +61,8 @@ export type EvaluatorOptions = {
   readonly callDepthMax?: number;
   readonly cancelWord?: CancelWord;
   readonly pipeOperators?: boolean;
+  /** Keeps compiled code; without it every file is compiled. */
+  readonly codeStore?: CodeStore;
 };
 
 const CALL_DEPTH_MAX = 10_000;
@@ -68,6 +74,7 @@ export class Evaluator {
   readonly builtins: Attrs;
   readonly #options: EvaluatorOptions;
   readonly #globals: Map<string, Lazy>;
+  #fingerprint: string | undefined;
   readonly #imports = new Map<SourceTree, Map<ByteString, Value>>();
 
   constructor(options: EvaluatorOptions) {
@@ -189,8 +196,19 @@ export class Evaluator {
     const source = this.io.readFile(file);
     const label = file.tree.label + file.path;
     const origin = this.positions.add(label, label, source.length, () => this.io.readFile(file));
-    const tree = this.#parse(source, origin.base, label);
-    return this.#compile(tree, origin, new PathValue(file.tree, parentPath(file.path)), scope);
+    const baseDirectory = new PathValue(file.tree, parentPath(file.path));
+    const compileIt = () => this.#compile(this.#parse(source, origin.base, label), origin, baseDirectory, scope);
+    const { codeStore } = this.#options;
+    // Code for a scope of its own is rare; it is not kept.
+    if (codeStore === undefined || scope !== null) return compileIt();
+    this.#fingerprint ??= compilerFingerprint(this.#globals.keys());
+    const key = codeKey(this.#fingerprint, this.#options.pipeOperators === true ? "pipe-operators" : "", source);
+    const sealed = codeStore.load(key);
+    const kept = sealed && openSealedCode(key, sealed);
+    if (kept !== undefined) return decodeCode(kept, this.#place(origin, baseDirectory));
+    const code = compileIt();
+    codeStore.save(key, sealCode(key, encodeCode(code, origin.base)));
+    return code;
   }
 
   #parse(source: ByteString, base: number, label: string): Expr {
@@ -199,18 +217,13 @@ export class Evaluator {
     return tree;
   }
 
-  #compile(
-    tree: Expr,
-    origin: Parameters<typeof compile>[1]["origin"],
-    baseDirectory: PathValue,
-    scope: Scope | null,
-  ): Instruction {
+  #compile(tree: Expr, origin: Origin, baseDirectory: PathValue, scope: Scope | null): Instruction {
+    return compile(tree, this.#place(origin, baseDirectory), scope);
+  }
+
+  #place(origin: Origin, baseDirectory: PathValue): CodePlace {
     const { homeDirectory } = this.#options;
-    return compile(
-      tree,
-      { origin, baseDirectory, rootTree: this.io.rootTree, homeDirectory, globals: this.#globals },
-      scope,
-    );
+    return { origin, baseDirectory, rootTree: this.io.rootTree, homeDirectory, globals: this.#globals };
   }
 
   /** A function with formals applied to the arguments it names, as the commands do with `--arg`; anything else as it is. Within `run`. */

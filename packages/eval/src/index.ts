@@ -1,6 +1,7 @@
 // Public, in reading order.
 export { Evaluator, NIX_VERSION } from "./evaluator.ts";
 export type { EvaluatorOptions, SearchPathEntry } from "./evaluator.ts";
+export type { CodeStore } from "./code-cache.ts";
 export type { EvalIo, FileKind } from "./io.ts";
 export { EvalError } from "./error.ts";
 export type { EvalErrorCode, TraceFrame } from "./error.ts";
@@ -9,7 +10,7 @@ export type { Origin, Position } from "./positions.ts";
 export { Builtin, Closure, NixFloat, PartialApplication, PathValue, StringWithContext, Thunk } from "./value.ts";
 export type { Lazy, SourceTree, Value } from "./value.ts";
 export { Attrs, update } from "./attrs.ts";
-export { parseContextElement, StringContext, uniteContexts } from "./context.ts";
+export { displayContextElement, parseContextElement, StringContext, uniteContexts } from "./context.ts";
 export type { ContextElement } from "./context.ts";
 export { describeType, typeError, typeOf } from "./type-name.ts";
 export { printValue } from "./print.ts";
@@ -37,7 +38,7 @@ export {
   textOfString,
 } from "./coerce.ts";
 export type { StringValue } from "./coerce.ts";
-export { coerceToPath, contextOfStorePaths, followLinks } from "./path-value.ts";
+export { coerceToPath, coerceToPathUnbuilt, contextOfStorePaths, followLinks } from "./path-value.ts";
 export { deepForce } from "./builtins/control.ts";
 export { hashAlgorithmOf } from "./builtins/files.ts";
 export { requiredAttr } from "./builtins/sets.ts";

@@ -8,14 +8,15 @@ meaning; disassembler, encoder and documentation derive from the table.
 */
 
 import { assert } from "@firn/base";
+import type { CodePlace } from "./code-place.ts";
 import { type Env, type Lazy, Thunk, type Value } from "./value.ts";
 
 export type EvFunction = (i: Instruction, env: Env) => Value;
 export type ThFunction = (i: Instruction, env: Env) => Lazy;
 
 /**
- * What an operand holds: a constant value, an instruction (or null), a list of instructions, a number, a name, an attribute path
- * (names and instructions), a shape, a lambda, or a cache the machine fills in itself.
+ * What an operand holds: a constant value, an instruction, a list of instructions, a number, a list of numbers, a name, an attribute path
+ * (names and instructions), a shape, a lambda, what `link` makes of the place the code is at, or a cache the machine fills in itself.
  */
 export type OperandKind =
   | "const"
@@ -27,6 +28,7 @@ export type OperandKind =
   | "path"
   | "shape"
   | "lambda"
+  | "linked"
   | "cache";
 
 export type Operation = {
@@ -37,6 +39,8 @@ export type Operation = {
   readonly meaning: string;
   readonly ev: EvFunction;
   readonly th: ThFunction;
+  /** Fills the linked operands from the others and the place. */
+  readonly link: ((i: Instruction, place: CodePlace) => void) | undefined;
 };
 
 /** The instruction set, by number. */
@@ -45,9 +49,9 @@ export const OPERATIONS: Operation[] = [];
 export class Instruction {
   ev: EvFunction;
   th: ThFunction;
-  readonly op: number;
+  op: number;
   /** Global source position, 0 when there is none. */
-  readonly pos: number;
+  pos: number;
   // biome-ignore-start lint/suspicious/noExplicitAny: what an operand holds is said by the table, by kind.
   a: any;
   b: any;
@@ -78,9 +82,10 @@ export function defineOperation(
   meaning: string,
   ev: EvFunction,
   th: ThFunction = suspend,
+  link?: Operation["link"],
 ): Operation {
   assert(operands.length <= 5, "an instruction has five operands");
-  const operation: Operation = { number: OPERATIONS.length, name, operands, meaning, ev, th };
+  const operation: Operation = { number: OPERATIONS.length, name, operands, meaning, ev, th, link };
   OPERATIONS.push(operation);
   return operation;
 }

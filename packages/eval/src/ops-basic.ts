@@ -21,12 +21,15 @@ export const CONST = defineOperation(
 export const GLOBAL = defineOperation(
   "global",
   [
-    ["const", "value"],
     ["name", "name"],
+    ["linked", "value"],
   ],
   "A variable of the outermost scope, such as `true` or `map`.",
-  (i) => force(i.a),
-  (i) => i.a,
+  (i) => force(i.b),
+  (i) => i.b,
+  (i, place) => {
+    i.b = place.globals.get(i.a);
+  },
 );
 
 /** The slot's value; stores a forced value back, so that the thunk can be freed. */

@@ -2,25 +2,16 @@
 Operations on numbers, strings, lists and paths.
 */
 
-import type { ByteString } from "@firn/base";
 import { arithmetic, type ArithmeticOp, cannotAdd } from "./arithmetic.ts";
 import { coerceToString, contextOfString, makeString, textOfString } from "./coerce.ts";
 import { equalValues, lessThan } from "./compare.ts";
 import { type StringContext, uniteContexts } from "./context.ts";
 import { EvalError } from "./error.ts";
-import { defineOperation, type Instruction } from "./instruction.ts";
+import { defineOperation, type Instruction, suspend } from "./instruction.ts";
+import { pathOfLiteral } from "./code-place.ts";
 import { canonicalPath } from "./path.ts";
 import { typeError } from "./type-name.ts";
-import {
-  type Env,
-  type Lazy,
-  NixFloat,
-  type PathStart,
-  PathValue,
-  type SourceTree,
-  StringWithContext,
-  type Value,
-} from "./value.ts";
+import { type Env, type Lazy, NixFloat, PathValue, StringWithContext, type Value } from "./value.ts";
 
 const BINARY = [
   ["code", "left"],
@@ -87,11 +78,7 @@ function add(a: Value, b: Value, i: Instruction): Value {
   }
 }
 
-function appendToPath(
-  path: { readonly tree: SourceTree; readonly path: ByteString },
-  parts: readonly Value[],
-  pos: number,
-): PathValue {
+function appendToPath(path: PathValue, parts: readonly Value[], pos: number): PathValue {
   let text = path.path;
   for (const part of parts) {
     const string = coerceToString(part, "natural", "text");
@@ -131,18 +118,39 @@ export const INTERPOLATE = defineOperation(
   },
 );
 
+export const PATH_LITERAL = defineOperation(
+  "path-literal",
+  [
+    ["name", "text"],
+    ["linked", "path"],
+  ],
+  "A path, relative to where the source stands.",
+  (i) => i.b,
+  (i) => i.b,
+  (i, place) => {
+    i.b = pathOfLiteral(i.a, place, i.pos);
+  },
+);
+
 export const PATH = defineOperation(
   "path",
   [
-    ["const", "start"],
+    ["name", "text"],
     ["codes", "parts"],
+    ["linked", "start"],
   ],
   "A path with `${…}` in it: the parts are appended to its start.",
   (i, env) => {
     const parts: Instruction[] = i.b;
-    const start: PathStart = i.a;
+    const start: PathValue = i.c;
     const values = parts.map((part) => part.ev(part, env));
-    return appendToPath({ tree: start.tree, path: start.text }, values, i.pos);
+    return appendToPath(start, values, i.pos);
+  },
+  suspend,
+  (i, place) => {
+    const { tree, path } = pathOfLiteral(i.a, place, i.pos);
+    // A slash at the start's end is part of what is appended to, which a PathValue in general cannot have.
+    i.c = new PathValue(tree, i.a.endsWith("/") && path !== "/" ? `${path}/` : path);
   },
 );
 

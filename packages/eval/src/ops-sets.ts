@@ -185,7 +185,6 @@ export const ATTRS_DYNAMIC = defineOperation(
     ["code", "static"],
     ["codes", "names"],
     ["codes", "values"],
-    ["numbers", "positions"],
   ],
   "A set literal with `${name} = value`: adds those whose name is not null to the static part.",
   (i, env) => addDynamic(i.a.ev(i.a, env), i.b, i.c, env),

@@ -3,6 +3,7 @@ Values as text, in the form `nix-instantiate --eval` prints them. What is not ev
 as `«repeated»`.
 */
 
+import { byteStringOfText } from "@firn/base";
 import { Attrs } from "./attrs.ts";
 import { textOfString } from "./coerce.ts";
 import { formatFloatShown } from "./float.ts";
@@ -18,6 +19,8 @@ import {
   Thunk,
 } from "./value.ts";
 
+const REPEATED = byteStringOfText("«repeated»");
+
 /** One line, however big. Nothing is forced. The result is a byte string. */
 export function printValue(value: Lazy): string {
   const parts: string[] = [];
@@ -32,7 +35,7 @@ function print(lazy: Lazy, parts: string[], seen: Set<object>): void {
     parts.push(quoteString(textOfString(value)));
   else if (value instanceof Attrs) {
     if (value.size === 0) parts.push("{ }");
-    else if (seen.has(value)) parts.push("«repeated»");
+    else if (seen.has(value)) parts.push(REPEATED);
     else {
       seen.add(value);
       const { shape, values } = value.flat();
@@ -46,7 +49,7 @@ function print(lazy: Lazy, parts: string[], seen: Set<object>): void {
     }
   } else if (Array.isArray(value)) {
     if (value.length === 0) parts.push("[ ]");
-    else if (seen.has(value)) parts.push("«repeated»");
+    else if (seen.has(value)) parts.push(REPEATED);
     else {
       seen.add(value);
       parts.push("[ ");

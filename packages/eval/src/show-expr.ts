@@ -3,6 +3,7 @@ Expressions as text, in the form `nix-instantiate --parse` prints them: fully pa
 the condition of a failed assertion.
 */
 
+import { byteStringOfText } from "@firn/base";
 import type { AttrName, AttrsExpr, Expr, Formals } from "@firn/syntax";
 import { formatFloatShown } from "./float.ts";
 import { quoteString, showName } from "./quote.ts";
@@ -83,7 +84,7 @@ export function showExpr(expr: Expr, resolve: (path: string) => string = (path) 
       }
     }
     case "error":
-      return "«error»";
+      return byteStringOfText("«error»");
   }
 }
 

@@ -79,16 +79,6 @@ export class PathValue {
   }
 }
 
-/** The literal start of an interpolated path, with the trailing slash that a PathValue cannot have. */
-export class PathStart {
-  readonly tree: SourceTree;
-  readonly text: ByteString;
-  constructor(tree: SourceTree, text: ByteString) {
-    this.tree = tree;
-    this.text = text;
-  }
-}
-
 /** Something to be computed at most once. `code` null: done, `env` is the value. An error leaves it as it was. */
 export class Thunk {
   code: Instruction | null;

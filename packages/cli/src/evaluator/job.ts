@@ -17,6 +17,8 @@ export type EvaluatorSettings = {
   readonly currentTime: number;
   /** The local store to read below the store directory from; undefined: nothing is there. */
   readonly localStore: string | undefined;
+  /** Host directory to keep compiled code in; without one nothing is kept. */
+  readonly codeCache?: string;
   readonly callDepthMax?: number;
   readonly showTrace?: boolean;
 };

@@ -9,6 +9,7 @@ import { openLocalStoreSync } from "@firn/backend-local";
 import { EvalError, Evaluator } from "@firn/eval";
 import { EvalStore, type PendingObject, storeBuiltins, StoreIo } from "@firn/glue";
 import { useNodeKernels } from "@firn/hash/node";
+import { DiskCodeStore } from "./disk-code-store.ts";
 import { DiskFiles } from "./disk-files.ts";
 import type { EvalJob, FailureData, WorkerMessage, WorkerStart } from "./job.ts";
 import { runJob } from "./run-job.ts";
@@ -61,6 +62,7 @@ const evaluator = new Evaluator({
   currentSystem: settings.system,
   currentTime: settings.currentTime,
   cancelWord: new Int32Array(cancelWord),
+  ...(settings.codeCache === undefined ? {} : { codeStore: new DiskCodeStore(settings.codeCache) }),
   ...(settings.homeDirectory === undefined ? {} : { homeDirectory: settings.homeDirectory }),
   ...(settings.callDepthMax === undefined ? {} : { callDepthMax: settings.callDepthMax }),
 });
