@@ -5,7 +5,7 @@ of C++ Nix.
 
 import type { ByteString } from "@firn/base";
 import { Attrs } from "./attrs.ts";
-import { type StringContext, uniteContexts } from "./context.ts";
+import { displayContextElement, type StringContext, uniteContexts } from "./context.ts";
 import { EvalError } from "./error.ts";
 import { formatFloatFixed } from "./float.ts";
 import { call1, currentIo, force } from "./machine.ts";
@@ -80,7 +80,7 @@ export function forceText(value: Lazy): ByteString {
 export function forceTextWithoutContext(value: Lazy): ByteString {
   const string = forceString(value);
   if (typeof string === "string") return string;
-  const element = string.context.elements[0];
+  const element = displayContextElement(string.context.elements[0]);
   throw new EvalError(
     "type",
     `the string '${string.text}' is not allowed to refer to a store path (such as '${element}')`,

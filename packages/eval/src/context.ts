@@ -3,7 +3,8 @@ String contexts: the store objects a string depends on. A context is an immutabl
 object and uniting two of them again and again is a map lookup.
 
 Elements are byte strings in C++ Nix's encoding: `/nix/store/…` (the path itself), `=/nix/store/….drv` (a derivation with its whole
-closure), `!out!/nix/store/….drv` (an output of a derivation).
+closure), `!out!/nix/store/….drv` (an output of a derivation), `!out!dev!/nix/store/….drv` (an output of the derivation that the output
+`dev` of another one is).
 */
 
 import type { ByteString } from "@firn/base";
@@ -55,7 +56,14 @@ export function uniteContexts(a: StringContext | undefined, b: StringContext | u
 export type ContextElement =
   | { readonly kind: "path"; readonly path: ByteString }
   | { readonly kind: "closure"; readonly drvPath: ByteString }
+  /** `drvPath` begins with a slash, except for outputs of derivations that are outputs: `<output>!<drvPath>`. */
   | { readonly kind: "output"; readonly output: ByteString; readonly drvPath: ByteString };
+
+/** An element for people: `/nix/store/….drv^out`, `/nix/store/….drv (deep)`, or the path. */
+export function displayContextElement(element: ByteString): ByteString {
+  if (element.startsWith("=")) return `${element.slice(1)} (deep)`;
+  return element.startsWith("!") ? element.slice(1).split("!").reverse().join("^") : element;
+}
 
 /** Takes an element apart. */
 export function parseContextElement(element: ByteString): ContextElement {

@@ -4,6 +4,7 @@ evaluator runs in a worker whose reads are cheap. The embedder implements it ove
 */
 
 import type { ByteString } from "@firn/base";
+import type { StringContext } from "./context.ts";
 import type { PathValue, SourceTree, StringWithContext } from "./value.ts";
 
 export type FileKind = "regular" | "directory" | "symlink" | "unknown";
@@ -23,6 +24,12 @@ export interface EvalIo {
   readDirectory(path: PathValue): readonly (readonly [ByteString, FileKind])[];
   /** The target as written. */
   readLink(path: PathValue): ByteString;
+  /**
+   * Makes sure that what a path's context refers to is there to be read, all of it at once: outputs are built. Yields the path, with the
+   * store paths of outputs whose paths were not known before in place of what stood for them. Throws EvalError `store` when a build fails or
+   * builds are not allowed, `cancelled` when the evaluation was stopped meanwhile.
+   */
+  realise(path: ByteString, context: StringContext): ByteString;
   /** The store path of a copy of the tree at `path`, named after its last component, as its own context. */
   copyToStore(path: PathValue): StringWithContext;
   /** The value of an environment variable, or the empty string. */

@@ -2,10 +2,11 @@
 Paths as values: making one of a string, following links, and what reading below a store path means for a string's context.
 */
 
+import { Attrs } from "./attrs.ts";
 import { coerceToString, contextOfString, textOfString } from "./coerce.ts";
-import { parseContextElement, StringContext } from "./context.ts";
+import { StringContext } from "./context.ts";
 import { EvalError } from "./error.ts";
-import { currentIo, force } from "./machine.ts";
+import { call1, currentIo, force } from "./machine.ts";
 import { canonicalPath, parentPath, resolvePath } from "./path.ts";
 import { type Lazy, PathValue } from "./value.ts";
 
@@ -13,24 +14,35 @@ const LINKS_MAX = 1024;
 /** Characters of a store path's hash part, and of the dash behind it. */
 const HASH_PART_LENGTH = 32;
 
-/** The path a builtin was given: a path, or anything that coerces to an absolute one. */
+/**
+ * The path a builtin was given to read from: a path, or anything that coerces to an absolute one. What the string's context refers to is built
+ * first. Follows `EvalState::realisePath`.
+ */
 export function coerceToPath(value: Lazy): PathValue {
+  const { path, context } = coerceToPathUnbuilt(value);
+  if (context === undefined) return path;
+  try {
+    return new PathValue(path.tree, currentIo().realise(path.path, context));
+  } catch (thrown) {
+    if (thrown instanceof EvalError) thrown.addTrace(`while realising the context of path '${path.path}'`, 0);
+    throw thrown;
+  }
+}
+
+/** The same for a path that is not read (yet), with what it depends on. Follows `EvalState::coerceToPath`. */
+export function coerceToPathUnbuilt(value: Lazy): {
+  readonly path: PathValue;
+  readonly context: StringContext | undefined;
+} {
   const forced = force(value);
-  if (forced instanceof PathValue) return forced;
+  if (forced instanceof PathValue) return { path: forced, context: undefined };
+  const toString = forced instanceof Attrs ? forced.get("__toString") : undefined;
+  if (toString !== undefined) return coerceToPathUnbuilt(call1(force(toString), forced, 0));
   const string = coerceToString(forced, "natural", "text");
   const text = textOfString(string);
-  for (const element of contextOfString(string)?.elements ?? []) {
-    // What is not built yet cannot be read; a plain path is there.
-    if (parseContextElement(element).kind === "output") {
-      throw new EvalError(
-        "unsupported",
-        `cannot read '${text}': it has to be built first, and import from derivation is not there yet`,
-      );
-    }
-  }
   if (!text.startsWith("/"))
     throw new EvalError("invalid-value", `string '${text}' doesn't represent an absolute path`);
-  return new PathValue(currentIo().rootTree, canonicalPath(text));
+  return { path: new PathValue(currentIo().rootTree, canonicalPath(text)), context: contextOfString(string) };
 }
 
 /** `path` with symlinks at its end followed. */

@@ -25,6 +25,7 @@ import { derivationFailure } from "./build-failure.ts";
 import { buildStep, type StepParts } from "./build-step.ts";
 import type { RecipeOptions } from "./derivation-recipe.ts";
 import { GlueError } from "./error.ts";
+import type { Fetcher } from "./fetcher.ts";
 
 export type BuildParts = CastoreServices & {
   readonly pathInfos: PathInfoService;
@@ -34,6 +35,8 @@ export type BuildParts = CastoreServices & {
   readonly now: () => number;
   /** /nix/store when not said. */
   readonly storeDir?: string;
+  /** For derivations with `builtin:fetchurl` as builder; absent: these are refused. */
+  readonly fetcher?: Fetcher;
   /** Where derivations come from; the store when not said. */
   readonly readDerivation?: ReadDerivation;
 };

@@ -10,11 +10,19 @@ import type { Derivation } from "@firn/nix-compat";
 import { areRegistered, type BuildPlan, type BuildStep, outputPaths } from "./build-plan.ts";
 import { buildFailure } from "./build-failure.ts";
 import { closureOf } from "./closure.ts";
+import { FETCHURL_BUILDER } from "./derivation-attributes.ts";
 import { derivationRecipe, type RecipeOptions } from "./derivation-recipe.ts";
+import { fetchStep } from "./fetch-step.ts";
+import type { Fetcher } from "./fetcher.ts";
 import { LogLines } from "./log-lines.ts";
 import { registerOutputs, type RegisterParts } from "./register-outputs.ts";
 
-export type StepParts = RegisterParts & { readonly buildService: BuildService; readonly lease: Lease };
+export type StepParts = RegisterParts & {
+  readonly buildService: BuildService;
+  readonly lease: Lease;
+  /** For derivations that fetch without a builder of their own. */
+  readonly fetcher?: Fetcher;
+};
 
 export type StepOptions = Omit<RecipeOptions, "storeDir"> &
   Pick<SubmitOptions, "timeoutMs" | "silenceMs" | "buildSpaceBytes"> & {
@@ -37,6 +45,7 @@ export async function buildStep(
   const { signal } = options;
   const paths = outputPaths(drvPath, derivation, derivation.outputs.keys());
   if (await areRegistered(paths, parts, { lease, signal })) return;
+  if (derivation.builder === FETCHURL_BUILDER) return await fetchStep(step, parts, parts.fetcher, { lease, signal });
   const closure = await closureOf(parts.pathInfos, inputPaths(step, plan), { lease, signal, storeDir });
   const inputs = new Map(Array.from(closure, ([path, { node }]) => [path, node]));
   const { recipe } = derivationRecipe(derivation, inputs, { ...options, storeDir });

@@ -8,6 +8,9 @@ import { type Derivation, derivationKind, fixedOutputHash, type OutputKind } fro
 import { GlueError } from "./error.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "./json-value.ts";
 
+/** The builder that fetches, which is part of Firn: fetch-step.ts. */
+export const FETCHURL_BUILDER = "builtin:fetchurl";
+
 /** The environment variable that holds structured attributes. */
 const JSON_VARIABLE = "__json";
 
@@ -31,6 +34,14 @@ export class DerivationAttributes {
   /** Whether the attribute is there at all. */
   has(name: ByteString): boolean {
     return this.structured?.has(name) ?? this.#drv.env.has(name);
+  }
+
+  /** A string; absent where the attribute is. */
+  text(name: ByteString): ByteString | undefined {
+    if (this.structured === undefined) return this.#drv.env.get(name);
+    const value = this.structured.get(name);
+    if (value !== undefined && typeof value !== "string") throw this.#wrong(name, "a string");
+    return value;
   }
 
   /** JSON's true, or "1" in the environment; absent is false. */
@@ -93,6 +104,8 @@ export function checkBuildable(drv: Derivation): DerivationAttributes {
     if (output.path === "")
       throw new GlueError("invalid-derivation", `derivation '${drv.name}' does not say where its outputs go`);
   }
+  if (drv.dynamicInputs !== undefined) refuse("dynamic derivations (outputs of derivations that are outputs)");
+  if (drv.builder === FETCHURL_BUILDER) return new DerivationAttributes(drv);
   if (drv.builder.startsWith("builtin:")) refuse(`the builder ${textOf(drv.builder)}`);
   if (!drv.builder.startsWith("/")) {
     throw new GlueError(

@@ -9,6 +9,7 @@ import { FirnError } from "@firn/base";
  * - `changed`: what the evaluation read is not what was found when it was copied.
  * - `build-failed`: a builder failed, or what it made was refused; `context` holds `derivation`, `reason` and the log's end.
  * - `hash-mismatch`: a fixed output has another hash than the derivation says; `context` holds `specified` and `got`.
+ * - `fetch-failed`: what an address leads to could not be had, or is damaged.
  * - `cancelled`: someone else ended the build. One's own signal is thrown as its reason.
  */
 export type GlueErrorCode =
@@ -18,6 +19,7 @@ export type GlueErrorCode =
   | "changed"
   | "build-failed"
   | "hash-mismatch"
+  | "fetch-failed"
   | "cancelled";
 
 export class GlueError extends FirnError<GlueErrorCode> {}

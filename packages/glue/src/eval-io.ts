@@ -11,11 +11,11 @@ import {
   lastPart,
   type PathValue,
   type SourceTree,
+  type StringContext,
   type StringWithContext,
 } from "@firn/eval";
 import { INTERNAL_FILES } from "./internal-files.ts";
-import type { EvalStore } from "./eval-store.ts";
-import type { HostFiles } from "./host-files.ts";
+import type { EvalStore, Place } from "./eval-store.ts";
 
 export type StoreIoOptions = {
   readonly store: EvalStore;
@@ -23,9 +23,6 @@ export type StoreIoOptions = {
   readonly environment: (name: ByteString) => ByteString;
   readonly log: EvalIo["log"];
 };
-
-/** Where a path leads: to files by path, or to one text that exists in memory only. */
-type Place = { readonly files: HostFiles; readonly path: ByteString } | { readonly text: ByteString };
 
 export class StoreIo implements EvalIo {
   readonly rootTree: SourceTree = { label: "" };
@@ -47,15 +44,7 @@ export class StoreIo implements EvalIo {
       const text = INTERNAL_FILES.get(path);
       return text === undefined ? undefined : { text };
     }
-    const { storeDir, files, store } = this.#store;
-    if (!path.startsWith(storeDir) || path.charCodeAt(storeDir.length) !== 47) return { files, path };
-    const end = path.indexOf("/", storeDir.length + 1);
-    const object = this.#store.pending(end < 0 ? path : path.slice(0, end));
-    if (object?.kind === "source")
-      return { files, path: end < 0 ? object.hostPath : object.hostPath + path.slice(end) };
-    if (object !== undefined && end < 0) return { text: object.text };
-    if (store === undefined) throw new EvalError("io", `path '${path}' is below the store, and there is no store here`);
-    return { files: store, path };
+    return this.#store.locate(path);
   }
 
   /** The place of something that has to be there. */
@@ -86,6 +75,10 @@ export class StoreIo implements EvalIo {
     const place = this.#needed(path);
     if ("text" in place) throw new EvalError("io", `reading symbolic link '${path.path}': Invalid argument`);
     return place.files.readLink(place.path);
+  }
+
+  realise(path: ByteString, context: StringContext): ByteString {
+    return this.#store.realise(path, context);
   }
 
   copyToStore(path: PathValue): StringWithContext {

@@ -3,6 +3,7 @@ The fetchers. They exist, as sources name them, and say that they do not work ye
 */
 
 import { type BuiltinDefinition, builtin, EvalError, globalBuiltin, type Lazy } from "@firn/eval";
+import type { EvalStore } from "./eval-store.ts";
 
 function refuse(name: string) {
   return (_argument: Lazy): never => {
@@ -10,10 +11,12 @@ function refuse(name: string) {
   };
 }
 
-export const FETCH_BUILTINS: readonly BuiltinDefinition[] = [
-  builtin("fetchurl", refuse("fetchurl")),
-  globalBuiltin("fetchTarball", refuse("fetchTarball")),
-  globalBuiltin("fetchGit", refuse("fetchGit")),
-  globalBuiltin("fetchMercurial", refuse("fetchMercurial")),
-  globalBuiltin("fetchTree", refuse("fetchTree")),
-];
+export function fetchBuiltins(_store: EvalStore): BuiltinDefinition[] {
+  return [
+    builtin("fetchurl", refuse("fetchurl")),
+    globalBuiltin("fetchTarball", refuse("fetchTarball")),
+    globalBuiltin("fetchGit", refuse("fetchGit")),
+    globalBuiltin("fetchMercurial", refuse("fetchMercurial")),
+    globalBuiltin("fetchTree", refuse("fetchTree")),
+  ];
+}

@@ -222,3 +222,17 @@ function printFloat(value: number): string {
     .padStart(2, "0");
   return `${sign}${digits[0]}${fraction}e${point > 0 ? "+" : "-"}${power}`;
 }
+
+/** JSON text of an object as Nix keeps it: compact, keys in bytewise order. Throws `invalid-derivation` for anything else; `what` names the text. */
+export function normalizeJsonObject(text: ByteString, what: string): ByteString {
+  const value = parseJson(text, what);
+  if (!isJsonObject(value)) throw new GlueError("invalid-derivation", `${what} is no JSON object`);
+  return printJson(withSortedKeys(value));
+}
+
+function withSortedKeys(value: JsonValue): JsonValue {
+  if (typeof value !== "object" || value === null) return value;
+  if (!isJsonObject(value)) return value.map(withSortedKeys);
+  const keys = [...value.keys()].sort();
+  return new Map(keys.map((key) => [key, withSortedKeys(value.get(key) as JsonValue)]));
+}

@@ -7,26 +7,26 @@ import {
   type BuiltinDefinition,
   builtin,
   call2,
-  coerceToPath,
+  coerceToPathUnbuilt,
   contextOfString,
+  currentIo,
   EvalError,
-  force,
   forceAttrs,
   forceBool,
   forceFunction,
   forceString,
+  followLinks,
   forceTextWithoutContext,
   globalBuiltin,
   lastPart,
   type Lazy,
   makeString,
-  StringContext,
-  type StringWithContext,
+  PathValue,
   textOfString,
   uniteContexts,
   type Value,
 } from "@firn/eval";
-import { equalHashes, fromHex, printHash } from "@firn/hash";
+import type { Hash } from "@firn/hash";
 import { NixCompatError, parseStorePathPrefix, placeholder } from "@firn/nix-compat";
 import { hashOf } from "./derivation-strict.ts";
 import { type EvalStore, stringOfPath } from "./eval-store.ts";
@@ -36,8 +36,8 @@ export function pathBuiltins(store: EvalStore): BuiltinDefinition[] {
   return [
     builtin("path", (arg: Lazy) => path(arg, store)),
     builtin("filterSource", (filter: Lazy, source: Lazy) => {
-      const hostPath = hostPathOf(source, store);
-      return store.addTree(lastPart(hostPath), hostPath, "nar", filterOf(filter));
+      const from = sourceOf(source, store);
+      return copy(lastPart(from.path), from, "nar", filterOf(filter), store);
     }),
     builtin("toFile", (name: Lazy, text: Lazy) => {
       const fileName = forceTextWithoutContext(name);
@@ -49,14 +49,33 @@ export function pathBuiltins(store: EvalStore): BuiltinDefinition[] {
   ];
 }
 
-/** The host path behind a path value: the store's paths that are copies of the host's lead back to it. */
-function hostPathOf(value: Lazy, store: EvalStore): ByteString {
-  const { path: text } = coerceToPath(value);
-  if (!text.startsWith(`${store.storeDir}/`)) return text;
-  const end = text.indexOf("/", store.storeDir.length + 1);
-  const object = store.pending(end < 0 ? text : text.slice(0, end));
-  if (object?.kind === "source") return end < 0 ? object.hostPath : object.hostPath + text.slice(end);
-  throw new EvalError("unsupported", `cannot copy '${text}' out of the store yet`);
+/** Something to copy: an absolute path, built if it had to be, and what a copy of it refers to. */
+type CopySource = { readonly path: ByteString; readonly references: readonly ByteString[] };
+
+/** What a path value or string leads to. A copy of an output's contents keeps the output's references. Follows addPath. */
+function sourceOf(value: Lazy, store: EvalStore): CopySource {
+  const { path, context } = coerceToPathUnbuilt(value);
+  if (context === undefined || !store.isBelowStore(path.path)) return { path: path.path, references: [] };
+  const built = store.realise(path.path, context);
+  const references = store.referencesOf(store.rootOf(built));
+  return { path: built, references: references.toSorted() };
+}
+
+function copy(
+  name: string,
+  source: CopySource,
+  method: "nar" | "flat",
+  filter: TreeFilter | undefined,
+  store: EvalStore,
+) {
+  const { path } = followLinks(new PathValue(currentIo().rootTree, source.path));
+  const { references } = source;
+  try {
+    return store.addTree(name, path, { method, references, ...(filter === undefined ? {} : { filter }) });
+  } catch (thrown) {
+    if (thrown instanceof EvalError) thrown.addTrace(`while adding path '${source.path}'`, 0);
+    throw thrown;
+  }
 }
 
 function filterOf(filter: Lazy): TreeFilter {
@@ -66,16 +85,16 @@ function filterOf(filter: Lazy): TreeFilter {
 
 function path(arg: Lazy, store: EvalStore): Value {
   const attrs = forceAttrs(arg);
-  let from: ByteString | undefined;
-  let name: string | undefined;
+  let from: CopySource | undefined;
+  let name = "";
   let filter: TreeFilter | undefined;
   let recursive = true;
-  let sha256: string | undefined;
+  let expected: Hash | undefined;
   for (const key of attrs.names) {
     const value = attrs.get(key) as Lazy;
     switch (key) {
       case "path":
-        from = hostPathOf(value, store);
+        from = sourceOf(value, store);
         break;
       case "name":
         name = forceTextWithoutContext(value);
@@ -87,60 +106,38 @@ function path(arg: Lazy, store: EvalStore): Value {
         recursive = forceBool(value);
         break;
       case "sha256":
-        sha256 = forceTextWithoutContext(value);
+        expected = hashOf(forceTextWithoutContext(value), "sha256", store);
         break;
       default:
         throw new EvalError("unexpected-argument", `unsupported argument '${key}' to 'builtins.path'`);
     }
   }
-  if (from === undefined)
-    throw new EvalError("missing-argument", "missing required 'path' attribute in the first argument to builtins.path");
-  const made = store.addTree(name ?? lastPart(from), from, recursive ? "nar" : "flat", filter);
-  if (sha256 !== undefined) checkHash(made, hashOf(sha256, "sha256"), from, store);
-  return made;
+  if (from === undefined) {
+    const message = "missing required 'path' attribute in the first argument to 'builtins.path'";
+    throw new EvalError("missing-argument", message);
+  }
+  name = name === "" ? lastPart(from.path) : name;
+  const method = recursive ? "nar" : "flat";
+  const known = expected && store.pathOfContents(name, method, expected, from.references);
+  if (known !== undefined && store.has(known)) return stringOfPath(known);
+  const made = copy(name, from, method, filter, store);
+  if (known === undefined || made.text === known) return made;
+  throw new EvalError("store", `store path mismatch in (possibly filtered) path added from '${from.path}'`);
 }
 
-/** The `sha256` of builtins.path is an assertion on what was copied. */
-function checkHash(
-  made: StringWithContext,
-  expected: ReturnType<typeof hashOf>,
-  from: ByteString,
-  store: EvalStore,
-): void {
-  const object = store.pending(made.text);
-  const bytes = object?.kind === "source" ? fromHex(object.sha256) : undefined;
-  if (bytes === undefined) return;
-  const got = { algorithm: "sha256" as const, bytes };
-  if (equalHashes(got, expected)) return;
-  throw new EvalError(
-    "store",
-    `hash mismatch in path '${from}': specified ${printHash(expected, "sri")}, got ${printHash(got, "sri")}`,
-  );
-}
-
+/** A path in the store as a string that depends on the store path it lies in. It has to be there. */
 function storePath(arg: Lazy, store: EvalStore): Value {
-  const value = force(arg);
-  const context = typeof value === "string" || value === null ? undefined : contextOfString(forceStringOrPath(value));
-  const text = coerceToPath(value).path;
+  const given = coerceToPathUnbuilt(arg);
+  const refuse = (text: string) => new EvalError("store", `path '${text}' is not in the Nix store`);
   try {
-    const { path } = parseStorePathPrefix(text, store.storeDir);
-    const whole = path.absolute(store.storeDir);
-    if (store.pending(whole) === undefined && store.store?.status(whole) === undefined) {
-      throw new EvalError("store", `path '${whole}' is not in the store`);
-    }
-    const own = stringOfPath(whole);
-    return makeString(text, uniteContexts(own.context, context) ?? StringContext.of([whole]));
+    let text = given.path.path;
+    if (!store.isBelowStore(text) || store.rootOf(text) !== text) text = followLinks(given.path).path;
+    if (!store.isBelowStore(text)) throw refuse(text);
+    const whole = parseStorePathPrefix(text, store.storeDir).path.absolute(store.storeDir);
+    if (!store.has(whole)) throw new EvalError("store", `path '${whole}' is not valid`);
+    return makeString(text, uniteContexts(stringOfPath(whole).context, given.context));
   } catch (thrown) {
-    if (thrown instanceof NixCompatError)
-      throw new EvalError("store", `path '${text}' is not in the Nix store`, 0, thrown);
+    if (thrown instanceof NixCompatError) throw refuse(given.path.path);
     throw thrown;
   }
-}
-
-function forceStringOrPath(value: Value) {
-  return typeof value === "string"
-    ? value
-    : typeof value === "object" && value !== null && "context" in value
-      ? forceString(value)
-      : "";
 }

@@ -22,11 +22,11 @@ export type PendingObject =
       readonly text: ByteString;
       readonly references: readonly ByteString[];
     }
-  /** A copy of something on the host. */
+  /** A copy of something on the host, or of something in the store. */
   | {
       readonly kind: "source";
       readonly path: ByteString;
-      /** Absolute host path, a byte string. */
+      /** Where it is: an absolute path, byte string. Below the store directory it is a path of the store, not of the host. */
       readonly hostPath: ByteString;
       /** How the store path follows from the contents. */
       readonly method: "nar" | "flat";
@@ -34,4 +34,16 @@ export type PendingObject =
       readonly sha256: string;
       /** Paths relative to the root that belong to the copy, where a filter chose; absent: all. */
       readonly included?: readonly ByteString[];
+      /** What the copy refers to, absolute and sorted: kept of a copy of something in the store. Absent: nothing. */
+      readonly references?: readonly ByteString[];
+    }
+  /** What an address leads to, which is fetched when it is needed: what it must be is known. */
+  | {
+      readonly kind: "fetch";
+      readonly path: ByteString;
+      readonly url: string;
+      /** Whether the archive at the address is unpacked; then the hash is of the NAR, otherwise of the file's contents. */
+      readonly unpack: boolean;
+      /** Hex. */
+      readonly sha256: string;
     };

@@ -38,7 +38,7 @@ export type BuiltDerivation = {
   readonly drvPath: ByteString;
   readonly derivation: Derivation;
   /** As derivationRecipe made it: what its needles mean follows from it. */
-  readonly recipe: Recipe;
+  readonly recipe: Pick<Recipe, "inputs" | "outputs">;
   /** Of the attempt, in the recipe's order, which is the derivation's. */
   readonly outputs: readonly AttemptOutput[];
 };

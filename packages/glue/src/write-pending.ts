@@ -21,6 +21,7 @@ import {
   CastoreError,
   type DirectoryService,
   type FileNode,
+  lookup,
   type Node,
   type TreeImporter,
 } from "@firn/castore";
@@ -28,17 +29,22 @@ import { createHasher, fromHex, type Hash, hashBytes, toHex } from "@firn/hash";
 import {
   type ContentAddress,
   DEFAULT_STORE_DIR,
+  isBelowStoreDir,
   makeFixedOutputPath,
   makeTextPathOfHash,
   NarWriter,
   parseAbsoluteStorePath,
+  parseStorePathPrefix,
   type StorePath,
 } from "@firn/nix-compat";
 import { calculateNar, type PathInfo, type PathInfoService, sortedReferences } from "@firn/store";
 import { GlueError } from "./error.ts";
+import { fetchToStore } from "./fetch-to-store.ts";
+import type { Fetcher } from "./fetcher.ts";
+import { filterTree } from "./filter-tree.ts";
 import type { PendingObject } from "./pending.ts";
 
-type PendingText = Exclude<PendingObject, { readonly kind: "source" }>;
+type PendingText = Extract<PendingObject, { readonly text: ByteString }>;
 type PendingSource = Extract<PendingObject, { readonly kind: "source" }>;
 
 /** Texts registered by one put. */
@@ -68,6 +74,8 @@ export type WritePendingOptions = CallOptions & {
   /** /nix/store when not said. */
   readonly storeDir?: string;
   readonly onProgress?: (progress: WriteProgress) => void;
+  /** For what is fetched lazily; absent: that is refused. */
+  readonly fetcher?: Fetcher;
 };
 
 /**
@@ -82,8 +90,9 @@ export async function writePending(
 ): Promise<void> {
   const writer = new PendingWriter(stores, options, objects.length);
   const missing = await writer.missing(objects);
+  for (const object of missing) if (object.kind === "fetch") await writer.writeFetched(object);
   for (const object of missing) if (object.kind === "source") await writer.writeSource(object);
-  await writer.writeTexts(inOrder(missing.filter((object) => object.kind !== "source")));
+  await writer.writeTexts(inOrder(missing.filter((object) => "text" in object)));
 }
 
 class PendingWriter {
@@ -112,16 +121,31 @@ class PendingWriter {
     return missing;
   }
 
-  /** Copies a source from the host, and registers it when it is what the evaluation hashed. */
+  /** Fetches what an address leads to, which must be what it was said to be. */
+  async writeFetched(object: Extract<PendingObject, { readonly kind: "fetch" }>): Promise<void> {
+    const { fetcher } = this.#options;
+    if (fetcher === undefined)
+      throw new GlueError("unsupported", `'${object.url}' cannot be fetched: nothing here fetches anything`);
+    const { url, unpack, sha256 } = object;
+    const { name } = this.#parse(object.path);
+    const options = { ...this.#call(), now: this.#options.now, storeDir: this.#storeDir };
+    await fetchToStore({ url, name, unpack, sha256 }, this.#stores, fetcher, options);
+    this.#report(1);
+  }
+
+  /** Copies a source from the host or out of the store, and registers it when it is what the evaluation hashed. */
   async writeSource(source: PendingSource): Promise<void> {
     const path = this.#parse(source.path);
     const hash: Hash = { algorithm: "sha256", bytes: fromHex(source.sha256) ?? new Uint8Array(0) };
     const contentAddress: ContentAddress = { method: source.method, hash };
+    const references = sortedReferences((source.references ?? []).map((reference) => this.#parse(reference)));
     assert(
-      makeFixedOutputPath({ ...contentAddress, name: path.name }, this.#storeDir).equals(path),
+      makeFixedOutputPath({ ...contentAddress, name: path.name, references }, this.#storeDir).equals(path),
       "a source's path follows from its hash",
     );
-    const imported = await this.#import(source);
+    const imported = isBelowStoreDir(source.hostPath, this.#storeDir)
+      ? await this.#copy(source)
+      : await this.#import(source);
     let node: Node = imported;
     if (source.method === "flat") {
       if (imported.kind !== "file") throw changed(source, "it is no regular file any more");
@@ -131,7 +155,7 @@ class PendingWriter {
     const got = source.method === "nar" ? nar.narSha256 : await this.#hashFile(node as FileNode);
     if (toHex(got) !== source.sha256)
       throw changed(source, `its ${source.method} hash was ${source.sha256} and is ${toHex(got)} now`);
-    await this.#stores.pathInfos.put([this.#info(path, node, nar, [], contentAddress)], this.#call());
+    await this.#stores.pathInfos.put([this.#info(path, node, nar, references, contentAddress)], this.#call());
     this.#report(1);
   }
 
@@ -160,6 +184,17 @@ class PendingWriter {
     const node: Node = { kind: "file", digest, size: bytes.length, executable: false };
     const references = sortedReferences(text.references.map((reference) => this.#parse(reference)));
     return this.#info(path, node, narOfFile(bytes), references, { method: "text", hash });
+  }
+
+  /** The tree of a source that is in the store. */
+  async #copy(source: PendingSource): Promise<Node> {
+    const { path, rest } = parseStorePathPrefix(source.hostPath, this.#storeDir);
+    const info = await this.#stores.pathInfos.get(path.hashPart, this.#call());
+    const root = info?.path.equals(path) ? await lookup(this.#stores, info.node, rest, this.#call()) : undefined;
+    if (root === undefined) throw changed(source, "it is not in the store any more");
+    if (source.included === undefined) return root;
+    const included = new Set(source.included);
+    return await filterTree(this.#stores.directories, root, (below) => included.has(below), this.#call());
   }
 
   async #import(source: PendingSource): Promise<Node> {

@@ -131,7 +131,7 @@ test("derivations of other kinds are refused by the name of what they need", () 
       /floating content-addressed/,
     ],
     [derive("text", { outputs: { out: fixedOutput("text", sha256) } }), "unsupported", /dynamic derivations/],
-    [derive("fetcher", { builder: "builtin:fetchurl" }), "unsupported", /builtin:fetchurl/],
+    [derive("environment", { builder: "builtin:buildenv" }), "unsupported", /builtin:buildenv/],
     [derive("relative", { builder: "bin/sh" }), "invalid-derivation", /not an absolute path/],
     [derive("bad", { env: { __json: "{" } }), "invalid-derivation", /is not JSON at byte 1/],
     [derive("list", { env: { __json: "[]" } }), "invalid-derivation", /are no object/],

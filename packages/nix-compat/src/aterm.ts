@@ -8,7 +8,13 @@ Reading accepts exactly what C++ Nix prints: sorted, no duplicates, valid store 
 import type { ByteString } from "@firn/base";
 import { digestBytes, fromHex, isHashAlgorithm } from "@firn/hash";
 import { splitMethodPrefix } from "./content-address.ts";
-import { checkOutputName, type Derivation, type DerivationOutput } from "./derivation.ts";
+import {
+  checkOutputName,
+  type Derivation,
+  type DerivationOutput,
+  type DynamicInput,
+  type DynamicInputs,
+} from "./derivation.ts";
 import { NixCompatError, type NixCompatErrorCode } from "./error.ts";
 import { checkStorePathName, DEFAULT_STORE_DIR, parseAbsoluteStorePath } from "./store-path.ts";
 
@@ -21,6 +27,11 @@ export type PrintOptions = {
   /** Printed in place of the input derivations; sorted as they are. */
   readonly inputDrvs?: ReadonlyMap<string, readonly string[]>;
 };
+
+/** What derivations with dynamic inputs say their format is. */
+const DYNAMIC_VERSION = "xp-dyn-drv";
+/** Deepest nesting of dynamic inputs that is read. */
+const DYNAMIC_DEPTH_MAX = 64;
 
 const QUOTE = 34;
 const BACKSLASH = 92;
@@ -74,7 +85,7 @@ export function printDerivationHead(
   maskOutputs: boolean,
   inputDrvs: ReadonlyMap<string, readonly string[]>,
 ): ByteString {
-  let text = "Derive([";
+  let text = drv.dynamicInputs === undefined ? "Derive([" : `DrvWithVersion("${DYNAMIC_VERSION}",[`;
   let separator = "";
   for (const [name, output] of drv.outputs) {
     const path = maskOutputs ? "" : output.path;
@@ -84,7 +95,7 @@ export function printDerivationHead(
   text += "],[";
   separator = "";
   for (const [path, outputNames] of inputDrvs) {
-    text += `${separator}("${path}",${unescapedList(outputNames)})`;
+    text += `${separator}("${path}",${inputNode(outputNames, drv.dynamicInputs?.get(path))})`;
     separator = ",";
   }
   return text;
@@ -108,6 +119,13 @@ export function printDerivationTail(drv: Derivation, maskOutputs: boolean): Byte
   return `${text}])`;
 }
 
+/** What is wanted of an input derivation: outputs, and outputs of the derivations some of its outputs are. */
+function inputNode(outputNames: readonly string[], dynamic: DynamicInputs | undefined): string {
+  if (dynamic === undefined) return unescapedList(outputNames);
+  const children = Array.from(dynamic, ([name, child]) => `("${name}",${inputNode(child.outputs, child.dynamic)})`);
+  return `(${unescapedList(outputNames)},[${children.join(",")}])`;
+}
+
 /** Paths and output names hold no character to escape; C++ Nix does not escape them either, nor the system. */
 function unescapedList(items: readonly string[]): string {
   return items.length === 0 ? "[]" : `["${items.join('","')}"]`;
@@ -117,7 +135,7 @@ function unescapedList(items: readonly string[]): string {
  * Reads a .drv file's text. `name` is the derivation's, without `.drv`. Errors carry `context.offset`, the byte they are at.
  *
  * DEVIATION: C++ Nix reads unsorted and repeated entries and prints them in order; here they are `invalid-derivation`, so that
- * printing gives back the bytes that were read. The `DrvWithVersion` form of dynamic derivations is `unsupported-derivation`.
+ * printing gives back the bytes that were read. An unknown version in the `DrvWithVersion` form is `unsupported-derivation`.
  */
 export function parseDerivation(text: ByteString, name: string, storeDir: string = DEFAULT_STORE_DIR): Derivation {
   checkStorePathName(name);
@@ -140,9 +158,15 @@ class ATermReader {
 
   derivation(): Derivation {
     if (this.#text.length > DERIVATION_BYTES_MAX) this.#fail(`longer than ${DERIVATION_BYTES_MAX} bytes`, "limit");
-    if (this.#text.startsWith("DrvWithVersion("))
-      this.#fail("dynamic derivations are not read yet", "unsupported-derivation");
-    this.#expect("Derive(");
+    const dynamicInputs = new Map<ByteString, DynamicInputs>();
+    const isDynamic = this.#text.startsWith("DrvWithVersion(");
+    if (isDynamic) {
+      this.#expect("DrvWithVersion(");
+      const version = this.#string();
+      if (version !== DYNAMIC_VERSION)
+        this.#failString(`unknown derivation format version '${shorten(version)}'`, "unsupported-derivation");
+      this.#expect(",");
+    } else this.#expect("Derive(");
     const outputs = this.#map(
       () => this.#outputName(),
       () => this.#output(),
@@ -150,8 +174,14 @@ class ATermReader {
     this.#expect(",");
     const inputDrvs = this.#map(
       () => this.#storePath(),
-      () => this.#fieldList(() => this.#outputName()),
+      (path) => {
+        this.#expect(",");
+        const { outputs, dynamic } = this.#inputNode(isDynamic ? DYNAMIC_DEPTH_MAX : 0);
+        if (dynamic !== undefined) dynamicInputs.set(path, dynamic);
+        return outputs;
+      },
     );
+    if (isDynamic && dynamicInputs.size === 0) this.#fail("a dynamic derivation without dynamic inputs");
     this.#expect(",");
     const inputSrcs = this.#sortedList(() => this.#storePath());
     this.#expect(",");
@@ -167,11 +197,30 @@ class ATermReader {
     );
     this.#expect(")");
     if (this.#at !== this.#text.length) this.#fail("something follows the derivation");
-    return { name: this.#name, outputs, inputDrvs, inputSrcs, system, builder, args, env };
+    const dynamic = dynamicInputs.size === 0 ? {} : { dynamicInputs };
+    return { name: this.#name, outputs, inputDrvs, ...dynamic, inputSrcs, system, builder, args, env };
+  }
+
+  /** `["out"]`, or with `levels` left `(["out"],[("out",...)])`. */
+  #inputNode(levels: number): DynamicInput {
+    if (levels === 0 || this.#text[this.#at] === "[") return { outputs: this.#sortedList(() => this.#outputName()) };
+    this.#expect("(");
+    const outputs = this.#sortedList(() => this.#outputName());
+    this.#expect(",");
+    const dynamic = this.#map(
+      () => this.#outputName(),
+      () => {
+        this.#expect(",");
+        return this.#inputNode(levels - 1);
+      },
+    );
+    if (dynamic.size === 0) this.#fail("an empty list of dynamic inputs");
+    this.#expect(")");
+    return { outputs, dynamic };
   }
 
   /** `[(key,value...),...]` with keys in order. */
-  #map<V>(key: () => ByteString, value: () => V): Map<ByteString, V> {
+  #map<V>(key: () => ByteString, value: (key: ByteString) => V): Map<ByteString, V> {
     const map = new Map<ByteString, V>();
     let previous: ByteString | undefined;
     this.#list(() => {
@@ -180,7 +229,7 @@ class ATermReader {
       if (previous !== undefined && name <= previous)
         this.#failString(`'${shorten(name)}' is repeated or out of order`);
       previous = name;
-      map.set(name, value());
+      map.set(name, value(name));
       this.#expect(")");
     });
     return map;
@@ -216,11 +265,6 @@ class ATermReader {
   #field(): ByteString {
     this.#expect(",");
     return this.#string();
-  }
-
-  #fieldList(item: () => ByteString): ByteString[] {
-    this.#expect(",");
-    return this.#sortedList(item);
   }
 
   #output(): DerivationOutput {

@@ -38,11 +38,25 @@ export type Derivation = {
   readonly outputs: ReadonlyMap<string, DerivationOutput>;
   /** From the absolute path of a .drv to the outputs of it that are wanted. */
   readonly inputDrvs: ReadonlyMap<ByteString, readonly string[]>;
+  /**
+   * Outputs of derivations that are themselves outputs (dynamic derivations), by the path of the .drv all begins with. Each of these paths is
+   * a key of `inputDrvs` as well, perhaps without outputs. Absent where there are none; never empty.
+   */
+  readonly dynamicInputs?: ReadonlyMap<ByteString, DynamicInputs>;
   readonly inputSrcs: readonly ByteString[];
   readonly system: ByteString;
   readonly builder: ByteString;
   readonly args: readonly ByteString[];
   readonly env: ReadonlyMap<ByteString, ByteString>;
+};
+
+/** From an output, which is a .drv, to what of the derivation in it is wanted. Sorted, never empty. */
+export type DynamicInputs = ReadonlyMap<string, DynamicInput>;
+
+export type DynamicInput = {
+  /** Sorted. */
+  readonly outputs: readonly string[];
+  readonly dynamic?: DynamicInputs;
 };
 
 /** A map of the entries in bytewise order of their keys; of equal keys the last one counts. */
@@ -91,11 +105,11 @@ export function fixedOutputHash(output: DerivationOutput): {
   return { method, hash: { algorithm: rest, bytes } };
 }
 
-/** Throws unless `name` may name an output: characters of a store path's name, and not `drv` or `drvPath`. */
+/** Throws unless `name` may name an output: characters of a store path's name, and not `drvPath`. */
 export function checkOutputName(name: string): void {
-  const problem = name === "drv" || name === "drvPath" ? "is reserved" : storePathNameProblem(name);
+  const problem = name === "drvPath" ? "it is reserved" : storePathNameProblem(name);
   if (problem !== undefined)
-    throw new NixCompatError("invalid-output", `output name '${name.slice(0, 300)}' ${problem}`);
+    throw new NixCompatError("invalid-output", `output name '${name.slice(0, 300)}' is refused: ${problem}`);
 }
 
 /**

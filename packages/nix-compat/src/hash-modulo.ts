@@ -84,7 +84,8 @@ function moduloOfText(
 /** Input derivations under their modulo; those that share one have their output names merged. */
 function replaceInputs(drv: Derivation, lookup: ModuloLookup): ReplacedInputs {
   const unsorted = new Map<string, readonly string[]>();
-  let deferred = false;
+  // What is dynamic has to be built before anything can be said.
+  let deferred = drv.dynamicInputs !== undefined;
   for (const [drvPath, outputNames] of drv.inputDrvs) {
     const modulo = lookup(drvPath);
     if (modulo.deferred) deferred = true;

@@ -18,6 +18,7 @@ export type { ContentAddress, ContentAddressMethod } from "./content-address.ts"
 export {
   compressHash,
   downstreamPlaceholder,
+  downstreamPlaceholderOfOutput,
   makeFixedOutputPath,
   makeOutputPath,
   makeStorePath,
@@ -40,7 +41,7 @@ export {
   sortedSet,
   UNFILLED_OUTPUT,
 } from "./derivation.ts";
-export type { Derivation, DerivationOutput, OutputKind } from "./derivation.ts";
+export type { Derivation, DerivationOutput, DynamicInput, DynamicInputs, OutputKind } from "./derivation.ts";
 export { DERIVATION_BYTES_MAX, parseDerivation, printDerivation } from "./aterm.ts";
 export type { PrintOptions } from "./aterm.ts";
 export {

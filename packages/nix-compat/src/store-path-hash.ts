@@ -6,7 +6,15 @@ Follows StoreDirConfig::makeStorePath, makeTextPath, makeFixedOutputPath, makeOu
 */
 
 import type { ByteString } from "@firn/base";
-import { type Hash, hashByteString, hashByteStringHex, toHex, toNixBase32 } from "@firn/hash";
+import {
+  digestBytes,
+  fromNixBase32,
+  type Hash,
+  hashByteString,
+  hashByteStringHex,
+  toHex,
+  toNixBase32,
+} from "@firn/hash";
 import { type ContentAddressMethod, methodPrefix } from "./content-address.ts";
 import { NixCompatError } from "./error.ts";
 import { DEFAULT_STORE_DIR, StorePath } from "./store-path.ts";
@@ -138,6 +146,18 @@ export function placeholder(outputName: ByteString): string {
 export function downstreamPlaceholder(drvPath: StorePath, outputName: string): string {
   const drvName = drvPath.isDerivation ? drvPath.name.slice(0, -".drv".length) : drvPath.name;
   const text = `nix-upstream-output:${drvPath.hashPart}:${outputPathName(drvName, outputName)}`;
+  return `/${toNixBase32(hashByteString("sha256", text))}`;
+}
+
+/**
+ * The same where the derivation itself is an output that is not known before it is built; `drvPlaceholder` is the placeholder of that output.
+ * Follows DownstreamPlaceholder::unknownDerivation.
+ */
+export function downstreamPlaceholderOfOutput(drvPlaceholder: string, outputName: string): string {
+  const digest = fromNixBase32(drvPlaceholder.slice(1));
+  if (digest?.length !== digestBytes("sha256"))
+    throw new NixCompatError("invalid-output", `'${drvPlaceholder}' is not a placeholder`);
+  const text = `nix-computed-output:${toNixBase32(compressHash(digest))}:${outputName}`;
   return `/${toNixBase32(hashByteString("sha256", text))}`;
 }
 

@@ -58,23 +58,24 @@ export class StorePath {
 }
 
 /**
- * Throws unless `name` may be the name of a store path: the rules of C++ Nix 2.35's checkName, that is 1 to 211 of
- * `0-9a-zA-Z+-._?=`, and neither `.` nor `..` nor one of these followed by a dash.
+ * Throws unless `name` may be the name of a store path: 1 to 211 of `0-9a-zA-Z+-._?=`, and neither `.` nor `..` nor one of these followed
+ * by a dash. Rules and words are those of C++ Nix's checkName.
  */
 export function checkStorePathName(name: string): void {
-  const reason = storePathNameProblem(name);
-  if (reason !== undefined) throw new NixCompatError("invalid-store-path", `name '${quote(name)}' ${reason}`);
+  const problem = storePathNameProblem(name);
+  if (problem !== undefined) throw new NixCompatError("invalid-store-path", problem);
 }
 
-/** Why `name` may not be the name of a store path, as the end of a sentence; undefined when it may. */
+/** Why `name` may not be the name of a store path; undefined when it may. */
 export function storePathNameProblem(name: string): string | undefined {
-  if (name === "") return "is not valid: it is empty";
-  if (name.length > NAME_CHARS_MAX) return `is not valid: it is longer than ${NAME_CHARS_MAX} characters`;
-  if (!NAME_CHARS.test(name)) return "contains a character that is not one of 0-9 a-z A-Z + - . _ ? =";
-  if (name === "." || name === "..") return "is not valid";
-  if (name.startsWith(".-") || name.startsWith("..-"))
-    return "is not valid: its first dash-separated part is a dot or two";
-  return undefined;
+  if (name === "") return "name must not be empty";
+  const quoted = quote(name);
+  if (name.length > NAME_CHARS_MAX) return `name '${quoted}' must be no longer than ${NAME_CHARS_MAX} characters`;
+  if (name === "." || name === "..") return `name '${quoted}' is not valid`;
+  const dots = name.startsWith(".-") ? "." : name.startsWith("..-") ? ".." : undefined;
+  if (dots !== undefined) return `name '${quoted}' is not valid: first dash-separated component must not be '${dots}'`;
+  if (NAME_CHARS.test(name)) return undefined;
+  return `name '${quoted}' contains illegal character '${/[^0-9A-Za-z+\-._?=]/.exec(name)?.[0]}'`;
 }
 
 /** Reads a base name. */

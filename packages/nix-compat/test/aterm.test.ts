@@ -6,6 +6,7 @@ import {
   DEFERRED_OUTPUT,
   type Derivation,
   type DerivationOutput,
+  type DynamicInput,
   floatingOutput,
   impureOutput,
   sortedMap,
@@ -21,9 +22,7 @@ const byteString = fc.string({
 });
 const escapable = fc.string({ unit: fc.constantFrom('"', "\\", "\n", "\r", "\t", "n", "$", "\xff", ",", "(") });
 const text = fc.oneof(byteString, escapable);
-const name = fc
-  .stringMatching(/^[0-9A-Za-z+_?=][0-9A-Za-z+\-._?=]{0,10}$/)
-  .filter((word) => word !== "drv" && word !== "drvPath");
+const name = fc.stringMatching(/^[0-9A-Za-z+_?=][0-9A-Za-z+\-._?=]{0,10}$/).filter((word) => word !== "drvPath");
 const storePath = name.map((word) => `${PATH}-${word}`);
 const output: fc.Arbitrary<DerivationOutput> = fc.oneof(
   storePath.map((path): DerivationOutput => ({ kind: "input-addressed", path, hashAlgorithm: "", hash: "" })),
@@ -92,12 +91,14 @@ test("what Nix would not have printed is refused with the byte it is at", () => 
   assert.equal(printDerivation(parseDerivation(GOOD, "x")), GOOD);
   const cases: readonly [from: string, to: string, at: string, code?: NixCompatErrorCode][] = [
     ["Derive(", "Derivf(", "Derivf("],
-    ["Derive(", "DrvWithVersion(", "Drv", "unsupported-derivation"],
+    ["Derive(", 'DrvWithVersion("xp-other",', '"xp-other"', "unsupported-derivation"],
+    ["Derive(", 'DrvWithVersion("xp-dyn-drv",', `,["${PATH}-s"]`],
+    ['["dev","out"]', '(["dev","out"],[("out",["out"])])', "(["],
     [")])", ")]", ""],
     [")])", ")])\n", "\n"],
     ['("b","2")', '("a","2")', '"a","2")'],
     ['"dev","out"', '"out","dev"', '"dev"'],
-    ['"dev","out"', '"dev","drv"', '"drv"'],
+    ['"dev","out"', '"dev","drvPath"', '"drvPath"'],
     [`["${PATH}-s"]`, `["/nix/store/s"]`, '"/nix/store/s"'],
     [`["${PATH}-s"]`, `["${PATH}-s","${PATH}-s"]`, `"${PATH}-s"],"s"`],
     [`"${PATH}-x","",""`, `"${PATH}-x","","00"`, '"00")'],
@@ -123,6 +124,26 @@ test("what Nix would not have printed is refused with the byte it is at", () => 
       },
     );
   }
+});
+
+const DYNAMIC = GOOD.replace("Derive(", 'DrvWithVersion("xp-dyn-drv",').replace(
+  '["dev","out"]',
+  '(["dev"],[("a",["x","y"]),("out",([],[("b",["out"])]))])',
+);
+
+test("outputs of derivations that are outputs are read and printed in the versioned form", () => {
+  const derivation = parseDerivation(DYNAMIC, "x");
+  assert.deepEqual(derivation.inputDrvs.get(`${PATH}-a.drv`), ["dev"]);
+  assert.deepEqual(
+    derivation.dynamicInputs?.get(`${PATH}-a.drv`),
+    new Map<string, DynamicInput>([
+      ["a", { outputs: ["x", "y"] }],
+      ["out", { outputs: [], dynamic: new Map([["b", { outputs: ["out"] }]]) }],
+    ]),
+  );
+  assert.equal(printDerivation(derivation), DYNAMIC);
+  const bad = DYNAMIC.replace('[("a",["x","y"])', '[("out",["x","y"])');
+  assert.throws(() => parseDerivation(bad, "x"), { code: "invalid-derivation" });
 });
 
 test("a truncated derivation is refused wherever it was cut", () => {

@@ -73,7 +73,7 @@ test("a fixed output gives back what it was made of", () => {
   assert.throws(() => fixedOutputHash(UNFILLED_OUTPUT), refused);
 });
 
-test("output names follow the rules of store path names, and drv is reserved", () => {
-  for (const name of ["out", "dev", "a.b"]) checkOutputName(name);
-  for (const name of ["", "drv", "drvPath", "a/b", "."]) assert.throws(() => checkOutputName(name), refused, name);
+test("output names follow the rules of store path names, and drvPath is reserved", () => {
+  for (const name of ["out", "dev", "a.b", "drv"]) checkOutputName(name);
+  for (const name of ["", "drvPath", "a/b", "."]) assert.throws(() => checkOutputName(name), refused, name);
 });

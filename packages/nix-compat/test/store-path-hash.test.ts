@@ -6,6 +6,7 @@ import { parseStorePath } from "../src/store-path.ts";
 import {
   compressHash,
   downstreamPlaceholder,
+  downstreamPlaceholderOfOutput,
   type FixedOutput,
   makeFixedOutputPath,
   makeTextPath,
@@ -93,6 +94,14 @@ test("the placeholder of another derivation's output is made of its hash part an
   const drv = parseStorePath("00bgd045z0d4icpbc2yyz4gx48ak44la-x.drv");
   assert.match(downstreamPlaceholder(drv, "out"), /^\/[0-9a-z]{52}$/);
   assert.notEqual(downstreamPlaceholder(drv, "out"), downstreamPlaceholder(drv, "dev"));
+});
+
+test("placeholders of outputs are those of C++ Nix, also where the derivation is an output itself", () => {
+  const of = (name: string) => downstreamPlaceholder(parseStorePath(`g1w7hy3qg1w7hy3qg1w7hy3qg1w7hy3q-${name}`), "out");
+  assert.equal(of("foo.drv"), "/0c6rn30q4frawknapgwq386zq358m8r6msvywcvc89n6m5p2dgbz");
+  const inner = of("foo.drv.drv");
+  assert.equal(downstreamPlaceholderOfOutput(inner, "out"), "/0gn6agqxjyyalf0dpihgyf49xq5hqxgw100f0wydnj6yqrhqsb3w");
+  assert.throws(() => downstreamPlaceholderOfOutput("/nix/store/x", "out"), { code: "invalid-output" });
 });
 
 test("folding a digest is XOR of its slices", () => {
