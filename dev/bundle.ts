@@ -1,5 +1,6 @@
 /*
-Bundles the command line into CommonJS files under dist/: one for the command, one for the evaluator's worker thread.
+Bundles the command line into CommonJS files under dist/: one for the command, one for each program of compat/bin, one for
+the evaluator's worker thread.
 One CommonJS file starts in half the time of the ES modules it is made of. Native packages stay outside, they find
 their binaries beside themselves.
 
@@ -16,6 +17,7 @@ import { build } from "esbuild";
 /** What is bundled: file below dist/, and the module it starts from. */
 const ENTRIES = [
   { output: "firn.cjs", entry: "packages/cli/src/main.ts" },
+  { output: "nix-instantiate.cjs", entry: "packages/cli/src/compat/main.ts" },
   { output: "eval-worker.cjs", entry: "packages/cli/src/evaluator/worker.ts" },
 ];
 

@@ -6,7 +6,7 @@ directory stands for its default.nix, `-` for standard input; without either it 
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { byteStringOf, byteStringOfText, textOf } from "@firn/base";
-import type { SearchPathEntry } from "@firn/eval";
+import type { LogKind, SearchPathEntry } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
 import type { Command } from "commander";
 import { collect, type Flags, splitPair } from "./command.ts";
@@ -117,7 +117,7 @@ export async function evaluate(
     ...(expression.callDepthMax === undefined ? {} : { callDepthMax: expression.callDepthMax }),
   });
   const notes: Promise<void>[] = [];
-  const onLog = (kind: "trace" | "warning", text: string) => {
+  const onLog = (kind: LogKind, text: string) => {
     notes.push(kind === "trace" ? session.output.note(`trace: ${textOf(text)}`) : session.output.warn(textOf(text)));
   };
   try {

@@ -32,6 +32,7 @@ import { EvalError } from "./error.ts";
 import type { Instruction } from "./instruction.ts";
 import { intern } from "./intern.ts";
 import type { EvalIo } from "./io.ts";
+import type { LanguageOptions } from "./language-options.ts";
 import { type CancelWord, call1, enterEvaluation, force, lazily } from "./machine.ts";
 import { parentPath } from "./path.ts";
 import { coerceToPath, followLinks } from "./path-value.ts";
@@ -60,7 +61,7 @@ export type EvaluatorOptions = {
   readonly homeDirectory?: ByteString;
   readonly callDepthMax?: number;
   readonly cancelWord?: CancelWord;
-  readonly pipeOperators?: boolean;
+  readonly language?: LanguageOptions;
   /** Keeps compiled code; without it every file is compiled. */
   readonly codeStore?: CodeStore;
 };
@@ -75,6 +76,7 @@ export class Evaluator {
   readonly #options: EvaluatorOptions;
   readonly #globals: Map<string, Lazy>;
   #fingerprint: string | undefined;
+  #warnings = 0;
   readonly #imports = new Map<SourceTree, Map<ByteString, Value>>();
 
   constructor(options: EvaluatorOptions) {
@@ -199,22 +201,34 @@ export class Evaluator {
     const baseDirectory = new PathValue(file.tree, parentPath(file.path));
     const compileIt = () => this.#compile(this.#parse(source, origin.base, label), origin, baseDirectory, scope);
     const { codeStore } = this.#options;
+    const { pipeOperators = false, lints = {} } = this.#options.language ?? {};
     // Code for a scope of its own is rare; it is not kept.
     if (codeStore === undefined || scope !== null) return compileIt();
     this.#fingerprint ??= compilerFingerprint(this.#globals.keys());
-    const key = codeKey(this.#fingerprint, this.#options.pipeOperators === true ? "pipe-operators" : "", source);
+    const key = codeKey(this.#fingerprint, JSON.stringify([pipeOperators, lints]), source);
     const sealed = codeStore.load(key);
     const kept = sealed && openSealedCode(key, sealed);
     if (kept !== undefined) return decodeCode(kept, this.#place(origin, baseDirectory));
+    const warnings = this.#warnings;
     const code = compileIt();
-    codeStore.save(key, sealCode(key, encodeCode(code, origin.base)));
+    // What has a warning is compiled again, so that it is warned about again.
+    if (this.#warnings === warnings) codeStore.save(key, sealCode(key, encodeCode(code, origin.base)));
     return code;
   }
 
   #parse(source: ByteString, base: number, label: string): Expr {
-    const { tree, diagnostics } = parse(source, { label, pipeOperators: this.#options.pipeOperators === true });
+    const { pipeOperators = false, lints = {} } = this.#options.language ?? {};
+    const { tree, diagnostics, warnings } = parse(source, { label, pipeOperators, lints });
+    for (const warning of warnings) this.#warn(warning, base);
     if (diagnostics.length > 0) throw syntaxError(diagnostics[0], base);
     return tree;
+  }
+
+  #warn({ code, message, from }: Diagnostic, base: number): void {
+    this.#warnings++;
+    // A deprecation names its place itself.
+    const place = code === "lint" ? this.positions.placeLines(base + from).replaceAll("\n", "\n         ") : "";
+    this.io.log("warning", message + place);
   }
 
   #compile(tree: Expr, origin: Origin, baseDirectory: PathValue, scope: Scope | null): Instruction {

@@ -2,7 +2,9 @@
 export { Evaluator, NIX_VERSION } from "./evaluator.ts";
 export type { EvaluatorOptions, SearchPathEntry } from "./evaluator.ts";
 export type { CodeStore } from "./code-cache.ts";
-export type { EvalIo, FileKind } from "./io.ts";
+export type { LanguageOptions } from "./language-options.ts";
+export type { LintLevel, Lints } from "@firn/syntax";
+export type { EvalIo, FileKind, LogKind } from "./io.ts";
 export { EvalError } from "./error.ts";
 export type { EvalErrorCode, TraceFrame } from "./error.ts";
 export { Positions } from "./positions.ts";

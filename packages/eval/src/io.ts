@@ -9,6 +9,9 @@ import type { PathValue, SourceTree, StringWithContext } from "./value.ts";
 
 export type FileKind = "regular" | "directory" | "symlink" | "unknown";
 
+/** `evaluation-warning`: the program said it (`builtins.warn`); `warning`: Firn says it about the program. */
+export type LogKind = "trace" | "warning" | "evaluation-warning";
+
 export interface EvalIo {
   /** The tree absolute path literals belong to. */
   readonly rootTree: SourceTree;
@@ -35,5 +38,5 @@ export interface EvalIo {
   /** The value of an environment variable, or the empty string. */
   environment(name: ByteString): ByteString;
   /** A line for the user: traces and warnings. */
-  log(kind: "trace" | "warning", message: ByteString): void;
+  log(kind: LogKind, message: ByteString): void;
 }

@@ -52,6 +52,12 @@ export class Positions {
     return at && `${at.origin.label}:${at.line}:${at.column}`;
   }
 
+  /** `\nat FILE:LINE:COLUMN:` and the lines around it, or nothing for 0: what messages end with. */
+  placeLines(pos: number): string {
+    const where = this.describe(pos);
+    return where === undefined ? "" : `\nat ${where}:\n${this.excerpt(pos)}`;
+  }
+
   /** The lines around it with a caret, or undefined for 0. */
   excerpt(pos: number): string | undefined {
     const at = this.resolve(pos);

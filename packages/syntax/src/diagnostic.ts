@@ -12,8 +12,19 @@ import { FirnError } from "@firn/base";
  * - `dynamic`: a dynamic attribute where none is allowed.
  * - `feature`: the syntax exists but is switched off.
  * - `limit`: nesting deeper than the parser allows.
+ * - `lint`: allowed, but a lint was asked to look for it.
+ * - `deprecated`: allowed, but to change its meaning; only ever a warning.
  */
-export type DiagnosticCode = "syntax" | "duplicate" | "number" | "path" | "dynamic" | "feature" | "limit";
+export type DiagnosticCode =
+  | "syntax"
+  | "duplicate"
+  | "number"
+  | "path"
+  | "dynamic"
+  | "feature"
+  | "limit"
+  | "lint"
+  | "deprecated";
 
 export type Diagnostic = {
   readonly code: DiagnosticCode;

@@ -2,7 +2,7 @@
 export { parse, parseOrThrow } from "./parse.ts";
 export type { ParseResult } from "./parse.ts";
 export { NESTING_MAX, SOURCE_BYTES_MAX } from "./options.ts";
-export type { ParseOptions } from "./options.ts";
+export type { LintLevel, Lints, ParseOptions } from "./options.ts";
 export type * from "./tree.ts";
 export { SyntaxFailure } from "./diagnostic.ts";
 export type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";

@@ -4,7 +4,7 @@ those of the STRING, IND_STRING and INPATH states of C++ Nix's lexer.l.
 */
 
 import type { ByteString } from "@firn/base";
-import type { DiagnosticCode } from "./diagnostic.ts";
+import type { Findings } from "./findings.ts";
 import { appendText, type IndentedPart, normalizeLineEnds, unescape } from "./strings.ts";
 import { endOfPathPart, type Tokenizer } from "./tokenizer.ts";
 import type { Expr } from "./tree.ts";
@@ -15,12 +15,14 @@ export type LiteralHost = {
   readonly tok: Tokenizer;
   /** Parses the expression of the `${` at this offset; `end` is where the text goes on behind its `}`. */
   readonly interpolation: (at: number) => { readonly expr: Expr; readonly end: number };
-  readonly report: (code: DiagnosticCode, message: string, from: number, to: number) => void;
+  readonly findings: Findings;
+  /** Where the `${` of each interpolated expression is. */
+  readonly openings: Map<Expr, number>;
 };
 
 function unterminated(host: LiteralHost, from: number): void {
   const end = host.source.length;
-  host.report("syntax", "syntax error, unexpected end of file, expecting '\"'", from, end);
+  host.findings.report("syntax", "syntax error, unexpected end of file, expecting '\"'", from, end);
 }
 
 /** The parts of a "…" string whose opening is the current token; moves on behind its end. */
@@ -56,6 +58,7 @@ export function stringParts(host: LiteralHost): Expr[] {
         text += normalizeLineEnds(source.slice(run, at));
         flush(at);
         const { expr, end } = host.interpolation(at);
+        host.openings.set(expr, at);
         parts.push(expr);
         at = end;
         run = at;
@@ -98,6 +101,7 @@ export function indentedParts(host: LiteralHost): IndentedPart[] {
       if (d === 123) {
         flush(at);
         const { expr, end } = host.interpolation(at);
+        host.openings.set(expr, at);
         parts.push({ text: undefined, expr });
         at = end;
         run = at;
@@ -129,9 +133,11 @@ export function pathLiteral(host: LiteralHost): Expr {
   let at = endOfPathPart(source, tok.to);
   const first: Expr = { kind: "path", text: source.slice(from, at), from, to: at };
   const parts: Expr[] = [first];
+  lintPath(host, first.text, from, at);
   let literalEnd = at;
   while (source.charCodeAt(at) === 36 && source.charCodeAt(at + 1) === 123) {
     const { expr, end } = host.interpolation(at);
+    host.openings.set(expr, at);
     parts.push(expr);
     at = endOfPathPart(source, end);
     literalEnd = at > end ? at : -1;
@@ -139,18 +145,36 @@ export function pathLiteral(host: LiteralHost): Expr {
   }
   tok.seek(at);
   if (literalEnd > 0 && source.charCodeAt(literalEnd - 1) === 47) {
-    host.report("path", "path has a trailing slash", from, at);
+    host.findings.report("path", "path has a trailing slash", from, at);
     return { kind: "error", from, to: at };
   }
-  return parts.length === 1 ? first : { kind: "interpolation", parts, path: true, from, to: at };
+  return parts.length === 1 ? first : interpolationOf(host, parts, true, from, at);
+}
+
+function lintPath(host: LiteralHost, text: ByteString, from: number, to: number): void {
+  const c = text.charCodeAt(0);
+  if (c === 46) return;
+  if (c === 47 || c === 126) {
+    const kind = c === 47 ? "absolute" : "home";
+    const message = `${kind} path literals are not portable. Consider replacing path literal '${text}' by a string, relative path, or parameter`;
+    host.findings.lint("absolutePathLiterals", () => message, from, to);
+  } else {
+    const message = `relative path literal '${text}' should be prefixed with '.' for clarity: './${text}'`;
+    host.findings.lint("shortPathLiterals", () => message, from, to);
+  }
+}
+
+function interpolationOf(host: LiteralHost, parts: Expr[], path: boolean, from: number, to: number): Expr {
+  const starts = parts.map((part) => host.openings.get(part) ?? part.from);
+  return { kind: "interpolation", parts, starts, path, from, to };
 }
 
 /** What the parts of a string make, its range being [from, to). */
-export function stringOf(parts: Expr[], from: number, to: number): Expr {
+export function stringOf(host: LiteralHost, parts: Expr[], from: number, to: number): Expr {
   if (parts.length === 0) return { kind: "string", value: "", url: false, from, to };
   const only = parts.length === 1 ? parts[0] : undefined;
   if (only?.kind === "string") return { kind: "string", value: only.value, url: false, from, to };
-  return { kind: "interpolation", parts, path: false, from, to };
+  return interpolationOf(host, parts, false, from, to);
 }
 
 /** Digits as an integer, or undefined when it does not fit 64 bits. */

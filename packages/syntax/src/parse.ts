@@ -8,12 +8,19 @@ import type { ParseOptions } from "./options.ts";
 import { Parser } from "./parser.ts";
 import type { Expr } from "./tree.ts";
 
-export type ParseResult = { readonly tree: Expr; readonly diagnostics: readonly Diagnostic[] };
+export type ParseResult = {
+  readonly tree: Expr;
+  /** What makes the source no expression. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** What its author should look at, in source order. */
+  readonly warnings: readonly Diagnostic[];
+};
 
 /** Parses a whole source. Never throws for bad input. */
 export function parse(source: ByteString, options: ParseOptions = {}): ParseResult {
   const parser = new Parser(source, options);
-  return { tree: parser.wholeSource(), diagnostics: parser.diagnostics };
+  const tree = parser.wholeSource();
+  return { tree, diagnostics: parser.findings.diagnostics, warnings: parser.findings.warnings };
 }
 
 /** Parses a whole source, or throws SyntaxFailure for its first diagnostic. */

@@ -8,8 +8,8 @@ done here too, in attrs-builder.ts and strings.ts; literals.ts scans strings and
 
 import type { ByteString } from "@firn/base";
 import { addBinding, addDef, emptyAttrs } from "./attrs-builder.ts";
-import type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";
-import { lineColumnOf } from "./position.ts";
+import type { DiagnosticCode } from "./diagnostic.ts";
+import { Findings } from "./findings.ts";
 import { indentedParts, intLiteral, type LiteralHost, pathLiteral, stringOf, stringParts } from "./literals.ts";
 import { stripIndentation } from "./strings.ts";
 import { ASSOC, NON_ASSOC, OPERATOR, POWER, POWER_HAS_ATTR, POWER_NOT, RIGHT } from "./operators.ts";
@@ -21,23 +21,27 @@ import type { AttrName, AttrsExpr, Expr, Formal, Formals } from "./tree.ts";
 
 /** One parse of one source. */
 export class Parser {
-  readonly diagnostics: Diagnostic[] = [];
+  readonly findings: Findings;
   readonly #source: ByteString;
   readonly #tok: Tokenizer;
   readonly #options: ParseOptions;
   readonly #names = new Map<string, string>();
   readonly #literals: LiteralHost;
   #depth = 0;
+  /** The last `f or`, where it still counts. */
+  #cursedOr: Expr | undefined;
 
   constructor(source: ByteString, options: ParseOptions) {
     this.#source = source;
+    this.findings = new Findings(source, options);
     this.#tok = new Tokenizer(source);
     this.#options = options;
     this.#literals = {
       source,
       tok: this.#tok,
       interpolation: (at) => this.#interpolation(at),
-      report: (code, message, from, to) => this.#report(code, message, from, to),
+      findings: this.findings,
+      openings: new Map(),
     };
   }
 
@@ -59,7 +63,7 @@ export class Parser {
   // Diagnostics
 
   #report(code: DiagnosticCode, message: string, from: number, to: number): void {
-    this.diagnostics.push({ code, message, from, to });
+    this.findings.report(code, message, from, to);
   }
 
   #error(code: DiagnosticCode, message: string, from: number, to: number): Expr {
@@ -71,15 +75,9 @@ export class Parser {
     const { kind, from, to } = this.#tok;
     const expecting = expected === undefined ? "" : `, expecting ${expected}`;
     // One place that makes no sense is reported once, however many rules give up on it.
-    if (this.diagnostics.at(-1)?.from === from && this.diagnostics.at(-1)?.code === "syntax") return;
+    if (this.findings.diagnostics.at(-1)?.from === from && this.findings.diagnostics.at(-1)?.code === "syntax") return;
     this.#report("syntax", `syntax error, unexpected ${t.TOKEN_NAMES[kind]}${expecting}`, from, to);
   }
-
-  #duplicate = (what: string, pos: number, firstPos: number): void => {
-    const at = lineColumnOf(this.#source, firstPos);
-    const where = `${this.#options.label ?? "«source»"}:${at.line}:${at.column}`;
-    this.#report("duplicate", `attribute '${what}' already defined at ${where}`, pos, pos);
-  };
 
   /** Consumes a token of this kind, or reports that it is missing. */
   #expect(kind: number): boolean {
@@ -345,9 +343,10 @@ export class Parser {
     const tok = this.#tok;
     const from = tok.from;
     const callee = this.#select();
+    this.#cursedOr = undefined;
     if (!startsOperand(tok.kind)) return callee;
     const args: Expr[] = [];
-    while (startsOperand(tok.kind)) args.push(this.#select());
+    while (startsOperand(tok.kind)) args.push(this.#operand());
     const to = tok.lastTo;
     // `(f a) b` is one call of f, as in C++ Nix.
     if (callee.kind === "apply") return { ...callee, args: [...callee.args, ...args], to };
@@ -364,7 +363,7 @@ export class Parser {
       let fallback: Expr | undefined;
       if (this.#at(t.T_OR)) {
         tok.next();
-        fallback = this.#select();
+        fallback = this.#operand();
       }
       return { kind: "select", subject, path, fallback, from, to: tok.lastTo };
     }
@@ -372,9 +371,18 @@ export class Parser {
       // `map or [ … ]`: here `or` is the name of a variable, a leftover of the old grammar.
       const or: Expr = { kind: "var", name: "or", from: tok.from, to: tok.to };
       tok.next();
-      return { kind: "apply", callee: subject, args: [or], from, to: tok.lastTo };
+      this.#cursedOr = { kind: "apply", callee: subject, args: [or], from, to: tok.lastTo };
+      return this.#cursedOr;
     }
     return subject;
+  }
+
+  /** An operand among others, where `f or` is about to change its meaning. */
+  #operand(): Expr {
+    const expr = this.#select();
+    if (expr !== this.#cursedOr) return expr;
+    this.findings.cursedOr(expr.from, expr.to);
+    return expr;
   }
 
   #simple(): Expr {
@@ -400,11 +408,11 @@ export class Parser {
       }
       case t.T_STRING: {
         const parts = stringParts(this.#literals);
-        return stringOf(parts, from, tok.lastTo);
+        return stringOf(this.#literals, parts, from, tok.lastTo);
       }
       case t.T_IND_STRING: {
         const parts = stripIndentation(indentedParts(this.#literals));
-        return stringOf(parts, from, tok.lastTo);
+        return stringOf(this.#literals, parts, from, tok.lastTo);
       }
       case t.T_PATH:
         return pathLiteral(this.#literals);
@@ -414,6 +422,9 @@ export class Parser {
       case t.T_URI: {
         const value = tok.text();
         tok.next();
+        const message = (fatal: boolean) =>
+          `URL literals are ${fatal ? "disallowed" : "discouraged"}. Consider using a string literal "${value}" instead`;
+        this.findings.lint("urlLiterals", message, from, to);
         return { kind: "string", value, url: true, from, to };
       }
       case t.T_LPAREN: {
@@ -446,7 +457,7 @@ export class Parser {
       case t.T_LBRACKET: {
         tok.next();
         const items: Expr[] = [];
-        while (startsOperand(tok.kind)) items.push(this.#select());
+        while (startsOperand(tok.kind)) items.push(this.#operand());
         this.#expect(t.T_RBRACKET);
         return { kind: "list", items, from, to: tok.lastTo };
       }
@@ -500,7 +511,7 @@ export class Parser {
     }
     if (kind === t.T_STRING) {
       const parts = stringParts(this.#literals);
-      const expr = stringOf(parts, from, tok.lastTo);
+      const expr = stringOf(this.#literals, parts, from, tok.lastTo);
       // `"${"a"}"` is dynamic, although its text is known: what it begins with is not text.
       const isText = parts.length === 0 || parts[0].from === from + 1;
       return expr.kind === "string" && isText
@@ -530,7 +541,7 @@ export class Parser {
         const path = this.#attrPath();
         this.#expect(t.T_ASSIGN);
         const value = this.#expr();
-        addBinding(attrs, path, value, start, this.#duplicate);
+        addBinding(attrs, path, value, start, this.findings.duplicate);
         if (!this.#expect(t.T_SEMI)) this.#recover(end);
       } else {
         this.#unexpected();
@@ -579,7 +590,7 @@ export class Parser {
         source === undefined
           ? ({ kind: "inherit", pos: from, value: { kind: "var", name, from, to } } as const)
           : ({ kind: "inherit-from", pos: from, source } as const);
-      addDef(attrs, name, def, () => name, this.#duplicate);
+      addDef(attrs, name, def, () => name, this.findings.duplicate);
     }
     tok.next();
   }

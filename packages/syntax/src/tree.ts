@@ -43,6 +43,8 @@ export type StringExpr = Range & { readonly kind: "string"; readonly value: Byte
 export type InterpolationExpr = Range & {
   readonly kind: "interpolation";
   readonly parts: readonly Expr[];
+  /** Where each part begins: its `${`, or its text. */
+  readonly starts: readonly number[];
   readonly path: boolean;
 };
 /** A path literal as written, not yet resolved: `./a`, `/a`, `~/a`. */

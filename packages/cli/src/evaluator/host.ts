@@ -5,6 +5,7 @@ stack; this side starts it, hands it jobs one at a time, and passes on what it p
 
 import { Worker } from "node:worker_threads";
 import { FirnError } from "@firn/base";
+import type { LogKind } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
 import type { EvalJob, EvalResult, EvaluatorSettings, FailureData, WorkerMessage, WorkerStart } from "./job.ts";
 
@@ -27,7 +28,7 @@ export type RequestOptions = {
   readonly signal?: AbortSignal;
   /** Gets what the evaluation wants stored; without it nothing is posted. */
   readonly onPending?: (objects: readonly PendingObject[]) => void;
-  readonly onLog?: (kind: "trace" | "warning", text: string) => void;
+  readonly onLog?: (kind: LogKind, text: string) => void;
 };
 
 export class EvaluatorHost {

@@ -2,7 +2,7 @@
 What is asked of the evaluator's thread, and what it answers: plain data, because it crosses threads. Texts are byte strings.
 */
 
-import type { SearchPathEntry } from "@firn/eval";
+import type { LanguageOptions, LogKind, SearchPathEntry } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
 
 /** What all evaluations of a host share. */
@@ -21,12 +21,17 @@ export type EvaluatorSettings = {
   readonly codeCache?: string;
   readonly callDepthMax?: number;
   readonly showTrace?: boolean;
+  readonly language?: LanguageOptions;
 };
 
 export type EvalSource =
   | { readonly kind: "file" /** Absolute. */; readonly path: string }
+  /** What `<name>` stands for. */
+  | { readonly kind: "search-path"; readonly name: string }
   | {
       readonly kind: "expression";
+      /** What messages call it: `«string»`, unless it came from elsewhere. */
+      readonly label?: string;
       readonly text: string /** Absolute; for relative paths. */;
       readonly baseDirectory: string;
     };
@@ -34,7 +39,15 @@ export type EvalSource =
 export type EvalArgument = { readonly name: string; readonly kind: "expr" | "string"; readonly value: string };
 
 export type EvalOutput =
-  | { readonly kind: "value"; readonly strict: boolean; readonly format: "nix" | "json" | "raw" | "xml" }
+  | {
+      readonly kind: "value";
+      readonly strict: boolean;
+      readonly format: "nix" | "json" | "raw" | "xml";
+      /** In XML: whether places are named. */
+      readonly location?: boolean;
+    }
+  /** The paths that names stand for on the search path. */
+  | { readonly kind: "find-file"; readonly names: readonly string[] }
   | { readonly kind: "derivations" }
   | { readonly kind: "parse" };
 
@@ -43,6 +56,8 @@ export type EvalJob = {
   /** `a.b."c.d".0`; none means the whole value. */
   readonly attrPaths: readonly string[];
   readonly args: readonly EvalArgument[];
+  /** Absolute; what relative paths in `args` are relative to, instead of where the source is. */
+  readonly argsDirectory?: string;
   readonly output: EvalOutput;
 };
 
@@ -73,7 +88,7 @@ export type FailureData = {
 /** From the thread. */
 export type WorkerMessage =
   | { readonly type: "pending"; readonly objects: readonly PendingObject[] }
-  | { readonly type: "log"; readonly kind: "trace" | "warning"; readonly text: string }
+  | { readonly type: "log"; readonly kind: LogKind; readonly text: string }
   | { readonly type: "result"; readonly result: EvalResult }
   | { readonly type: "failure"; readonly failure: FailureData };
 

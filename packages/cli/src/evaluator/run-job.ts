@@ -4,6 +4,8 @@ One job on an evaluator: find the value, then print it or list its derivations. 
 
 import {
   Attrs,
+  call2,
+  coerceToPath,
   coerceToString,
   deepForce,
   type Evaluator,
@@ -26,6 +28,8 @@ import type { EvalJob, EvalOutput, EvalResult, EvalSource } from "./job.ts";
 /** Within `evaluator.run`. */
 export function runJob(evaluator: Evaluator, job: EvalJob): EvalResult {
   if (job.output.kind === "parse") return { kind: "printed", texts: [parsed(evaluator, job.source)] };
+  if (job.output.kind === "find-file")
+    return { kind: "printed", texts: job.output.names.map((name) => findOnSearchPath(evaluator, name).path) };
   const root = valueOf(evaluator, job.source);
   const args = argumentsOf(evaluator, job);
   const paths = job.attrPaths.length === 0 ? [""] : job.attrPaths;
@@ -41,29 +45,52 @@ export function runJob(evaluator: Evaluator, job: EvalJob): EvalResult {
 
 function valueOf(evaluator: Evaluator, source: EvalSource): Value {
   const { rootTree } = evaluator.io;
-  if (source.kind === "file") return evaluator.importPath(new PathValue(rootTree, source.path));
-  return evaluator.evaluate(source.text, new PathValue(rootTree, source.baseDirectory));
+  switch (source.kind) {
+    case "file":
+      return evaluator.importPath(new PathValue(rootTree, source.path));
+    case "search-path":
+      return evaluator.importPath(findOnSearchPath(evaluator, source.name));
+    case "expression":
+      return evaluator.evaluate(source.text, new PathValue(rootTree, source.baseDirectory), source.label);
+  }
+}
+
+/** The path `<name>` stands for. */
+function findOnSearchPath(evaluator: Evaluator, name: string): PathValue {
+  const { builtins } = evaluator;
+  return coerceToPath(call2(force(builtins.get("findFile") as Lazy), builtins.get("nixPath") as Lazy, name, 0));
+}
+
+/** The file a source is, and the directory its relative paths are relative to. */
+function placeOf(
+  evaluator: Evaluator,
+  source: EvalSource,
+): { readonly file?: PathValue; readonly directory: PathValue } {
+  const { rootTree } = evaluator.io;
+  if (source.kind === "expression") return { directory: new PathValue(rootTree, source.baseDirectory) };
+  const file = source.kind === "file" ? new PathValue(rootTree, source.path) : findOnSearchPath(evaluator, source.name);
+  return { file, directory: new PathValue(file.tree, resolvePath(file.path, "..")) };
 }
 
 function parsed(evaluator: Evaluator, source: EvalSource): string {
-  const { rootTree } = evaluator.io;
-  const directory = new PathValue(
-    rootTree,
-    source.kind === "file" ? resolvePath(source.path, "..") : source.baseDirectory,
-  );
-  const text = source.kind === "file" ? evaluator.io.readFile(new PathValue(rootTree, source.path)) : source.text;
-  const tree = evaluator.parse(text, directory, source.kind === "file" ? source.path : "«string»");
+  const { file, directory } = placeOf(evaluator, source);
+  const tree =
+    source.kind === "expression"
+      ? evaluator.parse(source.text, directory, source.label)
+      : evaluator.parse(evaluator.io.readFile(file as PathValue), directory, file?.path);
   // The start of an interpolated path keeps its slash.
   return showExpr(tree, (path) => resolvePath(directory.path, path) + (/[^/]\/$/.test(path) ? "/" : ""));
 }
 
 /** `--arg` expressions are evaluated when they are asked for. */
 function argumentsOf(evaluator: Evaluator, job: EvalJob): Attrs {
-  const { rootTree } = evaluator.io;
-  const directory = job.source.kind === "file" ? resolvePath(job.source.path, "..") : job.source.baseDirectory;
+  const { argsDirectory, source } = job;
+  const base =
+    argsDirectory === undefined
+      ? placeOf(evaluator, source).directory
+      : new PathValue(evaluator.io.rootTree, argsDirectory);
   const entries = new Map<string, Lazy>();
   for (const { name, kind, value } of job.args) {
-    const base = new PathValue(rootTree, directory);
     entries.set(name, kind === "string" ? value : lazily(() => evaluator.evaluate(value, base)));
   }
   return Attrs.fromMap(entries);
@@ -74,7 +101,7 @@ function printed(value: Value, output: Extract<EvalOutput, { kind: "value" }>): 
     case "json":
       return valueToJson(value, { strict: true, paths: "text" }).text;
     case "xml":
-      return valueToXml(value, { strict: output.strict, location: false }).text;
+      return valueToXml(value, { strict: output.strict, location: output.location === true }).text;
     case "raw":
       return textOfString(coerceToString(value, "natural", "text"));
     case "nix":

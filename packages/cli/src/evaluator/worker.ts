@@ -64,6 +64,7 @@ const evaluator = new Evaluator({
   cancelWord: new Int32Array(cancelWord),
   ...(settings.codeCache === undefined ? {} : { codeStore: new DiskCodeStore(settings.codeCache) }),
   ...(settings.homeDirectory === undefined ? {} : { homeDirectory: settings.homeDirectory }),
+  ...(settings.language === undefined ? {} : { language: settings.language }),
   ...(settings.callDepthMax === undefined ? {} : { callDepthMax: settings.callDepthMax }),
 });
 

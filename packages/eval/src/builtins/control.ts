@@ -83,7 +83,7 @@ export const CONTROL_BUILTINS: readonly BuiltinDefinition[] = [
   builtin("traceVerbose", (_message: Lazy, value: Lazy) => force(value)),
   globalBuiltin("break", (value: Lazy) => force(value)),
   builtin("warn", (message: Lazy, value: Lazy) => {
-    currentIo().log("warning", forceText(message));
+    currentIo().log("evaluation-warning", forceText(message));
     return force(value);
   }),
   builtin("addErrorContext", (message: Lazy, value: Lazy) => {

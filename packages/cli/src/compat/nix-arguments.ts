@@ -1,0 +1,172 @@
+/*
+nix-instantiate's command line. Flags and operands mix freely; single letters may stand together (`-vv`); a flag that names a setting sets
+it. Follows main_nix_instantiate and LegacyArgs of C++ Nix.
+*/
+
+import type { SearchPathEntry } from "@firn/eval";
+import { parseSearchPathEntry } from "../config.ts";
+import { CliError } from "../error.ts";
+import type { EvalArgument } from "../evaluator/job.ts";
+import { NixSettings } from "./nix-settings.ts";
+
+/** A command line that is not understood; exit code 1, unlike Firn's own. */
+export class UsageError extends CliError {
+  constructor(message: string) {
+    super("usage", message);
+  }
+}
+
+export type NixArguments = {
+  /** `value`, or derivations unless `evaluate`. */
+  readonly evaluate: boolean;
+  readonly parse: boolean;
+  readonly findFile: boolean;
+  readonly fromArguments: boolean;
+  readonly fromStdin: boolean;
+  readonly operands: readonly string[];
+  readonly attrPaths: readonly string[];
+  readonly args: readonly EvalArgument[];
+  readonly format: "nix" | "json" | "raw" | "xml";
+  readonly location: boolean;
+  readonly strict: boolean;
+  readonly dryRun: boolean;
+  readonly root: string | undefined;
+  readonly searchPath: readonly SearchPathEntry[];
+  readonly answer: "help" | "version" | undefined;
+};
+
+/** Flags that take this many operands and change nothing here. */
+const IGNORED: Readonly<Record<string, number>> = {
+  "--indirect": 0,
+  "--read-write-mode": 0,
+  "--impure": 0,
+  "--repair": 0,
+  "--quiet": 0,
+  "--verbose": 0,
+  "-v": 0,
+  "--no-build-output": 0,
+  "-Q": 0,
+  "--print-build-logs": 0,
+  "--keep-failed": 0,
+  "-K": 0,
+  "--keep-going": 0,
+  "-k": 0,
+  "--fallback": 0,
+  "--debug": 0,
+  "--readonly-mode": 0,
+  "--eval-store": 1,
+  "--log-format": 1,
+  "--max-jobs": 1,
+  "-j": 1,
+  "--cores": 1,
+  "--max-silent-time": 1,
+  "--timeout": 1,
+  "--store": 1,
+};
+
+/** Takes a command line apart; settings among the flags go to `settings`. Throws UsageError. */
+export function parseNixArguments(argv: readonly string[], settings: NixSettings): NixArguments {
+  const state = {
+    evaluate: false,
+    parse: false,
+    findFile: false,
+    fromArguments: false,
+    fromStdin: false,
+    operands: [] as string[],
+    attrPaths: [] as string[],
+    args: [] as EvalArgument[],
+    format: "nix" as NixArguments["format"],
+    location: true,
+    strict: false,
+    dryRun: false,
+    root: undefined as string | undefined,
+    searchPath: [] as SearchPathEntry[],
+    answer: undefined as NixArguments["answer"],
+  };
+  const words = argv.flatMap((word) => (/^-[A-Za-z]{2,}$/.test(word) ? splitLetters(word) : [word]));
+  let at = 0;
+  const next = (flag: string): string => {
+    if (at >= words.length) throw new UsageError(`flag '${flag}' requires more arguments`);
+    return words[at++];
+  };
+  while (at < words.length) {
+    const word = words[at++];
+    switch (word) {
+      case "--eval":
+      case "--eval-only":
+        state.evaluate = true;
+        break;
+      case "--parse":
+      case "--parse-only":
+        state.evaluate = state.parse = true;
+        break;
+      case "--find-file":
+        state.findFile = true;
+        break;
+      case "--expr":
+      case "-E":
+        state.fromArguments = true;
+        break;
+      case "-":
+        state.fromStdin = true;
+        break;
+      case "--attr":
+      case "-A":
+        state.attrPaths.push(next(word));
+        break;
+      case "--arg":
+      case "--argstr":
+        state.args.push({ name: next(word), kind: word === "--arg" ? "expr" : "string", value: next(word) });
+        break;
+      case "--arg-from-stdin":
+      case "--arg-from-file":
+        throw new UsageError(`flag '${word}' is not supported by Firn`);
+      case "--include":
+      case "-I":
+        state.searchPath.push(parseSearchPathEntry(next(word)));
+        break;
+      case "--strict":
+        state.strict = true;
+        break;
+      case "--json":
+      case "--raw":
+      case "--xml":
+        state.format = word.slice(2) as NixArguments["format"];
+        break;
+      case "--no-location":
+        state.location = false;
+        break;
+      case "--dry-run":
+        state.dryRun = true;
+        break;
+      case "--add-root":
+        state.root = next(word);
+        break;
+      case "--option":
+        settings.set(next(word), next(word));
+        break;
+      case "--help":
+      case "--version":
+        state.answer ??= word.slice(2) as "help" | "version";
+        break;
+      default:
+        if (Object.hasOwn(IGNORED, word)) for (let n = IGNORED[word]; n > 0; n--) next(word);
+        else if (word.startsWith("-")) takeSetting(word, settings, next);
+        else state.operands.push(word);
+    }
+  }
+  return state;
+}
+
+/** `--NAME VALUE`, or `--NAME` and `--no-NAME` of a switch. */
+function takeSetting(word: string, settings: NixSettings, next: (flag: string) => string): void {
+  const name = word.slice(2);
+  if (NixSettings.isSwitch(name)) settings.set(name, "true");
+  else if (name.startsWith("no-") && NixSettings.isSwitch(name.slice(3))) settings.set(name.slice(3), "false");
+  else if (word.startsWith("--") && NixSettings.knows(name)) settings.set(name, next(word));
+  else throw new UsageError(`unrecognised flag '${word}'`);
+}
+
+function splitLetters(word: string): string[] {
+  return [...word.slice(1)].map((letter) => `-${letter}`);
+}

@@ -1,0 +1,16 @@
+/*
+Parts of the language that a setting or an experimental feature switches.
+*/
+
+import type { Lints } from "@firn/syntax";
+
+export type LanguageOptions = {
+  readonly pipeOperators?: boolean;
+  /** Whether fromTOML takes dates and times. */
+  readonly tomlTimestamps?: boolean;
+  /** Whether traceVerbose traces. */
+  readonly traceVerbose?: boolean;
+  /** Whether builtins.warn ends the evaluation. */
+  readonly abortOnWarn?: boolean;
+  readonly lints?: Lints;
+};
