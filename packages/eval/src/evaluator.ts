@@ -166,6 +166,13 @@ export class Evaluator {
     return tree;
   }
 
+  /** The code of an expression, and the position of its first byte. Within `run`. */
+  compile(source: ByteString, baseDirectory: PathValue, label = "«string»"): { root: Instruction; base: number } {
+    const origin = this.positions.add(label, undefined, source.length, () => source);
+    const root = this.#compile(this.#parse(source, origin.base, label), origin, baseDirectory, null);
+    return { root, base: origin.base };
+  }
+
   /** The value of a file, evaluated at most once; a directory stands for its default.nix. Within `run`. */
   importPath(path: PathValue): Value {
     const file = this.#fileOf(path);

@@ -18,6 +18,7 @@ export { describeType, typeError, typeOf } from "./type-name.ts";
 export { printValue } from "./print.ts";
 export { quoteString, showName } from "./quote.ts";
 export { showExpr } from "./show-expr.ts";
+export { showCode } from "./show-code.ts";
 export { canonicalPath, lastPart, parentPath, resolvePath } from "./path.ts";
 
 // For those who write builtins.

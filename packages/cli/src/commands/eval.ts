@@ -16,6 +16,8 @@ export type EvalOptions = {
   readonly expression: ExpressionOptions;
   readonly strict: boolean;
   readonly format: "nix" | "json" | "raw" | "xml";
+  /** Show the compiled code instead of a value. */
+  readonly dumpCode: boolean;
 };
 
 export const command = defineCommand<EvalOptions>({
@@ -25,6 +27,7 @@ export const command = defineCommand<EvalOptions>({
       .option("--json", "print as JSON; implies --strict")
       .option("--raw", "print a string as it is, without quotes and final newline")
       .option("--xml", "print as XML")
+      .option("--dump-code", "print the instructions the expression is compiled to, and evaluate nothing")
       .addHelpText(
         "after",
         examples(
@@ -37,16 +40,23 @@ export const command = defineCommand<EvalOptions>({
   optionsOf: (operands, flags) => {
     const formats = (["json", "raw", "xml"] as const).filter((format) => flags[format] === true);
     if (formats.length > 1) throw new CliError("usage", `--${formats[0]} and --${formats[1]} exclude each other`);
-    return { expression: expressionOf(operands, flags), strict: flags.strict === true, format: formats[0] ?? "nix" };
+    return {
+      expression: expressionOf(operands, flags),
+      strict: flags.strict === true,
+      format: formats[0] ?? "nix",
+      dumpCode: flags.dumpCode === true,
+    };
   },
   run: printValue,
 });
 
-async function printValue({ expression, strict, format }: EvalOptions, session: Session): Promise<undefined> {
-  const result = await evaluate(expression, { kind: "value", strict, format }, session);
+async function printValue(options: EvalOptions, session: Session): Promise<undefined> {
+  const { expression, strict, format, dumpCode } = options;
+  const output = dumpCode ? ({ kind: "code" } as const) : ({ kind: "value", strict, format } as const);
+  const result = await evaluate(expression, output, session);
   assert(result.kind === "printed", "a value is printed");
   // Nix ends JSON and values with a newline; XML has its own, and raw text is left as it is.
-  const end = format === "raw" || format === "xml" ? "" : "\n";
+  const end = format === "raw" || format === "xml" || dumpCode ? "" : "\n";
   for (const text of result.texts) await session.output.byteString(text + end);
   return undefined;
 }

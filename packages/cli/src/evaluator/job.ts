@@ -49,6 +49,7 @@ export type EvalOutput =
   /** The paths that names stand for on the search path. */
   | { readonly kind: "find-file"; readonly names: readonly string[] }
   | { readonly kind: "derivations" }
+  | { readonly kind: "code" }
   | { readonly kind: "parse" };
 
 export type EvalJob = {

@@ -78,8 +78,11 @@ function parsed(evaluator: Evaluator, source: EvalSource): string {
     source.kind === "expression"
       ? evaluator.parse(source.text, directory, source.label)
       : evaluator.parse(evaluator.io.readFile(file as PathValue), directory, file?.path);
-  // The start of an interpolated path keeps its slash.
-  return showExpr(tree, (path) => resolvePath(directory.path, path) + (/[^/]\/$/.test(path) ? "/" : ""));
+  return showExpr(tree, (path) => {
+    if (path.startsWith("~")) return path;
+    // The start of an interpolated path keeps its slash.
+    return resolvePath(directory.path, path) + (/[^/]\/$/.test(path) ? "/" : "");
+  });
 }
 
 /** `--arg` expressions are evaluated when they are asked for. */
