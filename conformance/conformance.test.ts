@@ -42,6 +42,10 @@ describe("nix-instantiate agrees", need("nix-instantiate"), () => {
     reference.remove();
   });
 
+  test("every known difference is one of a case", () => {
+    for (const name of KNOWN_DIFFERENCES.keys()) assert.ok(names.includes(name), name);
+  });
+
   for (const name of names.filter((name) => !name.startsWith("drv-"))) {
     for (const format of ["nix", "json"] as const) {
       test(`the value of ${name} as ${format === "nix" ? "Nix" : "JSON"} text is theirs`, async () => {
@@ -65,6 +69,11 @@ describe("nix-instantiate agrees", need("nix-instantiate"), () => {
     test(`the derivations of ${name} are theirs byte for byte`, async () => {
       const theirs = reference.derivations(fileOf(name));
       const ours = await subject.derivations(fileOf(name));
+      const documented = KNOWN_DIFFERENCES.get(name)?.derivations;
+      if (documented !== undefined) {
+        assert.notDeepEqual(documented, theirs, "the reference agrees: no entry is needed");
+        return assert.deepEqual(ours, documented);
+      }
       const seen = new Set<string>();
       // Derivations are compared from the leaves up, so that the first difference shown is the one that made the others.
       const compare = (path: string): void => {

@@ -9,8 +9,51 @@ export type KnownDifference = {
   /** What the case must print instead, as `--eval --strict` prints it; `failed` when it must not evaluate. */
   readonly nix?: string;
   readonly json?: string;
+  /** The .drv paths it must have. */
+  readonly derivations?: readonly string[];
   readonly failed?: true;
 };
 
 /** By name of the case. */
-export const KNOWN_DIFFERENCES: ReadonlyMap<string, KnownDifference> = new Map([]);
+export const KNOWN_DIFFERENCES: ReadonlyMap<string, KnownDifference> = new Map<string, KnownDifference>([
+  [
+    "float-values",
+    {
+      reason: "2.10: JSON holds as many digits as bring the same float back; before it held six",
+      json: "[1.5,0.5,0.75,25000000000.0,0.3333333333333333,0.001,-0.75,123.456]",
+    },
+  ],
+  [
+    "from-json",
+    {
+      reason: "2.10: a float stays one in JSON (1000.0), before it was printed as 1000",
+      json: '[{},[],1,-1,1.5,-0.0,1000.0,"x",null,true,[1,2],{"a":{"c":[null,false]},"b":1},"\xc3\xbc\\n\\"\\\\/\xf0\x9d\x84\x9e",9223372036854775807,-9223372036854775808,{"a":2},"\xc3\xbc",{"":0},[[],{},""],9007199254740993,0]',
+    },
+  ],
+  [
+    "sort-floats",
+    { reason: "2.10: a float stays one in JSON", json: "[0.5,1,1.0,1,2]" },
+  ],
+  [
+    "keywords-as-names",
+    {
+      reason: "2.15: every keyword is quoted as a name, 2.8 left `rec` and others bare",
+      nix: '{ "assert" = 1; "else" = 2; "if" = 3; "in" = 4; "inherit" = 5; "let" = 6; or = 7; "rec" = 8; "then" = 9; true = 10; "with" = 11; }',
+    },
+  ],
+  [
+    "inherit-positions",
+    {
+      reason: "2.19: the position of an inherited attribute is its name's own, before it was where the list begins",
+      nix: "[ 17 19 ]",
+      json: "[17,19]",
+    },
+  ],
+  [
+    "drv-false-attributes",
+    {
+      reason: "2.9: __contentAddressed and __impure are left out of the environment only when true",
+      derivations: ["/nix/store/g4phj5j2xzlndai11lpjlxq3dm5lm093-false-attributes.drv"],
+    },
+  ],
+]);

@@ -1,4 +1,4 @@
 let
   items = builtins.genList (i: { key = (i * 7 + 3) - ((i * 7 + 3) / 5) * 5; inherit i; }) 60;
   show = map (x: "${toString x.key}.${toString x.i}");
-in [ (show (builtins.sort (a: b: a.key < b.key) items)) (show (builtins.sort (a: b: a.key > b.key) items)) (show (builtins.sort (a: b: false) items)) (builtins.sort (a: b: a < b) [ 1 1.0 0.5 2 1 ]) (builtins.sort builtins.lessThan [ 5 3 9 1 ]) (builtins.sort (a: b: a < b) [ ]) ]
+in [ (show (builtins.sort (a: b: a.key < b.key) items)) (show (builtins.sort (a: b: a.key > b.key) items)) (show (builtins.sort (a: b: false) items)) (builtins.sort builtins.lessThan [ 5 3 9 1 ]) (builtins.sort (a: b: a < b) [ ]) ]

@@ -1,0 +1,3 @@
+let s = {
+    inherit (s) d e;
+}; in map (n: (builtins.unsafeGetAttrPos n s).column) [ "d" "e" ]
