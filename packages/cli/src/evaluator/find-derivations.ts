@@ -70,12 +70,16 @@ function describe(drv: Attrs, attrPath: string): EvaluatedDerivation {
   };
   const drvPath = forceText(required(drv, "drvPath"));
   const outputsAttr = drv.get("outputs");
-  const names = outputsAttr === undefined ? ["out"] : forceList(outputsAttr).map(forceTextWithoutContext);
-  const outputs = names.map((name) => {
-    const output = drv.get(name);
-    const path = output === undefined ? required(drv, "outPath") : required(forceAttrs(output), "outPath");
-    return { name, path: forceText(path) };
-  });
+  const outputs: { name: string; path: string }[] = [];
+  if (outputsAttr === undefined) outputs.push({ name: "out", path: forceText(required(drv, "outPath")) });
+  else {
+    for (const name of forceList(outputsAttr).map(forceTextWithoutContext)) {
+      const output = drv.get(name);
+      // An output without a path of its own is passed over, as `PackageInfo::queryOutputs` does.
+      const path = output === undefined ? undefined : forceAttrs(output).get("outPath");
+      if (path !== undefined) outputs.push({ name, path: forceText(path) });
+    }
+  }
   const outputName = drv.get("outputName");
   return {
     attrPath,

@@ -70,10 +70,11 @@ export const SET_BUILTINS: readonly BuiltinDefinition[] = [
   globalBuiltin("removeAttrs", (set: Lazy, names: Lazy) => {
     const attrs = forceAttrs(set);
     const removed = new Set(forceList(names).map(forceText));
-    if (removed.size === 0) return attrs;
     attrs.flat();
     const keep: number[] = [];
     for (let i = 0; i < attrs.shape.names.length; i++) if (!removed.has(attrs.shape.names[i])) keep.push(i);
+    // A set of its own even when nothing was removed: printing tells sets apart by identity.
+    if (keep.length === attrs.shape.names.length) return new Attrs(attrs.shape, attrs.values);
     return Attrs.select(attrs, keep);
   }),
   builtin("listToAttrs", (list: Lazy) => {
