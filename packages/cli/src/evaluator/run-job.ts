@@ -15,6 +15,7 @@ import {
   PathValue,
   printValue,
   resolvePath,
+  showCode,
   showExpr,
   textOfString,
   type Value,
@@ -28,6 +29,7 @@ import type { EvalJob, EvalOutput, EvalResult, EvalSource } from "./job.ts";
 /** Within `evaluator.run`. */
 export function runJob(evaluator: Evaluator, job: EvalJob): EvalResult {
   if (job.output.kind === "parse") return { kind: "printed", texts: [parsed(evaluator, job.source)] };
+  if (job.output.kind === "code") return { kind: "printed", texts: [compiled(evaluator, job.source)] };
   if (job.output.kind === "find-file")
     return { kind: "printed", texts: job.output.names.map((name) => findOnSearchPath(evaluator, name).path) };
   const root = valueOf(evaluator, job.source);
@@ -72,12 +74,21 @@ function placeOf(
   return { file, directory: new PathValue(file.tree, resolvePath(file.path, "..")) };
 }
 
-function parsed(evaluator: Evaluator, source: EvalSource): string {
+/** A source as text, with what the evaluator takes besides. */
+function textOfSource(evaluator: Evaluator, source: EvalSource): readonly [string, PathValue, string | undefined] {
   const { file, directory } = placeOf(evaluator, source);
-  const tree =
-    source.kind === "expression"
-      ? evaluator.parse(source.text, directory, source.label)
-      : evaluator.parse(evaluator.io.readFile(file as PathValue), directory, file?.path);
+  if (source.kind === "expression") return [source.text, directory, source.label];
+  return [evaluator.io.readFile(file as PathValue), directory, file?.path];
+}
+
+function compiled(evaluator: Evaluator, source: EvalSource): string {
+  const { root, base } = evaluator.compile(...textOfSource(evaluator, source));
+  return showCode(root, base);
+}
+
+function parsed(evaluator: Evaluator, source: EvalSource): string {
+  const [text, directory, label] = textOfSource(evaluator, source);
+  const tree = evaluator.parse(text, directory, label);
   return showExpr(tree, (path) => {
     if (path.startsWith("~")) return path;
     // The start of an interpolated path keeps its slash.
