@@ -50,7 +50,7 @@ export function stringParts(host: LiteralHost): Expr[] {
     if (c === 92) {
       text += normalizeLineEnds(source.slice(run, at));
       if (at + 1 < source.length) text += unescape(source.charCodeAt(at + 1));
-      at += 2;
+      at = Math.min(at + 2, source.length);
       run = at;
     } else if (c === 36) {
       const d = at + 1 < source.length ? source.charCodeAt(at + 1) : -1;

@@ -16,10 +16,21 @@ export type ParseResult = {
   readonly warnings: readonly Diagnostic[];
 };
 
-/** Parses a whole source. Never throws for bad input. */
+/**
+ * Parses a whole source. Never throws for bad input. NESTING_MAX needs a stack of some megabytes; where there is less, what nests too
+ * deeply for it gets the same diagnostic.
+ */
 export function parse(source: ByteString, options: ParseOptions = {}): ParseResult {
   const parser = new Parser(source, options);
-  const tree = parser.wholeSource();
+  let tree: Expr;
+  try {
+    tree = parser.wholeSource();
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError && /call stack/i.test(thrown.message))) throw thrown;
+    const whole = { from: 0, to: source.length };
+    const diagnostic: Diagnostic = { code: "limit", message: "expressions nest deeper than the stack allows", ...whole };
+    return { tree: { kind: "error", ...whole }, diagnostics: [diagnostic], warnings: [] };
+  }
   return { tree, diagnostics: parser.findings.diagnostics, warnings: parser.findings.warnings };
 }
 
