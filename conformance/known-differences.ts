@@ -49,11 +49,4 @@ export const KNOWN_DIFFERENCES: ReadonlyMap<string, KnownDifference> = new Map<s
       json: "[17,19]",
     },
   ],
-  [
-    "drv-false-attributes",
-    {
-      reason: "2.9: __contentAddressed and __impure are left out of the environment only when true",
-      derivations: ["/nix/store/g4phj5j2xzlndai11lpjlxq3dm5lm093-false-attributes.drv"],
-    },
-  ],
 ]);
