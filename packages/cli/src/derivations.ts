@@ -8,6 +8,7 @@ import type { Lease } from "@firn/castore";
 import type { PendingObject } from "@firn/glue";
 import { CliError } from "./error.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
+import { NodeFetcher } from "./node-fetcher.ts";
 import { evaluate, type ExpressionOptions } from "./expression.ts";
 import type { Session } from "./session.ts";
 
@@ -27,7 +28,14 @@ export async function instantiate(
   const { writePending } = await import("@firn/glue");
   const store = await session.openStore();
   const progress = copyProgress(session);
-  await writePending(pending, store, { storeDir: config.storeDir, lease, signal, now: Date.now, onProgress: progress });
+  await writePending(pending, store, {
+    storeDir: config.storeDir,
+    lease,
+    signal,
+    now: Date.now,
+    onProgress: progress,
+    fetcher: new NodeFetcher(),
+  });
   return result.derivations;
 }
 

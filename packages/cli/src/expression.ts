@@ -4,6 +4,7 @@ directory stands for its default.nix, `-` for standard input; without either it 
 */
 
 import { statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { byteStringOf, byteStringOfText, textOf } from "@firn/base";
 import type { LogKind, SearchPathEntry } from "@firn/eval";
@@ -14,7 +15,9 @@ import { parseSearchPathEntry } from "./config.ts";
 import { CliError } from "./error.ts";
 import { applySettings, declareSettings } from "./settings.ts";
 import { EvaluatorHost } from "./evaluator/host.ts";
-import type { EvalArgument, EvalOutput, EvalResult, EvalSource } from "./evaluator/job.ts";
+import type { EvalArgument, EvalOutput, EvalResult, EvalSource, WaitAnswer, WaitRequest } from "./evaluator/job.ts";
+import type { EvaluationBuilds } from "./evaluation-builds.ts";
+import type { RealiseOptions } from "./realise.ts";
 import type { Session } from "./session.ts";
 
 /** The flags of `declareExpression` that take two operands. */
@@ -32,6 +35,9 @@ export type ExpressionOptions = {
   readonly callDepthMax: number | undefined;
   /** Whether compiled code is kept from one run to the next. */
   readonly codeCache: boolean;
+  /** Whether something may be built because the evaluation reads it. */
+  readonly allowImportFromDerivation: boolean;
+  readonly experimentalFeatures: readonly string[];
   /** Names given to --option that nothing here knows. */
   readonly unknownSettings: readonly string[];
 };
@@ -53,6 +59,12 @@ export function declareExpression(command: Command): Command {
     )
     .option("--show-trace", "with an error, show all of the evaluation that led there")
     .option("--max-call-depth <n>", "how deep calls may nest")
+    .option("--no-allow-ifd", "fail instead of building what the evaluation reads (import from derivation)")
+    .option(
+      "--extra-experimental-features <names>",
+      "enable features that Nix holds to be experimental, such as ca-derivations; repeatable",
+      collect(String),
+    )
     .option("--no-code-cache", "compile every file anew, and keep nothing of it");
   return declareSettings(declared);
 }
@@ -81,6 +93,10 @@ export function expressionOf(operands: readonly string[], given: Flags): Express
     showTrace: flags.showTrace === true,
     callDepthMax: maxCallDepth === undefined ? undefined : wholeNumber("--max-call-depth", maxCallDepth, 1),
     codeCache: flags.codeCache !== false,
+    allowImportFromDerivation: flags.allowIfd !== false,
+    experimentalFeatures: ((flags.extraExperimentalFeatures as string[] | undefined) ?? []).flatMap((names) =>
+      names.split(/\s+/).filter((name) => name !== ""),
+    ),
     unknownSettings: unknown,
   };
 }
@@ -92,12 +108,29 @@ export function wholeNumber(flag: string, text: string, min: number): number {
   throw new CliError("usage", `${flag} takes a whole number${min > 0 ? ` from ${min}` : ""}, got '${text}'`);
 }
 
-/** Evaluates, with traces and warnings on stderr. `onPending` gets what the evaluation wants stored. */
+/** How outputs that an evaluation reads are built, where no flags say it. */
+const DEFAULT_REALISE_OPTIONS: RealiseOptions = {
+  sandbox: "auto",
+  jobsMax: availableParallelism(),
+  cores: availableParallelism(),
+  buildSpaceBytes: undefined,
+  timeoutMs: undefined,
+  silenceMs: undefined,
+  keepGoing: false,
+  quiet: false,
+  printLogs: false,
+};
+
+/**
+ * Evaluates, with traces and warnings on stderr. `onPending` gets what the evaluation wants stored. What it reads is built as
+ * `realiseOptions` say.
+ */
 export async function evaluate(
   expression: ExpressionOptions,
   output: EvalOutput,
   session: Session,
   onPending?: (objects: readonly PendingObject[]) => void,
+  realiseOptions: RealiseOptions = DEFAULT_REALISE_OPTIONS,
 ): Promise<EvalResult> {
   const { config, signal } = session;
   for (const name of expression.unknownSettings) await session.output.warn(`unknown setting '${name}'`);
@@ -111,7 +144,9 @@ export async function evaluate(
     homeDirectory: config.homeDirectory === undefined ? undefined : byteStringOfText(config.homeDirectory),
     environment: config.environment,
     currentTime: Math.floor(Date.now() / 1000),
-    localStore: session.hasStore() ? session.storeHostDir : undefined,
+    localStore: session.storeHostDir,
+    experimentalFeatures: expression.experimentalFeatures,
+    allowImportFromDerivation: expression.allowImportFromDerivation,
     showTrace: expression.showTrace,
     ...(expression.codeCache ? { codeCache: join(config.stateDir, "code") } : {}),
     ...(expression.callDepthMax === undefined ? {} : { callDepthMax: expression.callDepthMax }),
@@ -119,6 +154,18 @@ export async function evaluate(
   const notes: Promise<void>[] = [];
   const onLog = (kind: LogKind, text: string) => {
     notes.push(kind === "trace" ? session.output.note(`trace: ${textOf(text)}`) : session.output.warn(textOf(text)));
+  };
+  let builds: EvaluationBuilds | undefined;
+  const onWait = async (request: WaitRequest): Promise<WaitAnswer> => {
+    const { EvaluationBuilds, failureText } = await import("./evaluation-builds.ts"); // few evaluations build anything
+    builds ??= new EvaluationBuilds(session, realiseOptions);
+    try {
+      return { path: await builds.answer(request) };
+    } catch (thrown) {
+      const error = failureText(thrown);
+      if (error === undefined || signal.aborted) throw thrown;
+      return { error };
+    }
   };
   try {
     const job = {
@@ -131,10 +178,11 @@ export async function evaluate(
       })),
       output,
     };
-    return await host.request(job, { signal, onLog, ...(onPending === undefined ? {} : { onPending }) });
+    return await host.request(job, { signal, onLog, onWait, ...(onPending === undefined ? {} : { onPending }) });
   } finally {
     await Promise.all(notes);
     await host.close();
+    await builds?.[Symbol.asyncDispose]();
   }
 }
 

@@ -9,6 +9,7 @@ import { BuildProgress, type ProgressOptions } from "./build-progress.ts";
 import { type BuilderOptions, openBuilder } from "./builder.ts";
 import { BuildFailed, EXIT } from "./error.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
+import { NodeFetcher } from "./node-fetcher.ts";
 import type { Session } from "./session.ts";
 
 export type RealiseOptions = BuilderOptions &
@@ -40,6 +41,7 @@ export async function realise(
     pathInfos: store.pathInfos,
     leases: store.leases,
     buildService,
+    fetcher: new NodeFetcher(),
     now: Date.now,
     storeDir: config.storeDir,
   };

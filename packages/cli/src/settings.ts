@@ -15,6 +15,7 @@ const FLAG_OF_SETTING: Readonly<Record<string, { readonly flag: string; readonly
   "max-silent-time": { flag: "maxSilentTime", isSwitch: false },
   "keep-going": { flag: "keepGoing", isSwitch: true },
   "show-trace": { flag: "showTrace", isSwitch: true },
+  "allow-import-from-derivation": { flag: "allowIfd", isSwitch: true },
   "max-call-depth": { flag: "maxCallDepth", isSwitch: false },
 };
 
@@ -32,7 +33,9 @@ export function applySettings(flags: Flags): AppliedSettings {
   for (const { name, value } of (flags.option as { name: string; value: string }[] | undefined) ?? []) {
     const known = Object.hasOwn(FLAG_OF_SETTING, name) ? FLAG_OF_SETTING[name] : undefined;
     if (known === undefined) unknown.push(name);
-    else if (flags[known.flag] === undefined) applied[known.flag] = known.isSwitch ? switchOf(name, value) : value;
+    // A switch that is on unless it is turned off was not given when it is on.
+    else if (flags[known.flag] === undefined || (known.isSwitch && flags[known.flag] === true))
+      applied[known.flag] = known.isSwitch ? switchOf(name, value) : value;
   }
   return { flags: applied, unknown };
 }

@@ -3,11 +3,20 @@ The evaluator's thread, seen from the main one. Evaluation is synchronous and re
 stack; this side starts it, hands it jobs one at a time, and passes on what it posts meanwhile.
 */
 
-import { Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import { FirnError } from "@firn/base";
 import type { LogKind } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
-import type { EvalJob, EvalResult, EvaluatorSettings, FailureData, WorkerMessage, WorkerStart } from "./job.ts";
+import type {
+  EvalJob,
+  EvalResult,
+  EvaluatorSettings,
+  FailureData,
+  WorkerMessage,
+  WorkerStart,
+  WaitAnswer,
+  WaitRequest,
+} from "./job.ts";
 
 declare const __FIRN_BUNDLED__: boolean | undefined;
 
@@ -29,19 +38,33 @@ export type RequestOptions = {
   /** Gets what the evaluation wants stored; without it nothing is posted. */
   readonly onPending?: (objects: readonly PendingObject[]) => void;
   readonly onLog?: (kind: LogKind, text: string) => void;
+  /**
+   * Does what the evaluation waits for. When it throws, the evaluation fails with what was thrown. It is not told to stop: it should hear the same signal.
+   * Without it nothing can be built.
+   */
+  readonly onWait?: (request: WaitRequest) => Promise<WaitAnswer>;
 };
 
 export class EvaluatorHost {
   readonly #worker: Worker;
   readonly #cancelWord = new SharedArrayBuffer(4);
+  readonly #answers = new MessageChannel();
+  readonly #answeredWord = new SharedArrayBuffer(4);
   #busy = false;
   #ended = false;
 
   constructor(settings: EvaluatorSettings) {
     const bundled = typeof __FIRN_BUNDLED__ !== "undefined";
-    const start: WorkerStart = { settings, cancelWord: this.#cancelWord };
+    const { port1: answers } = this.#answers;
+    const start: WorkerStart = {
+      settings,
+      cancelWord: this.#cancelWord,
+      answers,
+      answeredWord: this.#answeredWord,
+    };
     this.#worker = new Worker(new URL(bundled ? "eval-worker.cjs" : "worker.ts", import.meta.url), {
       workerData: start,
+      transferList: [answers],
       resourceLimits: {
         stackSizeMb: STACK_MEGABYTES,
         maxYoungGenerationSizeMb: YOUNG_GENERATION_MEGABYTES,
@@ -59,7 +82,8 @@ export class EvaluatorHost {
     // A thread that is gone answers nothing.
     if (this.#ended) return Promise.reject(new Error("the evaluator's thread has ended"));
     this.#busy = true;
-    const { signal, onPending, onLog } = options;
+    const { signal, onPending, onLog, onWait } = options;
+    let fatal: { readonly thrown: unknown } | undefined;
     const cancel = new Int32Array(this.#cancelWord);
     return new Promise<EvalResult>((resolve, reject) => {
       const settle = (finish: () => void) => {
@@ -75,13 +99,20 @@ export class EvaluatorHost {
           case "pending":
             onPending?.(message.objects);
             return;
+          case "wait":
+            void this.#answer(message.request, onWait).catch((thrown: unknown) => {
+              fatal ??= { thrown };
+            });
+            return;
           case "log":
             onLog?.(message.kind, message.text);
             return;
           case "result":
             return settle(() => resolve(message.result));
           case "failure":
-            return settle(() => reject(signal?.aborted ? signal.reason : new EvalFailure(message.failure)));
+            return settle(() =>
+              reject(signal?.aborted ? signal.reason : (fatal?.thrown ?? new EvalFailure(message.failure))),
+            );
         }
       };
       const onError = (thrown: Error & { code?: string }) => settle(() => reject(workerFailure(thrown)));
@@ -93,7 +124,21 @@ export class EvaluatorHost {
     });
   }
 
+  /** Wakes the thread, whatever happened. Throws what is not an answer. */
+  async #answer(request: WaitRequest, onWait: RequestOptions["onWait"]): Promise<void> {
+    let answer: WaitAnswer = { error: "nothing can be built or fetched here" };
+    try {
+      if (onWait !== undefined) answer = await onWait(request);
+    } finally {
+      this.#answers.port2.postMessage(answer);
+      const answered = new Int32Array(this.#answeredWord);
+      Atomics.store(answered, 0, 1);
+      Atomics.notify(answered, 0);
+    }
+  }
+
   async close(): Promise<void> {
+    this.#answers.port2.close();
     await this.#worker.terminate();
   }
 }

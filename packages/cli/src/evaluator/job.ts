@@ -3,7 +3,8 @@ What is asked of the evaluator's thread, and what it answers: plain data, becaus
 */
 
 import type { LanguageOptions, LogKind, SearchPathEntry } from "@firn/eval";
-import type { PendingObject } from "@firn/glue";
+import type { FetchRequest, PendingObject, RealiseRequest } from "@firn/glue";
+import type { MessagePort } from "node:worker_threads";
 
 /** What all evaluations of a host share. */
 export type EvaluatorSettings = {
@@ -22,6 +23,10 @@ export type EvaluatorSettings = {
   readonly callDepthMax?: number;
   readonly showTrace?: boolean;
   readonly language?: LanguageOptions;
+  /** Names of C++ Nix's experimental features that are enabled; none when not said. */
+  readonly experimentalFeatures?: readonly string[];
+  /** Whether something may be built because the evaluation reads it; true when not said. */
+  readonly allowImportFromDerivation?: boolean;
 };
 
 export type EvalSource =
@@ -86,12 +91,26 @@ export type FailureData = {
   readonly position?: { readonly file: string; readonly line: number; readonly column: number };
 };
 
+/** What the thread waits for. */
+export type WaitRequest = ({ readonly kind: "realise" } & RealiseRequest) | ({ readonly kind: "fetch" } & FetchRequest);
+
+/** `path` is of what was fetched, otherwise empty. */
+export type WaitAnswer = { readonly path: string } | { readonly error: string };
+
 /** From the thread. */
 export type WorkerMessage =
+  /** The thread stands still until it was answered. */
+  | { readonly type: "wait"; readonly request: WaitRequest }
   | { readonly type: "pending"; readonly objects: readonly PendingObject[] }
   | { readonly type: "log"; readonly kind: LogKind; readonly text: string }
   | { readonly type: "result"; readonly result: EvalResult }
   | { readonly type: "failure"; readonly failure: FailureData };
 
 /** To the thread, at its start: settings, and the word that stops an evaluation when it is not 0. */
-export type WorkerStart = { readonly settings: EvaluatorSettings; readonly cancelWord: SharedArrayBuffer };
+export type WorkerStart = {
+  readonly settings: EvaluatorSettings;
+  readonly cancelWord: SharedArrayBuffer;
+  /** Where answers to `wait` come, and the word that is 1 when one is there. */
+  readonly answers: MessagePort;
+  readonly answeredWord: SharedArrayBuffer;
+};

@@ -1,9 +1,11 @@
 /*
 The local store as files, for the evaluator: store paths are looked up by hash part, and paths inside them walked through directories,
-synchronously.
+synchronously. A store that is not there yet is looked for again at each access: the first build makes it.
 */
 
-import type { SyncStore } from "@firn/backend-local";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { openLocalStoreSync, type SyncStore } from "@firn/backend-local";
 import type { Node } from "@firn/castore";
 import { EvalError, type FileKind } from "@firn/eval";
 import type { HostFileStatus, StoreFiles } from "@firn/glue";
@@ -12,23 +14,31 @@ import { HASH_PART_CHARS } from "@firn/nix-compat";
 const KINDS: Record<Node["kind"], FileKind> = { directory: "directory", file: "regular", symlink: "symlink" };
 
 export class SyncStoreFiles implements StoreFiles {
-  readonly #store: SyncStore;
+  readonly #hostDir: string;
+  #opened: SyncStore | undefined;
   readonly #storeDir: string;
 
-  constructor(store: SyncStore, storeDir: string) {
-    this.#store = store;
+  /** `hostDir` is where the store's own files are, or will be. */
+  constructor(hostDir: string, storeDir: string) {
+    this.#hostDir = hostDir;
     this.#storeDir = storeDir;
+  }
+
+  get #store(): SyncStore | undefined {
+    if (this.#opened === undefined && existsSync(join(this.#hostDir, "format")))
+      this.#opened = openLocalStoreSync(this.#hostDir);
+    return this.#opened;
   }
 
   /** The node at a path below the store directory; symlinks on the way are not followed. */
   #node(path: string): Node | undefined {
     const [base, ...parts] = path.slice(this.#storeDir.length + 1).split("/");
-    const info = this.#store.pathInfo(base.slice(0, HASH_PART_CHARS));
+    const info = this.#store?.pathInfo(base.slice(0, HASH_PART_CHARS));
     if (info === undefined || info.path.toString() !== base) return undefined;
     let node: Node | undefined = info.node;
     for (const part of parts) {
       if (node?.kind !== "directory") return undefined;
-      node = this.#store.directory(node.digest)?.get(part);
+      node = this.#store?.directory(node.digest)?.get(part);
     }
     return node;
   }
@@ -47,7 +57,7 @@ export class SyncStoreFiles implements StoreFiles {
   readFile(path: string): Uint8Array {
     const node = this.#required(path, "opening file");
     if (node.kind !== "file") throw new EvalError("io", `opening file '${path}': it is a ${node.kind}`);
-    const bytes = this.#store.readBlob(node.digest);
+    const bytes = this.#store?.readBlob(node.digest);
     if (bytes === undefined) throw new EvalError("store", `the contents of '${path}' are missing from the store`);
     return bytes;
   }
@@ -60,7 +70,7 @@ export class SyncStoreFiles implements StoreFiles {
   readDirectory(path: string): readonly (readonly [string, FileKind])[] {
     const node = this.#required(path, "cannot read directory");
     if (node.kind !== "directory") throw new EvalError("io", `cannot read directory '${path}': Not a directory`);
-    const directory = this.#store.directory(node.digest);
+    const directory = this.#store?.directory(node.digest);
     if (directory === undefined) throw new EvalError("store", `the directory '${path}' is missing from the store`);
     return directory.entries.map(({ name, node: child }) => [name, KINDS[child.kind]] as const);
   }
@@ -73,7 +83,7 @@ export class SyncStoreFiles implements StoreFiles {
 
   references(storePath: string): readonly string[] | undefined {
     const base = storePath.slice(this.#storeDir.length + 1);
-    const info = this.#store.pathInfo(base.slice(0, HASH_PART_CHARS));
+    const info = this.#store?.pathInfo(base.slice(0, HASH_PART_CHARS));
     if (info === undefined || info.path.toString() !== base) return undefined;
     return info.references.map((reference) => reference.absolute(this.#storeDir));
   }

@@ -5,10 +5,10 @@ is waited for. Reads of the store are synchronous, like all reads here.
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { assert } from "@firn/base";
-import { openLocalStoreSync } from "@firn/backend-local";
 import { EvalError, Evaluator } from "@firn/eval";
 import { EvalStore, type PendingObject, storeBuiltins, StoreIo } from "@firn/glue";
 import { useNodeKernels } from "@firn/hash/node";
+import { BlockingRealiser } from "./blocking-realiser.ts";
 import { DiskCodeStore } from "./disk-code-store.ts";
 import { DiskFiles } from "./disk-files.ts";
 import type { EvalJob, FailureData, WorkerMessage, WorkerStart } from "./job.ts";
@@ -20,7 +20,7 @@ const BATCH_OBJECTS = 256;
 
 assert(parentPort !== null, "worker.ts runs in a worker thread");
 const port: MessagePort = parentPort;
-const { settings, cancelWord }: WorkerStart = workerData;
+const { settings, cancelWord, answers, answeredWord }: WorkerStart = workerData;
 
 useNodeKernels();
 // Errors are ordinary results here; their JavaScript stacks would cost time and are never shown.
@@ -39,11 +39,21 @@ function flush(): void {
 }
 
 const files = new DiskFiles();
-const syncStore = settings.localStore === undefined ? undefined : openLocalStoreSync(settings.localStore);
+const { localStore } = settings;
 const store = new EvalStore({
   storeDir: settings.storeDir,
   files,
-  ...(syncStore === undefined ? {} : { store: new SyncStoreFiles(syncStore, settings.storeDir) }),
+  ...(localStore === undefined ? {} : { store: new SyncStoreFiles(localStore, settings.storeDir) }),
+  realiser: new BlockingRealiser({
+    post: (request) => post({ type: "wait", request }),
+    answers,
+    answered: new Int32Array(answeredWord),
+    cancelled: new Int32Array(cancelWord),
+  }),
+  ...(settings.experimentalFeatures === undefined ? {} : { experimentalFeatures: settings.experimentalFeatures }),
+  ...(settings.allowImportFromDerivation === undefined
+    ? {}
+    : { allowImportFromDerivation: settings.allowImportFromDerivation }),
   onPending: (object) => {
     if (!collect) return;
     batch.push(object);

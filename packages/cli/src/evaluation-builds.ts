@@ -1,0 +1,52 @@
+/*
+What evaluations wait for, done on the main thread: objects written, outputs built, addresses fetched. All of it is held by one lease until the
+evaluation is over, so that nothing vanishes between being built and being read.
+*/
+
+import { byteStringOfText, FirnError } from "@firn/base";
+import type { Lease } from "@firn/castore";
+import { fetchToStore, writePending } from "@firn/glue";
+import type { WaitRequest } from "./evaluator/job.ts";
+import { NodeFetcher } from "./node-fetcher.ts";
+import { realise, type RealiseOptions } from "./realise.ts";
+import type { Session } from "./session.ts";
+
+export class EvaluationBuilds implements AsyncDisposable {
+  readonly #session: Session;
+  readonly #options: RealiseOptions;
+  readonly #fetcher = new NodeFetcher();
+  #lease: Lease | undefined;
+
+  constructor(session: Session, options: RealiseOptions) {
+    this.#session = session;
+    this.#options = options;
+  }
+
+  /** Does it; yields the path of what was fetched, "" otherwise. Throws what failed. */
+  async answer(request: WaitRequest): Promise<string> {
+    const { config, signal } = this.#session;
+    const store = await this.#session.openStore();
+    this.#lease ??= await store.leases.openLease("evaluation");
+    const options = { storeDir: config.storeDir, lease: this.#lease, signal, now: Date.now };
+    if (request.kind === "fetch") return await fetchToStore(request, store, this.#fetcher, options);
+    await writePending(request.objects, store, { ...options, fetcher: this.#fetcher });
+    const targets = request.outputs.map(({ drvPath, output, path }) => ({
+      attrPath: "",
+      name: output,
+      drvPath,
+      outputs: [{ name: output, path }],
+      outputName: output,
+    }));
+    if (targets.length > 0) await realise(targets, this.#options, this.#session, this.#lease);
+    return "";
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lease?.[Symbol.asyncDispose]();
+  }
+}
+
+/** What to tell the evaluation of something that was thrown: a message as byte string; undefined for a bug, which is no answer. */
+export function failureText(thrown: unknown): string | undefined {
+  return thrown instanceof FirnError ? byteStringOfText(thrown.message) : undefined;
+}
