@@ -116,7 +116,10 @@ export class Evaluator {
       ...TOML_BUILTINS,
       ...XML_BUILTINS,
       ...BITS_BUILTINS,
-      globalBuiltin("import", (path: Lazy) => this.importPath(coerceToPath(path))),
+      globalBuiltin("import", (path: Lazy) => {
+        const at = coerceToPath(path);
+        return io.derivationAt(at) ?? this.importPath(at);
+      }),
       globalBuiltin("scopedImport", (scope: Lazy, path: Lazy) =>
         this.#scopedImport(forceAttrs(scope), coerceToPath(path)),
       ),

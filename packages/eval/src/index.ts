@@ -41,7 +41,7 @@ export {
   textOfString,
 } from "./coerce.ts";
 export type { StringValue } from "./coerce.ts";
-export { coerceToPath, coerceToPathUnbuilt, contextOfStorePaths, followLinks } from "./path-value.ts";
+export { coerceToPath, coerceToPathUnbuilt, followLinks } from "./path-value.ts";
 export { deepForce } from "./builtins/control.ts";
 export { hashAlgorithmOf } from "./builtins/files.ts";
 export { requiredAttr } from "./builtins/sets.ts";

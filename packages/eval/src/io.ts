@@ -5,7 +5,7 @@ evaluator runs in a worker whose reads are cheap. The embedder implements it ove
 
 import type { ByteString } from "@firn/base";
 import type { StringContext } from "./context.ts";
-import type { PathValue, SourceTree, StringWithContext } from "./value.ts";
+import type { PathValue, SourceTree, StringWithContext, Value } from "./value.ts";
 
 export type FileKind = "regular" | "directory" | "symlink" | "unknown";
 
@@ -33,6 +33,10 @@ export interface EvalIo {
    * builds are not allowed, `cancelled` when the evaluation was stopped meanwhile.
    */
   realise(path: ByteString, context: StringContext): ByteString;
+  /** Absolute store paths that the store path which `path` lies in refers to; none where it is no path of the store, or that is not known. */
+  references(path: PathValue): readonly ByteString[];
+  /** The package that the derivation in the store at `path` stands for when it is imported; undefined for every other path. */
+  derivationAt(path: PathValue): Value | undefined;
   /** The store path of a copy of the tree at `path`, named after its last component, as its own context. */
   copyToStore(path: PathValue): StringWithContext;
   /** The value of an environment variable, or the empty string. */

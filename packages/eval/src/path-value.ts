@@ -1,18 +1,16 @@
 /*
-Paths as values: making one of a string, following links, and what reading below a store path means for a string's context.
+Paths as values: making one of a string, having built what it leads to, following links.
 */
 
 import { Attrs } from "./attrs.ts";
 import { coerceToString, contextOfString, textOfString } from "./coerce.ts";
-import { StringContext } from "./context.ts";
+import type { StringContext } from "./context.ts";
 import { EvalError } from "./error.ts";
 import { call1, currentIo, force } from "./machine.ts";
 import { canonicalPath, parentPath, resolvePath } from "./path.ts";
 import { type Lazy, PathValue } from "./value.ts";
 
 const LINKS_MAX = 1024;
-/** Characters of a store path's hash part, and of the dash behind it. */
-const HASH_PART_LENGTH = 32;
 
 /**
  * The path a builtin was given to read from: a path, or anything that coerces to an absolute one. What the string's context refers to is built
@@ -55,14 +53,4 @@ export function followLinks(path: PathValue): PathValue {
     at = new PathValue(at.tree, resolvePath(parentPath(at.path), io.readLink(at)));
   }
   return at;
-}
-
-/** The context of what is read from below a store path: that path. */
-export function contextOfStorePaths(path: PathValue): StringContext | undefined {
-  const io = currentIo();
-  const prefix = `${io.storeDir}/`;
-  if (path.tree !== io.rootTree || !path.path.startsWith(prefix)) return undefined;
-  const end = path.path.indexOf("/", prefix.length);
-  const storePath = end < 0 ? path.path : path.path.slice(0, end);
-  return storePath.length > prefix.length + HASH_PART_LENGTH ? StringContext.of([storePath]) : undefined;
 }

@@ -24,6 +24,8 @@ export const EMPTY_IO: EvalIo = {
   readDirectory: nothingThere,
   readLink: nothingThere,
   realise: (path) => path,
+  references: () => [],
+  derivationAt: () => undefined,
   copyToStore(path) {
     const storePath = `/nix/store/22222222222222222222222222222222-${path.path.slice(path.path.lastIndexOf("/") + 1)}`;
     return new StringWithContext(storePath, StringContext.of([storePath]) as StringContext);

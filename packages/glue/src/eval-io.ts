@@ -13,7 +13,9 @@ import {
   type SourceTree,
   type StringContext,
   type StringWithContext,
+  type Value,
 } from "@firn/eval";
+import { importedDerivation } from "./imported-derivation.ts";
 import { INTERNAL_FILES } from "./internal-files.ts";
 import type { EvalStore, Place } from "./eval-store.ts";
 
@@ -79,6 +81,18 @@ export class StoreIo implements EvalIo {
 
   realise(path: ByteString, context: StringContext): ByteString {
     return this.#store.realise(path, context);
+  }
+
+  references(path: PathValue): readonly ByteString[] {
+    if (path.tree !== this.rootTree || !this.#store.isBelowStore(path.path)) return [];
+    return this.#store.referencesOf(this.#store.rootOf(path.path));
+  }
+
+  derivationAt({ tree, path }: PathValue): Value | undefined {
+    const isStorePath = tree === this.rootTree && this.#store.isBelowStore(path) && this.#store.rootOf(path) === path;
+    return isStorePath && path.endsWith(".drv") && this.#store.has(path)
+      ? importedDerivation(path, this.#store)
+      : undefined;
   }
 
   copyToStore(path: PathValue): StringWithContext {

@@ -8,11 +8,13 @@ import {
   forceAttrs,
   forceList,
   forceTextWithoutContext,
+  makeString,
   forceText,
   textOfString,
   coerceToString,
   forceString,
 } from "../coerce.ts";
+import { StringContext } from "../context.ts";
 import { EvalError } from "../error.ts";
 import { intern } from "../intern.ts";
 import type { FileKind } from "../io.ts";
@@ -22,9 +24,11 @@ import { coerceToPath, followLinks } from "../path-value.ts";
 import { Shape } from "../shape.ts";
 import { type Lazy, PathValue, StringWithContext } from "../value.ts";
 import { type BuiltinDefinition, builtin } from "./definition.ts";
-import { contextOfStorePaths } from "../path-value.ts";
 
 const HASHES = new Set(["md5", "sha1", "sha256", "sha512"]);
+
+/** Length of a store path's hash part. */
+const HASH_PART_CHARS = 32;
 
 /** The algorithm of that name, or the error a Nix program gets. */
 export function hashAlgorithmOf(name: string): HashAlgorithm {
@@ -48,10 +52,10 @@ function findFile(searchPath: Lazy, name: Lazy): PathValue {
     if (path === undefined)
       throw new EvalError("missing-attribute", "attribute 'path' missing in an entry of the search path");
     const value = force(path);
-    const text = value instanceof PathValue ? value.path : textOfString(coerceToString(value, "natural", "text"));
-    if (!text.startsWith("/")) continue;
-    const tree = value instanceof PathValue ? value.tree : currentIo().rootTree;
-    const found = new PathValue(tree, canonicalPath(`${text}/${suffix}`));
+    if (!(value instanceof PathValue) && !textOfString(coerceToString(value, "natural", "text")).startsWith("/"))
+      continue;
+    const base = coerceToPath(value);
+    const found = new PathValue(base.tree, canonicalPath(`${base.path}/${suffix}`));
     if (currentIo().kindOf(followLinks(found)) !== undefined) return found;
   }
   if (wanted.startsWith("nix/")) {
@@ -69,7 +73,7 @@ function matchPrefix(prefix: string, wanted: string): string | undefined {
 }
 
 function readFile(path: Lazy) {
-  const from = coerceToPath(path);
+  const from = followLinks(coerceToPath(path));
   const text = currentIo().readFile(from);
   if (text.includes("\0")) {
     throw new EvalError(
@@ -77,8 +81,15 @@ function readFile(path: Lazy) {
       `the contents of the file '${from.path}' cannot be represented as a Nix string`,
     );
   }
-  const context = contextOfStorePaths(from);
-  return context === undefined ? text : new StringWithContext(text, context);
+  return makeString(text, contextOfContents(text, from));
+}
+
+/** What the text of a file in the store depends on: those of the store path's references that occur in it. */
+function contextOfContents(text: string, from: PathValue): StringContext | undefined {
+  const io = currentIo();
+  const hashPart = io.storeDir.length + 1;
+  const isNamed = (path: string) => text.includes(path.slice(hashPart, hashPart + HASH_PART_CHARS));
+  return StringContext.of(io.references(from).filter(isNamed));
 }
 
 function readDir(path: Lazy): Attrs {
