@@ -239,12 +239,19 @@ export const REC = defineOperation(
   "A recursive set: its values are a frame of mutually visible variables (slots behind the shape's are inherit sources), then dynamic ones are added.",
   (i, env) => {
     const shape: Shape = i.a;
-    const frame = letFrame(i.b, env);
+    const overrides = shape.indexOf("__overrides") >= 0;
+    const frame = overrides ? thunkFrame(i.b, env) : letFrame(i.b, env);
     const statics = new Attrs(shape, frame.slice(1, shape.names.length + 1));
-    const overridden = shape.indexOf("__overrides") < 0 ? statics : override(statics, frame);
-    return addDynamic(overridden, i.c, i.d, frame);
+    return addDynamic(overrides ? override(statics, frame) : statics, i.c, i.d, frame);
   },
 );
+
+/** A frame whose slots are all unevaluated, because a value that only copies a variable must not see it before it is overridden. */
+function thunkFrame(codes: readonly Instruction[], env: Env): Env {
+  const frame: Env = [env];
+  for (const code of codes) frame.push(new Thunk(code, frame));
+  return frame;
+}
 
 /** The old `__overrides`: what it names replaces variables and values alike. Must come before any of them is looked at. */
 function override(statics: Attrs, frame: Env): Attrs {
