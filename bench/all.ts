@@ -1,0 +1,14 @@
+/*
+`npm run bench`: every benchmark, each in a process of its own. They measure Firn beside Debian's nix-bin in the same run, and say nothing
+about whether a figure is good: a shared machine is a poor judge. BENCH_RUNS sets the number of runs.
+*/
+
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+let failed = false;
+for (const name of ["start-up", "eval-hello", "import-tree", "trivial-build"]) {
+  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { stdio: "inherit" });
+  if (status !== 0) failed = true;
+}
+process.exitCode = failed ? 1 : 0;
