@@ -30,10 +30,7 @@ export const KNOWN_DIFFERENCES: ReadonlyMap<string, KnownDifference> = new Map<s
       json: '[{},[],1,-1,1.5,-0.0,1000.0,"x",null,true,[1,2],{"a":{"c":[null,false]},"b":1},"\xc3\xbc\\n\\"\\\\/\xf0\x9d\x84\x9e",9223372036854775807,-9223372036854775808,{"a":2},"\xc3\xbc",{"":0},[[],{},""],9007199254740993,0]',
     },
   ],
-  [
-    "sort-floats",
-    { reason: "2.10: a float stays one in JSON", json: "[0.5,1,1.0,1,2]" },
-  ],
+  ["sort-floats", { reason: "2.10: a float stays one in JSON", json: "[0.5,1,1.0,1,2]" }],
   [
     "keywords-as-names",
     {

@@ -61,6 +61,9 @@ describe("nix-instantiate --parse agrees", need("nix-instantiate"), () => {
 function bare(outcome: Outcome): Outcome {
   if (!("text" in outcome)) return outcome;
   return {
-    text: outcome.text.replace(/^\(with \{ \}; ([\s\S]*)\)$/, "$1").replaceAll(/\/[^ ()]*firn-parse-[^/ )]*/g, "").replaceAll(/\/[^ ()]*firn-conformance-[^/ )]*/g, "~"),
+    text: outcome.text
+      .replace(/^\(with \{ \}; ([\s\S]*)\)$/, "$1")
+      .replaceAll(/\/[^ ()]*firn-parse-[^/ )]*/g, "")
+      .replaceAll(/\/[^ ()]*firn-conformance-[^/ )]*/g, "~"),
   };
 }

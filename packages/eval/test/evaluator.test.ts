@@ -42,17 +42,17 @@ const ERRORS: readonly (readonly [string, string, RegExp, string?])[] = [
   ["({ a }: a) { a = 1; c = 2; }", "unexpected-argument", /'c'/],
   ["({ a }: a) 1", "type", /set/],
   ["1 2", "type", /not a function/],
-  ["1 + \"a\"", "type", /./],
-  ["\"a\" + 1", "type", /./],
+  ['1 + "a"', "type", /./],
+  ['"a" + 1', "type", /./],
   ["[ ] ++ 1", "type", /list/],
   ["{ } // 1", "type", /set/],
   ["if 1 then 2 else 3", "type", /Boolean/],
   ["!1", "type", /Boolean/],
   ["1 && true", "type", /Boolean/],
-  ["-\"a\"", "type", /./],
-  ["1 < \"a\"", "type", /./],
+  ['-"a"', "type", /./],
+  ['1 < "a"', "type", /./],
   ["(x: x) < 1", "type", /./],
-  ["\"${1}\"", "type", /./],
+  ['"${1}"', "type", /./],
   ["builtins.head 1", "type", /list/],
   ["1 / 0", "arithmetic", /zero/],
   ["1.0 / 0", "arithmetic", /zero/],
@@ -63,9 +63,9 @@ const ERRORS: readonly (readonly [string, string, RegExp, string?])[] = [
   ["(-9223372036854775807 - 1) / -1", "arithmetic", /overflow/],
   ["-(-9223372036854775807 - 1)", "arithmetic", /overflow/],
   ["assert 1 == 2; 3", "assert", /1 == 2/],
-  ["throw \"no\"", "throw", /no/],
-  ["abort \"no\"", "abort", /no/],
-  ["builtins.tryEval (abort \"no\")", "abort", /no/],
+  ['throw "no"', "throw", /no/],
+  ['abort "no"', "abort", /no/],
+  ['builtins.tryEval (abort "no")', "abort", /no/],
   ["builtins.tryEval (1 + null)", "type", /./],
   ["builtins.tryEval { }.a", "missing-attribute", /'a'/],
   ["let x = x; in x", "infinite-recursion", /infinite recursion/],
@@ -77,7 +77,7 @@ const ERRORS: readonly (readonly [string, string, RegExp, string?])[] = [
   ["builtins.elemAt [ 1 ] 1", "invalid-value", /out of bounds/],
   ["builtins.head [ ]", "invalid-value", /empty/],
   ["builtins.genList (x: x) (-1)", "invalid-value", /-1/],
-  ["{ ${\"a\"} = 1; ${\"a\" + \"\"} = 2; }", "duplicate-attribute", /'a'/],
+  ['{ ${"a"} = 1; ${"a" + ""} = 2; }', "duplicate-attribute", /'a'/],
   ["{ ${1} = 1; }", "type", /./],
   ["{ a = 1", "syntax", /unexpected end of file/],
   ["builtins.genericClosure { startSet = [ { } ]; operator = x: [ ]; }", "missing-attribute", /key/],
@@ -106,16 +106,40 @@ test("an error has the line, column and excerpt of its place", () => {
 
 /** Expressions and what they print as. */
 const VALUES: readonly (readonly [string, string, string])[] = [
-  ["an error asked for twice is the same error", "let t = throw \"x\"; s = builtins.tryEval t; in [ s (builtins.tryEval t) ]", "[ { success = false; value = false; } { success = false; value = false; } ]"],
-  ["a caught error leaves no recursion behind", "let t = throw \"x\"; u = if (builtins.tryEval t).success then 1 else (builtins.tryEval t).value; in u", "false"],
-  ["an argument hides an earlier one of its name", "[ ((x: x: x) 1 2) ((x: y: x: [ x y ]) 1 2 3) ((a: b: a: b: [ a b ]) 1 2 3 4) ]", "[ 2 [ 3 2 ] [ 3 4 ] ]"],
-  ["functions take their arguments in any portions", "let f = a: b: c: [ a b c ]; g = f 1; h = g 2; in [ (f 1 2 3) (g 2 3) (h 3) (h 4) (map h [ 5 ]) ]", "[ [ 1 2 3 ] [ 1 2 3 ] [ 1 2 3 ] [ 1 2 4 ] [ [ 1 2 5 ] ] ]"],
-  ["a function may give a function for what is left", "let f = a: if a == 1 then (b: c: b + c) else (b: b); in [ (f 1 2 3) (f 2 5) ]", "[ 5 5 ]"],
-  ["a partial application keeps its frame apart", "let f = a: b: x: [ a b x ]; in map (f 1 2) [ 3 4 ]", "[ [ 1 2 3 ] [ 1 2 4 ] ]"],
+  [
+    "an error asked for twice is the same error",
+    'let t = throw "x"; s = builtins.tryEval t; in [ s (builtins.tryEval t) ]',
+    "[ { success = false; value = false; } { success = false; value = false; } ]",
+  ],
+  [
+    "a caught error leaves no recursion behind",
+    'let t = throw "x"; u = if (builtins.tryEval t).success then 1 else (builtins.tryEval t).value; in u',
+    "false",
+  ],
+  [
+    "an argument hides an earlier one of its name",
+    "[ ((x: x: x) 1 2) ((x: y: x: [ x y ]) 1 2 3) ((a: b: a: b: [ a b ]) 1 2 3 4) ]",
+    "[ 2 [ 3 2 ] [ 3 4 ] ]",
+  ],
+  [
+    "functions take their arguments in any portions",
+    "let f = a: b: c: [ a b c ]; g = f 1; h = g 2; in [ (f 1 2 3) (g 2 3) (h 3) (h 4) (map h [ 5 ]) ]",
+    "[ [ 1 2 3 ] [ 1 2 3 ] [ 1 2 3 ] [ 1 2 4 ] [ [ 1 2 5 ] ] ]",
+  ],
+  [
+    "a function may give a function for what is left",
+    "let f = a: if a == 1 then (b: c: b + c) else (b: b); in [ (f 1 2 3) (f 2 5) ]",
+    "[ 5 5 ]",
+  ],
+  [
+    "a partial application keeps its frame apart",
+    "let f = a: b: x: [ a b x ]; in map (f 1 2) [ 3 4 ]",
+    "[ [ 1 2 3 ] [ 1 2 4 ] ]",
+  ],
   ["builtins may be given too few arguments", "map (builtins.foldl' (a: b: a + b) 0) [ [ 1 2 ] [ 3 ] ]", "[ 3 3 ]"],
   ["overrides are seen by the other attributes", "rec { a = 1; b = a; __overrides = { a = 2; }; }.b", "2"],
   ["a default sees later formals", "({ a ? b + c, b ? 1, c ? b }: a) { }", "2"],
-  ["a dynamic null name is left out", "{ ${null} = throw \"x\"; a = 1; }", "{ a = 1; }"],
+  ["a dynamic null name is left out", '{ ${null} = throw "x"; a = 1; }', "{ a = 1; }"],
 ];
 for (const [name, source, printed] of VALUES) {
   test(name, () => {
@@ -148,7 +172,10 @@ for (const source of [
 
 test("what nobody asks for is never evaluated", () => {
   const { options, count } = counting();
-  assert.equal(evaluate("let x = builtins.tick 1; f = { a ? builtins.tick 2 }: 3; in f { a = builtins.tick 4; }", options), "3");
+  assert.equal(
+    evaluate("let x = builtins.tick 1; f = { a ? builtins.tick 2 }: 3; in f { a = builtins.tick 4; }", options),
+    "3",
+  );
   assert.equal(count(), 0);
 });
 
@@ -164,16 +191,21 @@ test("an evaluator works on after an error, with its depth back", () => {
   for (let i = 0; i < 20; i++) {
     assert.throws(() => evaluator.run(() => evaluator.evaluate("let f = n: f (n + 1); in f 0", ROOT)), EvalError);
   }
-  assert.equal(evaluator.run(() => evaluator.evaluate("let f = n: if n == 0 then 0 else f (n - 1); in f 150", ROOT)), 0);
+  assert.equal(
+    evaluator.run(() => evaluator.evaluate("let f = n: if n == 0 then 0 else f (n - 1); in f 150", ROOT)),
+    0,
+  );
 });
 
 test("caught errors give back the depth they had used", () => {
-  const deep = "let f = n: if n == 0 then throw \"x\" else f (n - 1); in map (i: (builtins.tryEval (f 100)).success) (builtins.genList (x: x) 20)";
+  const deep =
+    'let f = n: if n == 0 then throw "x" else f (n - 1); in map (i: (builtins.tryEval (f 100)).success) (builtins.genList (x: x) 20)';
   assert.match(evaluate(deep, { callDepthMax: 200 }), /^\[ (false ){20}\]$/);
 });
 
 test("unsafeGetAttrPos and __curPos tell file, line and column, and null without a file", () => {
-  const source = "let s = {\n  a = 1;\n}; in [ (builtins.unsafeGetAttrPos \"a\" s) __curPos (builtins.unsafeGetAttrPos \"b\" s) ]";
+  const source =
+    'let s = {\n  a = 1;\n}; in [ (builtins.unsafeGetAttrPos "a" s) __curPos (builtins.unsafeGetAttrPos "b" s) ]';
   const evaluator = new Evaluator({ io: { ...EMPTY_IO, kindOf: () => "regular", readFile: () => source } });
   const file = new PathValue(EMPTY_IO.rootTree, "/dir/file.nix");
   const place = (line: number, column: number) => `{ column = ${column}; file = "/dir/file.nix"; line = ${line}; }`;

@@ -10,7 +10,10 @@ test("equal items keep their order", () => {
       // The key is the tens, the place the rest.
       const items = keys.map((key, place) => key * 1000 + place);
       const sorted = mergeSort(items, (a, b) => Math.floor((a as number) / 1000) < Math.floor((b as number) / 1000));
-      assert.deepEqual(sorted, [...items].sort((a, b) => a - b));
+      assert.deepEqual(
+        sorted,
+        [...items].sort((a, b) => a - b),
+      );
     }),
     { verbose: true },
   );

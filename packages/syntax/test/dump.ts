@@ -30,7 +30,9 @@ export function dump(expr: Expr): string {
     case "list":
       return `(list${all(expr.items)})`;
     case "lambda": {
-      const formals = expr.formals?.formals.map((one) => ` ${one.name}${one.fallback ? ` ? ${dump(one.fallback)}` : ""}`);
+      const formals = expr.formals?.formals.map(
+        (one) => ` ${one.name}${one.fallback ? ` ? ${dump(one.fallback)}` : ""}`,
+      );
       const set = formals === undefined ? "" : `{${formals.join("")}${expr.formals?.ellipsis ? " ..." : ""}}`;
       return `(fn ${[expr.arg, set].filter(Boolean).join("@")} ${dump(expr.body)})`;
     }

@@ -43,8 +43,35 @@ for (const [name, source] of [
 }
 
 const words = [
-  ..."a b or let in rec with inherit if then else assert { } ( ) [ ] ; : , . = @ ? ... == != < > <= >= && || -> // ++ + - * / !".split(" "),
-  ...['"', "''", "${", "}", "$", "\\", "''$", "''\\", "./", "/a", "<b>", "~/", "1", "2.5", "x:y", "#", "/*", "*/", "\n", "\r", " ", "|>", "<|", "é"],
+  ..."a b or let in rec with inherit if then else assert { } ( ) [ ] ; : , . = @ ? ... == != < > <= >= && || -> // ++ + - * / !".split(
+    " ",
+  ),
+  ...[
+    '"',
+    "''",
+    "${",
+    "}",
+    "$",
+    "\\",
+    "''$",
+    "''\\",
+    "./",
+    "/a",
+    "<b>",
+    "~/",
+    "1",
+    "2.5",
+    "x:y",
+    "#",
+    "/*",
+    "*/",
+    "\n",
+    "\r",
+    " ",
+    "|>",
+    "<|",
+    "é",
+  ],
 ];
 
 test("any sequence of tokens is parsed without a throw, with diagnostics inside the source", () => {
