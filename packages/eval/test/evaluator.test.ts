@@ -36,7 +36,7 @@ const ERRORS: readonly (readonly [string, string, RegExp, string?])[] = [
   ["x", "undefined-variable", /'x'/, "1:1"],
   ["{\n  a = y;\n}", "undefined-variable", /'y'/, "2:7"],
   ["with { }; x", "undefined-variable", /'x'/, "1:11"],
-  ["{ ab = 1; }.ac", "missing-attribute", /'ac' missing[^]*ab/],
+  ["{ ab = 1; }.ac", "missing-attribute", /'ac' missing.*ab/s],
   ["{ a.b = 1; }.a.c", "missing-attribute", /'c' missing/],
   ["({ a, b }: a) { a = 1; }", "missing-argument", /'b'/],
   ["({ a }: a) { a = 1; c = 2; }", "unexpected-argument", /'c'/],
