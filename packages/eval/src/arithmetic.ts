@@ -18,43 +18,68 @@ export function makeInt(value: bigint): number | bigint {
 
 export type ArithmeticOp = "+" | "-" | "*" | "/";
 
-const VERB: Record<ArithmeticOp, string> = { "+": "adding", "-": "subtracting", "*": "multiplying", "/": "dividing" };
+/** Its name as a builtin, and the words of its messages; the slips in them are C++ Nix's. */
+type Words = {
+  readonly builtin: string;
+  readonly verb: string;
+  readonly first: string;
+  readonly second: string;
+  readonly firstFloat: string;
+};
+
+function wordsOf(builtin: string, verb: string, noun: string): Words {
+  const first = `while evaluating the first argument of the ${noun}`;
+  return { builtin, verb, first, second: `while evaluating the second argument of the ${noun}`, firstFloat: first };
+}
+
+export const ARITHMETIC: Readonly<Record<ArithmeticOp, Words>> = {
+  "+": wordsOf("add", "adding", "addition"),
+  "-": wordsOf("sub", "subtracting", "subtraction"),
+  "*": {
+    ...wordsOf("mul", "multiplying", "multiplication"),
+    firstFloat: "while evaluating the first of the multiplication",
+  },
+  "/": {
+    builtin: "div",
+    verb: "dividing",
+    first: "while evaluating the first operand of the division",
+    second: "while evaluating the second operand of the division",
+    firstFloat: "while evaluating the first operand of the division",
+  },
+};
 
 /** `left op right` for any two forced values; type errors included. */
-export function arithmetic(op: ArithmeticOp, left: Value, right: Value, pos: number): Value {
+export function arithmetic(op: ArithmeticOp, left: Value, right: Value, pos = 0): Value {
+  const words = ARITHMETIC[op];
+  if (op === "/" && floatOf(right, words.second) === 0) throw new EvalError("arithmetic", "division by zero", pos);
   if (left instanceof NixFloat || right instanceof NixFloat) {
-    const a = floatOf(left);
-    const b = floatOf(right);
-    if (op === "/" && b === 0) throw new EvalError("arithmetic", "division by zero", pos);
+    const a = floatOf(left, words.firstFloat);
+    const b = floatOf(right, words.second);
     return new NixFloat(op === "+" ? a + b : op === "-" ? a - b : op === "*" ? a * b : a / b);
   }
-  const a = intOf(left);
-  const b = intOf(right);
-  if (op === "/") {
-    if (b === 0n) throw new EvalError("arithmetic", "division by zero", pos);
-    return checked(a / b, op, a, b, pos);
-  }
-  return checked(op === "+" ? a + b : op === "-" ? a - b : a * b, op, a, b, pos);
+  const a = intOf(left, words.first);
+  const b = intOf(right, words.second);
+  return checked(op === "+" ? a + b : op === "-" ? a - b : op === "*" ? a * b : a / b, op, a, b, pos);
 }
 
 function checked(result: bigint, op: ArithmeticOp, a: bigint, b: bigint, pos: number): number | bigint {
   if (result > INT_MAX || result < INT_MIN) {
-    throw new EvalError("arithmetic", `integer overflow in ${VERB[op]} ${a} ${op} ${b}`, pos);
+    throw new EvalError("arithmetic", `integer overflow in ${ARITHMETIC[op].verb} ${a} ${op} ${b}`, pos);
   }
   return makeInt(result);
 }
 
-function floatOf(value: Value): number {
+function floatOf(value: Value, during: string): number {
   if (value instanceof NixFloat) return value.value;
   if (typeof value === "number") return value;
   if (typeof value === "bigint") return Number(value);
-  throw typeError("expected a float but found", value);
+  throw typeError("expected a float but found", value).within(during);
 }
 
-function intOf(value: Value): bigint {
+function intOf(value: Value, during: string): bigint {
   if (typeof value === "number") return BigInt(value);
   if (typeof value === "bigint") return value;
-  throw typeError("expected an integer but found", value);
+  throw typeError("expected an integer but found", value).within(during);
 }
 
 /** The error of `1 + "a"`. */

@@ -162,6 +162,8 @@ class CodeReader {
     const name = this.#string();
     const argNames: string[] = [];
     for (let n = this.#uint(); n > 0; n--) argNames.push(this.#string());
+    const innerPositions: number[] = [];
+    for (let n = 1; n < arity; n++) innerPositions.push(pos + this.#int());
     const flags = this.#bytes[this.#at++];
     let formals: FormalCode[] | null = null;
     if ((flags & 1) !== 0) {
@@ -180,6 +182,7 @@ class CodeReader {
       named: (flags & 4) !== 0,
       body,
       pos,
+      innerPositions,
       name,
       argNames,
     });

@@ -146,6 +146,7 @@ class CodeWriter {
     this.#string(code.name);
     this.#uint(code.argNames.length);
     for (const name of code.argNames) this.#string(name);
+    for (const pos of code.innerPositions) this.#int(pos - code.pos);
     this.#byte((code.formals === null ? 0 : 1) | (code.ellipsis ? 2 : 0) | (code.named ? 4 : 0));
     if (code.formals !== null) {
       this.#uint(code.formals.length);

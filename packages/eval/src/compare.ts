@@ -5,9 +5,10 @@ sets the same object counts as equal (nixpkgs relies on it); sets that are deriv
 
 import { Attrs } from "./attrs.ts";
 import { textOfString } from "./coerce.ts";
-import { EvalError } from "./error.ts";
+import { EvalError, framed } from "./error.ts";
 import { force } from "./machine.ts";
-import { describeType } from "./type-name.ts";
+import { showValue } from "./show-value.ts";
+import { describeType, typeOf } from "./type-name.ts";
 import { type Lazy, NixFloat, PathValue, StringWithContext, type Value } from "./value.ts";
 
 /** `left == right` for two forced values. */
@@ -69,9 +70,17 @@ function equalAttrs(left: Attrs, right: Attrs): boolean {
   return true;
 }
 
-/** Whether `left < right`, for two forced values of one comparable type. */
-export function lessThan(left: Value, right: Value): boolean {
+/** Whether `left < right`, for two forced values of one comparable type. `during` says what for, where they are not. */
+export function lessThan(left: Value, right: Value, during?: string): boolean {
   if (typeof left === "number" && typeof right === "number") return left < right;
+  try {
+    return isLess(left, right);
+  } catch (thrown) {
+    throw framed(thrown, during);
+  }
+}
+
+function isLess(left: Value, right: Value): boolean {
   if (isNumber(left) && isNumber(right)) return numberOf(left) < numberOf(right);
   if (isString(left) && isString(right)) return textOfString(left) < textOfString(right);
   if (left instanceof PathValue && right instanceof PathValue) return left.path < right.path;
@@ -79,10 +88,16 @@ export function lessThan(left: Value, right: Value): boolean {
     for (let i = 0; ; i++) {
       if (i >= right.length) return false;
       if (i >= left.length) return true;
-      if (!equalInside(left[i], right[i])) return lessThan(force(left[i]), force(right[i]));
+      if (!equalInside(left[i], right[i]))
+        return lessThan(force(left[i]), force(right[i]), "while comparing two list elements");
     }
   }
-  throw new EvalError("type", `cannot compare ${describeType(left)} with ${describeType(right)}`);
+  const values = `${showValue(left)} and ${showValue(right)}`;
+  const why =
+    typeOf(left) === typeOf(right)
+      ? `values of that type are incomparable (values are ${values})`
+      : `values are ${values}`;
+  throw new EvalError("type", `cannot compare ${describeType(left)} with ${describeType(right)}; ${why}`);
 }
 
 function isNumber(value: Value): value is number | bigint | NixFloat {

@@ -5,7 +5,16 @@ node; nested one-argument functions become one function of several arguments, ap
 Operators that the language lets a program redefine (`a - b` is `__sub a b`) are calls only where such a name is in a static scope.
 */
 
-import type { AttrName, AttrsExpr, BinaryExpr, Expr, LambdaExpr, VarExpr } from "@firn/syntax";
+import type {
+  AttrName,
+  AttrsExpr,
+  BinaryExpr,
+  Expr,
+  InterpolationExpr,
+  LambdaExpr,
+  SelectExpr,
+  VarExpr,
+} from "@firn/syntax";
 import { Attrs, byteOrder } from "./attrs.ts";
 import { EvalError } from "./error.ts";
 import type { CodePlace } from "./code-place.ts";
@@ -38,7 +47,6 @@ const REDEFINABLE: Record<string, { readonly name: string; readonly op: Operatio
 };
 
 const PLAIN: Record<string, Operation> = {
-  "+": data.ADD,
   "++": data.CONCAT,
   "==": data.EQUAL,
   "!=": data.NOT_EQUAL,
@@ -69,7 +77,7 @@ class Compiler {
       case "float":
         return new Instruction(basic.CONST, pos, new NixFloat(expr.value));
       case "interpolation":
-        return this.#interpolation(expr.parts, expr.path, scope, pos);
+        return this.#interpolation(expr, scope, pos);
       case "path":
         return this.#linked(new Instruction(data.PATH_LITERAL, pos, expr.text));
       case "search-path": {
@@ -82,7 +90,7 @@ class Compiler {
       case "cur-pos":
         return new Instruction(CUR_POS, pos);
       case "select":
-        return this.#select(expr.subject, expr.path, expr.fallback, scope, pos);
+        return this.#select(expr, scope, pos);
       case "has-attr":
         return new Instruction(sets.HAS_ATTR, pos, this.expr(expr.subject, scope, ""), this.#path(expr.path, scope));
       case "attrs":
@@ -104,29 +112,23 @@ class Compiler {
         );
       case "let": {
         const { codes, inner } = this.#frame(expr.attrs, scope);
-        return new Instruction(basic.LET, pos, codes, this.expr(expr.body, inner, name));
+        return new Instruction(basic.LET, pos, codes, this.expr(expr.body, inner, ""));
       }
       case "with": {
         const namespace = this.expr(expr.namespace, scope, "");
-        return new Instruction(basic.WITH, pos, namespace, this.expr(expr.body, new Scope(scope, null), name));
+        return new Instruction(basic.WITH, pos, namespace, this.expr(expr.body, new Scope(scope, null, expr.from), ""));
       }
       case "if":
         return new Instruction(
           basic.IF,
           pos,
           this.expr(expr.condition, scope, ""),
-          this.expr(expr.consequent, scope, name),
-          this.expr(expr.alternative, scope, name),
+          this.expr(expr.consequent, scope, ""),
+          this.expr(expr.alternative, scope, ""),
         );
       case "assert": {
         const condition = this.expr(expr.condition, scope, "");
-        return new Instruction(
-          basic.ASSERT,
-          pos,
-          condition,
-          this.expr(expr.body, scope, name),
-          showExpr(expr.condition),
-        );
+        return new Instruction(basic.ASSERT, pos, condition, this.expr(expr.body, scope, ""), showExpr(expr.condition));
       }
       case "not":
         return new Instruction(basic.NOT, pos, this.expr(expr.operand, scope, ""));
@@ -147,6 +149,11 @@ class Compiler {
     const right = this.expr(expr.right, scope, "");
     if (expr.op === "|>") return this.#call(right, [left], pos);
     if (expr.op === "<|") return this.#call(left, [right], pos);
+    if (expr.op === "+") {
+      const add = new Instruction(data.ADD, pos, left, right, expr.pos - expr.left.from);
+      add.d = expr.right.from - expr.pos;
+      return add;
+    }
     return this.#operator(expr.op, left, right, scope, pos);
   }
 
@@ -177,7 +184,13 @@ class Compiler {
         if (found.depth === 2) return new Instruction(basic.VAR_2, pos, found.slot);
         return new Instruction(basic.VAR_N, pos, found.slot, found.depth);
       case "with":
-        return new Instruction(basic.WITH_VAR, pos, intern(name), found.depths);
+        return new Instruction(
+          basic.WITH_VAR,
+          pos,
+          intern(name),
+          found.depths,
+          found.positions.map((from) => pos - this.#base - from),
+        );
       case "global":
         return this.#linked(new Instruction(basic.GLOBAL, pos, intern(name)));
       case "unknown":
@@ -185,24 +198,19 @@ class Compiler {
     }
   }
 
-  #select(
-    subject: Expr,
-    path: readonly AttrName[],
-    fallback: Expr | undefined,
-    scope: Scope | null,
-    pos: number,
-  ): Instruction {
-    const code = this.expr(subject, scope, "");
-    const steps = this.#path(path, scope);
-    if (fallback !== undefined)
-      return new Instruction(sets.SELECT_OR, pos, code, steps, this.expr(fallback, scope, ""));
-    if (steps.every((step) => typeof step === "string")) {
-      return steps.reduce(
-        (inner, step, n) => new Instruction(sets.SELECT, this.#base + path[n].from, inner, step),
-        code,
-      );
+  #select(expr: SelectExpr, scope: Scope | null, pos: number): Instruction {
+    const code = this.expr(expr.subject, scope, "");
+    const steps = this.#path(expr.path, scope);
+    // What a frame calls the path, unless the names of its dynamic steps can be told.
+    const source = expr.path.map((step) => step.name ?? `"\${${showExpr(step.expr as Expr)}}"`).join(".");
+    if (expr.fallback !== undefined) {
+      const select = new Instruction(sets.SELECT_OR, pos, code, steps, this.expr(expr.fallback, scope, ""));
+      select.d = source;
+      return select;
     }
-    return new Instruction(sets.SELECT_PATH, pos, code, steps);
+    if (steps.every((step) => typeof step === "string"))
+      return steps.reduce((inner, step) => new Instruction(sets.SELECT, pos, inner, step, intern(source)), code);
+    return new Instruction(sets.SELECT_PATH, pos, code, steps, source);
   }
 
   #path(path: readonly AttrName[], scope: Scope | null): sets.PathStep[] {
@@ -219,10 +227,10 @@ class Compiler {
     const inner = new Scope(scope, slots);
     const formals: FormalCode[] = expr.formals.formals.map((formal) => ({
       name: intern(formal.name),
-      fallback: formal.fallback === undefined ? null : this.expr(formal.fallback, inner, formal.name),
+      fallback: formal.fallback === undefined ? null : this.expr(formal.fallback, inner, ""),
       pos: this.#base + formal.pos,
     }));
-    const body = this.expr(expr.body, inner, "");
+    const body = this.expr(expr.body, inner, expr.body.kind === "lambda" ? name : "");
     const named = expr.arg !== undefined;
     const argNames = expr.arg === undefined ? [] : [expr.arg];
     const code = new LambdaCode({
@@ -232,6 +240,7 @@ class Compiler {
       named,
       body,
       pos,
+      innerPositions: [],
       name,
       argNames,
     });
@@ -241,12 +250,15 @@ class Compiler {
   /** `x: y: z: body` as one function, as long as no argument hides an earlier one. */
   #simpleLambda(expr: LambdaExpr, scope: Scope | null, pos: number, name: string): Instruction {
     const slots = new Map<string, number>();
+    const positions: number[] = [];
     let body: Expr = expr;
     while (body.kind === "lambda" && body.formals === undefined && body.arg !== undefined && !slots.has(body.arg)) {
       slots.set(body.arg, slots.size + 1);
+      positions.push(this.#base + body.from);
       body = body.body;
     }
-    const inner = this.expr(body, new Scope(scope, slots), "");
+    // What a function yields at once is called as it is.
+    const inner = this.expr(body, new Scope(scope, slots), body.kind === "lambda" ? name : "");
     const code = new LambdaCode({
       arity: slots.size,
       formals: null,
@@ -254,6 +266,7 @@ class Compiler {
       named: false,
       body: inner,
       pos,
+      innerPositions: positions.slice(1),
       name,
       argNames: [...slots.keys()],
     });
@@ -278,7 +291,7 @@ class Compiler {
           return this.#variable(def.value.name, scope, pos, 1);
         case "inherit-from": {
           const source = new Instruction(basic.VAR_0, pos, names.length + 1 + def.source);
-          return new Instruction(sets.SELECT, pos, source, intern(name));
+          return new Instruction(sets.SELECT, pos, source, intern(name), intern(name));
         }
       }
     });
@@ -296,6 +309,7 @@ class Compiler {
     const dynamicNames = set.dynamic.map((dynamic) => this.expr(dynamic.name, inner, ""));
     const rec = new Instruction(sets.REC, pos, this.#shape(names, set), codes, dynamicNames);
     rec.d = set.dynamic.map((dynamic) => this.expr(dynamic.value, inner, ""));
+    rec.e = dynamicStarts(set);
     return rec;
   }
 
@@ -317,7 +331,7 @@ class Compiler {
           const source = simple
             ? this.#variable((set.sources[def.source] as VarExpr).name, inner, defPos)
             : new Instruction(basic.VAR_0, defPos, def.source + 1);
-          return new Instruction(sets.SELECT, defPos, source, intern(name));
+          return new Instruction(sets.SELECT, defPos, source, intern(name), intern(name));
         }
       }
     });
@@ -326,6 +340,7 @@ class Compiler {
       const dynamicNames = set.dynamic.map((dynamic) => this.expr(dynamic.name, inner, ""));
       const values = set.dynamic.map((dynamic) => this.expr(dynamic.value, inner, ""));
       code = new Instruction(sets.ATTRS_DYNAMIC, pos, code, dynamicNames, values);
+      code.d = dynamicStarts(set);
     }
     if (simple) return code;
     return new Instruction(
@@ -338,21 +353,27 @@ class Compiler {
 
   // Strings and paths
 
-  #interpolation(parts: readonly Expr[], path: boolean, scope: Scope | null, pos: number): Instruction {
-    if (!path)
-      return new Instruction(
-        data.INTERPOLATE,
-        pos,
-        parts.map((part) => this.expr(part, scope, "")),
-      );
-    const [first, ...rest] = parts;
+  #interpolation(expr: InterpolationExpr, scope: Scope | null, pos: number): Instruction {
+    const starts = expr.starts.map((start) => start - expr.from);
+    if (!expr.path) {
+      const codes = expr.parts.map((part) => this.expr(part, scope, ""));
+      return new Instruction(data.INTERPOLATE, pos, codes, starts);
+    }
+    const [first, ...rest] = expr.parts;
     if (first.kind !== "path") throw new EvalError("syntax", "a path starts with a literal", pos);
     const codes = rest.map((part) => this.expr(part, scope, ""));
-    return this.#linked(new Instruction(data.PATH, pos, first.text, codes));
+    const path = new Instruction(data.PATH, pos, first.text, codes);
+    path.d = starts.slice(1);
+    return this.#linked(path);
   }
 
   #linked(i: Instruction): Instruction {
     OPERATIONS[i.op].link?.(i, this.#place);
     return i;
   }
+}
+
+/** Where each dynamic definition of a set begins, from where the set does; parts that were merged into it come later. */
+function dynamicStarts(set: AttrsExpr): number[] {
+  return set.dynamic.map((dynamic) => Math.max(0, dynamic.pos - set.from));
 }

@@ -44,17 +44,22 @@ export type EvalErrorCode =
   | "cancelled"
   | "limit";
 
-/** One "… while …" line. `pos` 0 means that no place is known. */
-export type TraceFrame = { readonly message: string; readonly pos: number };
+/**
+ * One "… while …" line. `pos` 0 means that no place is known. A call is shown only where the whole trace is asked for; a note of the
+ * program itself (`addErrorContext`) is shown in any case.
+ */
+export type TraceFrame = { readonly message: string; readonly pos: number; readonly kind?: "call" | "note" };
 
-/** Most trace frames that are kept; the innermost stay. */
-const TRACE_FRAMES_MAX = 200;
+/** Most trace frames that are kept; the innermost stay. More than any call depth a stack has room for makes. */
+const TRACE_FRAMES_MAX = 1 << 20;
 
 export class EvalError extends FirnError<EvalErrorCode> {
   /** Where it happened, 0 when that is not known (yet). */
   pos: number;
   /** Innermost first. */
   readonly trace: TraceFrame[] = [];
+  /** "Did you mean …?", shown below the excerpt. */
+  suggestion = "";
 
   constructor(code: EvalErrorCode, message: string, pos = 0, cause?: unknown) {
     super(code, message, cause === undefined ? {} : { cause });
@@ -66,7 +71,20 @@ export class EvalError extends FirnError<EvalErrorCode> {
     return this.code === "throw" || this.code === "assert";
   }
 
-  addTrace(message: string, pos: number): void {
-    if (this.trace.length < TRACE_FRAMES_MAX) this.trace.push({ message, pos });
+  addTrace(message: string, pos: number, kind?: TraceFrame["kind"]): void {
+    if (this.trace.length < TRACE_FRAMES_MAX)
+      this.trace.push(kind === undefined ? { message, pos } : { message, pos, kind });
   }
+
+  /** The same, as it is thrown: `throw new EvalError(…).within("while …")`. No frame without a message. */
+  within(message: string | undefined, pos = 0): this {
+    if (message !== undefined) this.addTrace(message, pos);
+    return this;
+  }
+}
+
+/** Adds a frame to what was thrown, if that is an error of the evaluation, and yields it. No frame without a message. */
+export function framed(thrown: unknown, message: string | undefined, pos = 0): unknown {
+  if (message !== undefined && thrown instanceof EvalError) thrown.addTrace(message, pos);
+  return thrown;
 }

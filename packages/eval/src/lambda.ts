@@ -21,6 +21,8 @@ export class LambdaCode {
   readonly named: boolean;
   readonly body: Instruction;
   readonly pos: number;
+  /** Where the functions of its second argument and further ones begin. */
+  readonly innerPositions: readonly number[];
   /** What it was bound to, for messages; empty when that is not known. */
   readonly name: string;
   /** Argument name of simple lambdas, by index: for printing as XML. */
@@ -30,7 +32,10 @@ export class LambdaCode {
   lastPlan: Int32Array | null = null;
 
   constructor(
-    fields: Pick<LambdaCode, "arity" | "formals" | "ellipsis" | "named" | "body" | "pos" | "name" | "argNames">,
+    fields: Pick<
+      LambdaCode,
+      "arity" | "formals" | "ellipsis" | "named" | "body" | "pos" | "innerPositions" | "name" | "argNames"
+    >,
   ) {
     this.arity = fields.arity;
     this.formals = fields.formals;
@@ -38,8 +43,24 @@ export class LambdaCode {
     this.named = fields.named;
     this.body = fields.body;
     this.pos = fields.pos;
+    this.innerPositions = fields.innerPositions;
     this.name = fields.name;
     this.argNames = fields.argNames;
+  }
+
+  /** Where the function of the argument behind the first `given` begins. */
+  positionOf(given: number): number {
+    return given === 0 ? this.pos : this.innerPositions[given - 1];
+  }
+
+  /** Where the function whose body this is begins: the one of the last argument. */
+  get bodyPos(): number {
+    return this.positionOf(this.arity - 1);
+  }
+
+  /** In quotes, or what a function without a name is called. */
+  get shownName(): string {
+    return this.name === "" ? "anonymous lambda" : `'${this.name}'`;
   }
 
   /** Where each formal is in sets of this shape. */

@@ -7,12 +7,13 @@ The state here is one evaluation's: evaluation is synchronous and does not nest,
 */
 
 import { assert } from "@firn/base";
-import { EvalError } from "./error.ts";
+import { EvalError, framed } from "./error.ts";
 import type { EvalIo } from "./io.ts";
 import { Attrs } from "./attrs.ts";
 import { defineOperation, Instruction } from "./instruction.ts";
 import { type LambdaCode, unexpectedArgument } from "./lambda.ts";
 import type { Positions } from "./positions.ts";
+import { closestNames } from "./suggestion.ts";
 import { typeError } from "./type-name.ts";
 import { Builtin, Closure, type Env, type Lazy, PartialApplication, Thunk, type Value } from "./value.ts";
 
@@ -84,8 +85,8 @@ const BLACKHOLE = new Instruction(
     "blackhole",
     [],
     "Stands for a thunk that is being computed: meeting it is infinite recursion.",
-    () => {
-      throw new EvalError("infinite-recursion", "infinite recursion encountered");
+    (i) => {
+      throw new EvalError("infinite-recursion", "infinite recursion encountered", i.pos);
     },
   ),
   0,
@@ -96,9 +97,11 @@ export function force(value: Lazy): Value {
   return value instanceof Thunk ? forceThunk(value) : value;
 }
 
-export function forceThunk(thunk: Thunk): Value {
+/** `pos` is who asks, for the message about endless recursion. */
+export function forceThunk(thunk: Thunk, pos = 0): Value {
   const code = thunk.code;
   if (code === null) return thunk.env;
+  if (code === BLACKHOLE) throw new EvalError("infinite-recursion", "infinite recursion encountered", pos);
   const env = thunk.env;
   thunk.code = BLACKHOLE;
   thunk.env = null;
@@ -111,7 +114,6 @@ export function forceThunk(thunk: Thunk): Value {
     // Put back, so that asking again gives the same answer, and so that an error is not remembered as recursion.
     thunk.code = code;
     thunk.env = env;
-    if (code !== BLACKHOLE && thrown instanceof EvalError && thrown.pos === 0) thrown.pos = code.pos;
     throw thrown;
   }
 }
@@ -159,10 +161,11 @@ export function call1(fn: Value, arg: Lazy, pos: number): Value {
     if (code.arity !== 1) return new PartialApplication(fn, [arg]);
     if (++callDepth > callDepthMax) tooDeep(pos);
     if (--callsUntilPoll < 0) poll();
+    const env = code.formals === null ? [fn.env, arg] : formalsFrame(code, fn.env, arg, pos);
     let result: Value;
     try {
       const body = code.body;
-      result = body.ev(body, code.formals === null ? [fn.env, arg] : formalsFrame(code, fn.env, arg));
+      result = body.ev(body, env);
     } catch (thrown) {
       throw traced(thrown, code, pos);
     }
@@ -268,18 +271,22 @@ function callFunctor(value: Value, args: readonly Lazy[], pos: number): Value {
     const functor = value.get("__functor");
     if (functor !== undefined) {
       if (++callDepth > callDepthMax) tooDeep(pos);
-      const result = callN(force(functor), [value, ...args], pos);
+      let result: Value;
+      try {
+        result = callN(force(functor), [value, args[0]], value.positionOf("__functor"));
+      } catch (thrown) {
+        throw framed(thrown, "while calling a functor (an attribute set with a '__functor' attribute)", pos);
+      }
       callDepth--;
-      return result;
+      return args.length === 1 ? result : callN(result, args.slice(1), pos);
     }
   }
   throw typeError("attempt to call something which is not a function but", value, pos);
 }
 
 /** The frame of a function with formals: `[outer, (argument), formal…]`. */
-function formalsFrame(code: LambdaCode, outer: Env, arg: Lazy): Env {
-  const args = force(arg);
-  if (!(args instanceof Attrs)) throw typeError("expected a set but found", args, code.pos);
+function formalsFrame(code: LambdaCode, outer: Env, arg: Lazy, pos: number): Env {
+  const args = argumentSet(code, arg, pos);
   args.flat();
   const formals = code.formals as NonNullable<LambdaCode["formals"]>;
   const shape = args.shape;
@@ -300,32 +307,50 @@ function formalsFrame(code: LambdaCode, outer: Env, arg: Lazy): Env {
       if (plan[i] >= 0) continue;
       const fallback = formals[i].fallback;
       if (fallback === null) {
-        const message = `function '${code.name === "" ? "anonymous lambda" : code.name}' called without required argument '${formals[i].name}'`;
-        throw new EvalError("missing-argument", message, code.pos);
+        const message = `function '${code.name || "anonymous lambda"}' called without required argument '${formals[i].name}'`;
+        throw new EvalError("missing-argument", message, code.pos).within("from call site", pos);
       }
       env[first + i] = fallback.th(fallback, env);
     }
   }
   if (!code.ellipsis && matched !== values.length) {
     const name = unexpectedArgument(code, args);
-    const message = `function '${code.name === "" ? "anonymous lambda" : code.name}' called with unexpected argument '${name}'`;
-    throw new EvalError("unexpected-argument", message, code.pos);
+    const message = `function '${code.name || "anonymous lambda"}' called with unexpected argument '${name}'`;
+    const error = new EvalError("unexpected-argument", message, code.pos).within("from call site", pos);
+    error.suggestion = closestNames(
+      name as string,
+      formals.map((formal) => formal.name),
+    );
+    throw error;
   }
   return env;
 }
 
+function argumentSet(code: LambdaCode, arg: Lazy, pos: number): Attrs {
+  try {
+    const args = arg instanceof Thunk ? forceThunk(arg, code.pos) : arg;
+    if (args instanceof Attrs) return args;
+    throw typeError("expected a set but found", args).within(
+      "while evaluating the value passed for the lambda argument",
+      code.pos,
+    );
+  } catch (thrown) {
+    throw pos === 0 ? thrown : framed(thrown, "from call site", pos);
+  }
+}
+
 function traced(thrown: unknown, code: LambdaCode, pos: number): unknown {
   if (thrown instanceof EvalError) {
-    thrown.addTrace(`while calling ${code.name === "" ? "anonymous lambda" : `'${code.name}'`}`, code.pos);
-    if (pos !== 0) thrown.addTrace("from call site", pos);
+    thrown.addTrace(`while calling ${code.shownName}`, code.bodyPos, "call");
+    if (pos !== 0) thrown.addTrace("from call site", pos, "call");
   }
   return thrown;
 }
 
 function tracedBuiltin(thrown: unknown, fn: Builtin, pos: number): unknown {
   if (thrown instanceof EvalError) {
-    if (thrown.pos === 0 && pos !== 0) thrown.pos = pos;
-    thrown.addTrace(`while calling the '${fn.name}' builtin`, pos);
+    // What this builtin adds is all there is to say.
+    if (fn.name !== "addErrorContext") thrown.addTrace(`while calling the '${fn.name}' builtin`, pos);
   }
   return thrown;
 }

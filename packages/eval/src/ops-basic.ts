@@ -3,11 +3,12 @@ Operations on variables, constants, functions and control flow.
 */
 
 import { Attrs } from "./attrs.ts";
-import { EvalError } from "./error.ts";
-import { defineOperation, type Instruction } from "./instruction.ts";
+import { EvalError, framed } from "./error.ts";
+import { findDifference } from "./difference.ts";
+import { defineOperation, type Instruction, OPERATIONS } from "./instruction.ts";
 import type { LambdaCode } from "./lambda.ts";
 import { call1, call2, callN, force, forceThunk } from "./machine.ts";
-import { describeType } from "./type-name.ts";
+import { typeError } from "./type-name.ts";
 import { Closure, type Env, type Lazy, Thunk, type Value } from "./value.ts";
 
 export const CONST = defineOperation(
@@ -36,7 +37,7 @@ export const GLOBAL = defineOperation(
 function slotValue(env: Env, slot: number, i: Instruction): Value {
   const value = env[slot];
   if (value instanceof Thunk) {
-    const forced = value.code === null ? value.env : forceThunk(value);
+    const forced = value.code === null ? value.env : forceThunk(value, i.pos);
     env[slot] = forced;
     return forced;
   }
@@ -94,6 +95,7 @@ export const WITH_VAR = defineOperation(
   [
     ["name", "name"],
     ["numbers", "depths"],
+    ["numbers", "bytes since each with"],
   ],
   "A variable that only `with` can give: asks the namespaces at these depths, innermost first.",
   (i, env) => {
@@ -102,7 +104,10 @@ export const WITH_VAR = defineOperation(
       const frame = frameAt(env, depths[n]);
       const namespace = slotValue(frame, 1, i);
       if (!(namespace instanceof Attrs)) {
-        throw new EvalError("type", `expected a set but found ${describeType(namespace)}`, i.pos);
+        throw typeError("expected a set but found", namespace).within(
+          "while evaluating the first subexpression of a with expression",
+          i.pos - i.c[n],
+        );
       }
       const value = namespace.get(i.a);
       if (value !== undefined) return force(value);
@@ -192,10 +197,28 @@ export const CALL_N = defineOperation(
   },
 );
 
-function condition(i: Instruction, env: Env): boolean {
-  const value = i.ev(i, env);
-  if (typeof value === "boolean") return value;
-  throw new EvalError("type", `expected a Boolean but found ${describeType(value)}`, i.pos);
+/** A Boolean that something at `pos` needs. Follows `evalBool`: a mistake in computing it is framed too. */
+function condition(i: Instruction, env: Env, pos: number, during: string): boolean {
+  try {
+    const value = i.ev(i, env);
+    if (typeof value === "boolean") return value;
+    throw typeError("expected a Boolean but found", value, pos);
+  } catch (thrown) {
+    throw framed(thrown, during, pos);
+  }
+}
+
+/** Where an expression is as a frame names it: nowhere for constants and `let`, its inner one for what has no place of its own. */
+export function framePos(i: Instruction): number {
+  switch (i.op) {
+    case CONST.number:
+    case LET.number:
+      return 0;
+    case NOT.number:
+      return framePos(i.a);
+    default:
+      return i.pos;
+  }
 }
 
 export const IF = defineOperation(
@@ -206,7 +229,7 @@ export const IF = defineOperation(
     ["code", "alternative"],
   ],
   "One of two, by a Boolean.",
-  (i, env) => (condition(i.a, env) ? i.b.ev(i.b, env) : i.c.ev(i.c, env)),
+  (i, env) => (condition(i.a, env, i.pos, "while evaluating a branch condition") ? i.b.ev(i.b, env) : i.c.ev(i.c, env)),
 );
 export const ASSERT = defineOperation(
   "assert",
@@ -217,11 +240,28 @@ export const ASSERT = defineOperation(
   ],
   "Body, unless the condition is false: then a catchable error that shows the condition's text.",
   (i, env) => {
-    if (!condition(i.a, env)) throw new EvalError("assert", `assertion '${i.c}' failed`, i.pos);
+    if (!condition(i.a, env, i.pos, "in the condition of the assert statement")) throw failedAssertion(i, env);
     return i.b.ev(i.b, env);
   },
 );
-export const NOT = defineOperation("not", [["code", "operand"]], "`!operand`.", (i, env) => !condition(i.a, env));
+
+/** Tells what makes an equality false, where the condition is one. */
+function failedAssertion(i: Instruction, env: Env): EvalError {
+  const test: Instruction = i.a;
+  if (OPERATIONS[test.op].name === "equal") {
+    const difference = findDifference(test.a.ev(test.a, env), test.b.ev(test.b, env));
+    if (difference !== undefined)
+      return difference.within(`while evaluating the condition of the assertion '${i.c}'`, i.pos);
+  }
+  return new EvalError("assert", `assertion '${i.c}' failed`, i.pos);
+}
+
+export const NOT = defineOperation(
+  "not",
+  [["code", "operand"]],
+  "`!operand`.",
+  (i, env) => !condition(i.a, env, framePos(i.a), "in the argument of the not operator"),
+);
 export const AND = defineOperation(
   "and",
   [
@@ -229,7 +269,9 @@ export const AND = defineOperation(
     ["code", "right"],
   ],
   "`left && right`; right is not looked at when left is false.",
-  (i, env) => condition(i.a, env) && condition(i.b, env),
+  (i, env) =>
+    condition(i.a, env, i.pos, "in the left operand of the AND (&&) operator") &&
+    condition(i.b, env, i.pos, "in the right operand of the AND (&&) operator"),
 );
 export const OR = defineOperation(
   "or",
@@ -238,7 +280,9 @@ export const OR = defineOperation(
     ["code", "right"],
   ],
   "`left || right`; right is not looked at when left is true.",
-  (i, env) => condition(i.a, env) || condition(i.b, env),
+  (i, env) =>
+    condition(i.a, env, i.pos, "in the left operand of the OR (||) operator") ||
+    condition(i.b, env, i.pos, "in the right operand of the OR (||) operator"),
 );
 export const IMPLIES = defineOperation(
   "implies",
@@ -247,5 +291,7 @@ export const IMPLIES = defineOperation(
     ["code", "right"],
   ],
   "`left -> right`.",
-  (i, env) => !condition(i.a, env) || condition(i.b, env),
+  (i, env) =>
+    !condition(i.a, env, i.pos, "in the left operand of the IMPL (->) operator") ||
+    condition(i.b, env, i.pos, "in the right operand of the IMPL (->) operator"),
 );

@@ -2,11 +2,11 @@
 Operations on numbers, strings, lists and paths.
 */
 
-import { arithmetic, type ArithmeticOp, cannotAdd } from "./arithmetic.ts";
+import { ARITHMETIC, arithmetic, type ArithmeticOp, cannotAdd } from "./arithmetic.ts";
 import { coerceToString, contextOfString, makeString, textOfString } from "./coerce.ts";
 import { equalValues, lessThan } from "./compare.ts";
 import { type StringContext, uniteContexts } from "./context.ts";
-import { EvalError } from "./error.ts";
+import { EvalError, framed } from "./error.ts";
 import { defineOperation, type Instruction, suspend } from "./instruction.ts";
 import { pathOfLiteral } from "./code-place.ts";
 import { canonicalPath } from "./path.ts";
@@ -20,26 +20,32 @@ const BINARY = [
 
 const SAFE = Number.MAX_SAFE_INTEGER;
 
-function numeric(name: string, op: ArithmeticOp, quick: (a: number, b: number) => number) {
+function numeric(op: ArithmeticOp, quick: (a: number, b: number) => number) {
+  const name = ARITHMETIC[op].builtin;
+  const during = `while calling the '${name}' builtin`;
   return defineOperation(name, BINARY, `\`left ${op} right\` on numbers.`, (i, env) => {
-    const a: Value = i.a.ev(i.a, env);
-    const b: Value = i.b.ev(i.b, env);
-    if (typeof a === "number" && typeof b === "number") {
-      const result = quick(a, b);
-      if (result <= SAFE && result >= -SAFE) return result;
+    try {
+      const a: Value = i.a.ev(i.a, env);
+      const b: Value = i.b.ev(i.b, env);
+      if (typeof a === "number" && typeof b === "number") {
+        const result = quick(a, b);
+        if (result <= SAFE && result >= -SAFE) return result;
+      }
+      return arithmetic(op, a, b);
+    } catch (thrown) {
+      throw framed(thrown, during, i.pos);
     }
-    return arithmetic(op, a, b, i.pos);
   });
 }
 
-export const SUB = numeric("sub", "-", (a, b) => a - b);
+export const SUB = numeric("-", (a, b) => a - b);
 // `+ 0` turns -0 into 0.
-export const MUL = numeric("mul", "*", (a, b) => a * b + 0);
-export const DIV = numeric("div", "/", (a, b) => (b === 0 ? Number.NaN : Math.trunc(a / b) + 0));
+export const MUL = numeric("*", (a, b) => a * b + 0);
+export const DIV = numeric("/", (a, b) => (b === 0 ? Number.NaN : Math.trunc(a / b) + 0));
 
 export const ADD = defineOperation(
   "add",
-  BINARY,
+  [...BINARY, ["number", "bytes from left to the operator"], ["number", "bytes from the operator to right"]],
   "`left + right`: numbers are added, strings and paths joined.",
   (i, env) => {
     const a: Value = i.a.ev(i.a, env);
@@ -55,33 +61,33 @@ export const ADD = defineOperation(
 
 /** `a + b` for any two values, as ExprConcatStrings of C++ Nix: the first decides what comes out. */
 function add(a: Value, b: Value, i: Instruction): Value {
+  const rightPos = i.pos + i.d;
   if (typeof a === "number" || typeof a === "bigint") {
-    if (typeof b === "number" || typeof b === "bigint" || b instanceof NixFloat) return arithmetic("+", a, b, i.pos);
-    throw cannotAdd(b, "an integer", i.b.pos);
+    if (typeof b === "number" || typeof b === "bigint" || b instanceof NixFloat) return arithmetic("+", a, b, rightPos);
+    throw cannotAdd(b, "an integer", rightPos);
   }
   if (a instanceof NixFloat) {
-    if (typeof b === "number" || typeof b === "bigint" || b instanceof NixFloat) return arithmetic("+", a, b, i.pos);
-    throw cannotAdd(b, "a float", i.b.pos);
+    if (typeof b === "number" || typeof b === "bigint" || b instanceof NixFloat) return arithmetic("+", a, b, rightPos);
+    throw cannotAdd(b, "a float", rightPos);
   }
-  if (a instanceof PathValue) return appendToPath(a, [b], i.pos);
+  if (a instanceof PathValue) return appendToPath(a, [b], i.pos, [i.d]);
   const copy = typeof a === "string" || a instanceof StringWithContext ? "copy" : "text";
-  try {
-    const left = coerceToString(a, "natural", copy);
-    const right = coerceToString(b, "natural", copy);
-    return makeString(
-      textOfString(left) + textOfString(right),
-      uniteContexts(contextOfString(left), contextOfString(right)),
-    );
-  } catch (thrown) {
-    if (thrown instanceof EvalError && thrown.pos === 0) thrown.pos = i.pos;
-    throw thrown;
-  }
+  const left = coerceToString(a, "natural", copy, SEGMENT, i.pos - i.c);
+  const right = coerceToString(b, "natural", copy, SEGMENT, rightPos);
+  return makeString(
+    textOfString(left) + textOfString(right),
+    uniteContexts(contextOfString(left), contextOfString(right)),
+  );
 }
 
-function appendToPath(path: PathValue, parts: readonly Value[], pos: number): PathValue {
+/** What every part of a string, path or `+` is called. */
+const SEGMENT = "while evaluating a path segment";
+
+/** `starts`: where each part begins, from `pos` on. */
+function appendToPath(path: PathValue, parts: readonly Value[], pos: number, starts: readonly number[]): PathValue {
   let text = path.path;
-  for (const part of parts) {
-    const string = coerceToString(part, "natural", "text");
+  for (let n = 0; n < parts.length; n++) {
+    const string = coerceToString(parts[n], "natural", "text", SEGMENT, pos + starts[n]);
     if (string instanceof StringWithContext) {
       throw new EvalError("type", "a string that refers to a store path cannot be appended to a path", pos);
     }
@@ -92,7 +98,10 @@ function appendToPath(path: PathValue, parts: readonly Value[], pos: number): Pa
 
 export const INTERPOLATE = defineOperation(
   "interpolate",
-  [["codes", "parts"]],
+  [
+    ["codes", "parts"],
+    ["numbers", "bytes to each part"],
+  ],
   "A string with `${…}` in it: parts are coerced to strings, paths copied to the store.",
   (i, env) => {
     const parts: Instruction[] = i.a;
@@ -105,14 +114,9 @@ export const INTERPOLATE = defineOperation(
         text += value;
         continue;
       }
-      try {
-        const string = coerceToString(value, "natural", "copy");
-        text += textOfString(string);
-        context = uniteContexts(context, contextOfString(string));
-      } catch (thrown) {
-        if (thrown instanceof EvalError && thrown.pos === 0) thrown.pos = part.pos;
-        throw thrown;
-      }
+      const string = coerceToString(value, "natural", "copy", SEGMENT, i.pos + i.b[n]);
+      text += textOfString(string);
+      context = uniteContexts(context, contextOfString(string));
     }
     return makeString(text, context);
   },
@@ -138,13 +142,14 @@ export const PATH = defineOperation(
     ["name", "text"],
     ["codes", "parts"],
     ["linked", "start"],
+    ["numbers", "bytes to each part"],
   ],
   "A path with `${…}` in it: the parts are appended to its start.",
   (i, env) => {
     const parts: Instruction[] = i.b;
     const start: PathValue = i.c;
     const values = parts.map((part) => part.ev(part, env));
-    return appendToPath(start, values, i.pos);
+    return appendToPath(start, values, i.pos, i.d);
   },
   suspend,
   (i, place) => {
@@ -164,22 +169,27 @@ export const NOT_EQUAL = defineOperation(
   (i, env) => !equalValues(i.a.ev(i.a, env), i.b.ev(i.b, env)),
 );
 
-function compare(name: string, text: string, holds: (a: Value, b: Value) => boolean) {
+/** `holds` of the operands, which are looked at in the order in which the builtin is given them. */
+function compare(name: string, text: string, swapped: boolean, holds: (isLess: boolean) => boolean) {
   return defineOperation(name, BINARY, `\`left ${text} right\`.`, (i, env) => {
-    const a: Value = i.a.ev(i.a, env);
-    const b: Value = i.b.ev(i.b, env);
     try {
-      return holds(a, b);
+      const first: Instruction = swapped ? i.b : i.a;
+      const second: Instruction = swapped ? i.a : i.b;
+      const a = first.ev(first, env);
+      return holds(lessThan(a, second.ev(second, env)));
     } catch (thrown) {
-      if (thrown instanceof EvalError && thrown.pos === 0) thrown.pos = i.pos;
-      throw thrown;
+      framed(thrown, "while calling the 'lessThan' builtin", i.pos);
+      // `a <= b` is `!(b < a)`.
+      throw text.length === 1 ? thrown : framed(thrown, "in the argument of the not operator", i.pos);
     }
   });
 }
-export const LESS = compare("less", "<", (a, b) => lessThan(a, b));
-export const LESS_EQUAL = compare("less-equal", "<=", (a, b) => !lessThan(b, a));
-export const GREATER = compare("greater", ">", (a, b) => lessThan(b, a));
-export const GREATER_EQUAL = compare("greater-equal", ">=", (a, b) => !lessThan(a, b));
+const same = (isLess: boolean) => isLess;
+const not = (isLess: boolean) => !isLess;
+export const LESS = compare("less", "<", false, same);
+export const LESS_EQUAL = compare("less-equal", "<=", true, not);
+export const GREATER = compare("greater", ">", true, same);
+export const GREATER_EQUAL = compare("greater-equal", ">=", false, not);
 
 function list(i: Instruction, env: Env): Lazy[] {
   const codes: Instruction[] = i.a;
@@ -189,10 +199,12 @@ function list(i: Instruction, env: Env): Lazy[] {
 }
 export const LIST = defineOperation("list", [["codes", "items"]], "A list.", list, list);
 
+const CONCATENATING = "while evaluating one of the elements to concatenate";
+
 export const CONCAT = defineOperation("concat", BINARY, "`left ++ right`.", (i, env) => {
   const a: Value = i.a.ev(i.a, env);
-  if (!Array.isArray(a)) throw typeError("expected a list but found", a, i.pos);
   const b: Value = i.b.ev(i.b, env);
-  if (!Array.isArray(b)) throw typeError("expected a list but found", b, i.pos);
+  if (!Array.isArray(a)) throw typeError("expected a list but found", a).within(CONCATENATING, i.pos);
+  if (!Array.isArray(b)) throw typeError("expected a list but found", b).within(CONCATENATING, i.pos);
   return a.length === 0 ? b : b.length === 0 ? a : a.concat(b);
 });

@@ -6,7 +6,11 @@ that a name resolves to "slot s of the frame d steps out".
 export type Resolution =
   | { readonly kind: "slot"; readonly depth: number; readonly slot: number }
   /** Only `with` can give it: frames to ask, innermost first. */
-  | { readonly kind: "with"; readonly depths: readonly number[] }
+  | {
+      readonly kind: "with";
+      readonly depths: readonly number[] /** Of each `with`. */;
+      readonly positions: readonly number[];
+    }
   | { readonly kind: "global" }
   | { readonly kind: "unknown" };
 
@@ -15,8 +19,12 @@ export class Scope {
   /** Slot by name; null for the frame of a `with`. */
   readonly slots: ReadonlyMap<string, number> | null;
 
-  constructor(up: Scope | null, slots: ReadonlyMap<string, number> | null) {
+  /** Where in its source a `with` begins. */
+  readonly from: number;
+
+  constructor(up: Scope | null, slots: ReadonlyMap<string, number> | null, from = 0) {
     this.up = up;
+    this.from = from;
     this.slots = slots;
   }
 }
@@ -30,15 +38,17 @@ export function resolve(
 ): Resolution {
   let depth = skipped;
   let depths: number[] | undefined;
+  const positions: number[] = [];
   for (let at = scope; at !== null; at = at.up, depth++) {
     if (at.slots === null) {
       depths ??= [];
       depths.push(depth);
+      positions.push(at.from);
       continue;
     }
     const slot = at.slots.get(name);
     if (slot !== undefined) return { kind: "slot", depth, slot };
   }
   if (isGlobal(name)) return { kind: "global" };
-  return depths === undefined ? { kind: "unknown" } : { kind: "with", depths };
+  return depths === undefined ? { kind: "unknown" } : { kind: "with", depths, positions };
 }

@@ -4,6 +4,7 @@ How messages name the types of values.
 
 import { Attrs } from "./attrs.ts";
 import { EvalError } from "./error.ts";
+import { showValue } from "./show-value.ts";
 import { Builtin, Closure, NixFloat, PartialApplication, PathValue, StringWithContext, type Value } from "./value.ts";
 
 /** As `builtins.typeOf` has it. */
@@ -29,9 +30,9 @@ export function typeOf(value: Value): string {
 /** With an article, as in "expected a set but found a string". */
 export function describeType(value: Value): string {
   if (value instanceof Closure) return "a function";
-  if (value instanceof Builtin) return "a built-in function";
+  if (value instanceof Builtin) return `the built-in function '${value.name}'`;
   if (value instanceof PartialApplication) {
-    return value.fn instanceof Builtin ? "a partially applied built-in function" : "a function";
+    return value.fn instanceof Builtin ? `the partially applied built-in function '${value.fn.name}'` : "a function";
   }
   const name = typeOf(value);
   switch (name) {
@@ -46,7 +47,7 @@ export function describeType(value: Value): string {
   }
 }
 
-/** "MESSAGE a string", as a type error. */
+/** `MESSAGE a string: "x"`, as a type error. */
 export function typeError(message: string, found: Value, pos = 0): EvalError {
-  return new EvalError("type", `${message} ${describeType(found)}`, pos);
+  return new EvalError("type", `${message} ${describeType(found)}: ${showValue(found)}`, pos);
 }

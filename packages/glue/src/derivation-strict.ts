@@ -172,7 +172,7 @@ class DerivationMaker {
     this.#json.push(`${valueToJson(key, { strict: true }).text}:${text}`);
     if (key === "builder") this.#builder = this.#context.add(forceString(value));
     else if (key === "system") this.#system = forceTextWithoutContext(value);
-    else if (key === "outputs") this.#setOutputs(forceList(value).map(forceTextWithoutContext));
+    else if (key === "outputs") this.#setOutputs(forceList(value).map((output) => forceTextWithoutContext(output)));
     else this.#readHash(key, () => forceTextWithoutContext(value));
     if (REPLACED_BY_OUTPUT_CHECKS.has(key)) {
       currentIo().log(

@@ -73,7 +73,7 @@ function describe(drv: Attrs, attrPath: string): EvaluatedDerivation {
   const outputs: { name: string; path: string }[] = [];
   if (outputsAttr === undefined) outputs.push({ name: "out", path: forceText(required(drv, "outPath")) });
   else {
-    for (const name of forceList(outputsAttr).map(forceTextWithoutContext)) {
+    for (const name of forceList(outputsAttr).map((output) => forceTextWithoutContext(output))) {
       const output = drv.get(name);
       // An output without a path of its own is passed over, as `PackageInfo::queryOutputs` does.
       const path = output === undefined ? undefined : forceAttrs(output).get("outPath");

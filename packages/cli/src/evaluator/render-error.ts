@@ -1,55 +1,86 @@
 /*
-An EvalError as text: trace, message, place and excerpt, laid out as C++ Nix lays them out. Without `showTrace` only the outermost
-few frames are shown.
+An EvalError as text: trace, message, place, excerpt and suggestion, laid out as C++ Nix 2.35 lays them out (`showErrorInfo`). Frames that
+were shown before are folded where there are many; without `showTrace` only the outermost few are shown, and the program's own notes.
 */
 
-import type { EvalError, Positions } from "@firn/eval";
+import type { EvalError, Positions, TraceFrame } from "@firn/eval";
 import type { FailureData } from "./job.ts";
 
-const FRAMES_SHOWN = 3;
-const INDENT = "       ";
+/** A frame counts once, and once more when it has a place; beyond this no more are begun. */
+const COUNT_MAX = 3;
+/** So many frames in a row that were shown before are shown again rather than counted. */
+const REPEATED_MAX = 5;
+const PREFIX = "error:";
 
 export function renderError(error: EvalError, positions: Positions, showTrace: boolean): FailureData {
   const at = positions.resolve(error.pos);
-  const lines: string[] = [];
-  // Kept innermost first, shown outermost first.
-  const frames = error.trace.filter((frame) => frame.pos !== 0 || showTrace).reverse();
-  const shown = showTrace ? frames : frames.slice(0, FRAMES_SHOWN);
-  if (shown.length > 0) {
-    lines.push("error:");
-    for (const frame of shown) {
-      lines.push(`${INDENT}… ${frame.message}`);
-      const where = positions.describe(frame.pos);
-      if (where !== undefined) {
-        lines.push(`${INDENT}  at ${where}:`);
-        lines.push(indent(positions.excerpt(frame.pos) ?? "", `${INDENT}  `), "");
-      } else lines.push("");
-    }
-    if (shown.length < frames.length) {
-      lines.push(`${INDENT}(stack trace truncated; use '--show-trace' to show the full, detailed trace)`, "");
-    }
-    lines.push(`${INDENT}error: ${indentRest(error.message)}`);
-  } else lines.push(`error: ${indentRest(error.message)}`);
-  const where = positions.describe(error.pos);
-  if (where !== undefined) {
-    lines.push(`${INDENT}at ${where}:`);
-    lines.push(indent(positions.excerpt(error.pos) ?? "", INDENT));
-  }
+  const body = `${error.message}${positions.placeLines(error.pos)}${error.suggestion === "" ? "" : `\n${error.suggestion}`}`;
+  // A call is recorded for whole traces only.
+  const frames = error.trace.filter((frame) => showTrace || frame.kind !== "call");
+  const text = frames.length === 0 ? body : `${new Trace(positions).render(frames, showTrace)}\n${PREFIX} ${body}`;
   return {
     code: error.code,
     summary: error.message,
-    message: lines.join("\n"),
+    message: indented(text),
     ...(at === undefined ? {} : { position: { file: at.origin.label, line: at.line, column: at.column } }),
   };
 }
 
-function indent(text: string, by: string): string {
+/** Behind the prefix, lines below its text; spaces at ends of lines go. */
+function indented(text: string): string {
+  const pad = " ".repeat(PREFIX.length + 1);
   return text
+    .replace(/\s+$/, "")
     .split("\n")
-    .map((line) => by + line)
+    .map((line, n) => `${n === 0 ? `${PREFIX} ` : pad}${line}`.trimEnd())
     .join("\n");
 }
 
-function indentRest(text: string): string {
-  return text.split("\n").join(`\n${INDENT}`);
+class Trace {
+  readonly #positions: Positions;
+  #text = "";
+  #count = 0;
+  #shown = new Set<string>();
+  /** Frames in a row that were all shown before. */
+  #repeated: TraceFrame[] = [];
+
+  constructor(positions: Positions) {
+    this.#positions = positions;
+  }
+
+  /** Frames are kept innermost first and shown outermost first. */
+  render(frames: readonly TraceFrame[], showTrace: boolean): string {
+    let isTruncated = false;
+    for (let n = frames.length - 1; n >= 0; n--) {
+      const frame = frames[n];
+      if (frame.message === "") continue;
+      if (!showTrace && this.#count > COUNT_MAX) isTruncated = true;
+      if (isTruncated && frame.kind !== "note") continue;
+      const key = `${frame.pos}:${frame.message}`;
+      if (this.#shown.has(key)) this.#repeated.push(frame);
+      else {
+        this.#shown.add(key);
+        this.#endRepeated();
+        this.#count++;
+        this.#show(frame);
+      }
+    }
+    this.#endRepeated();
+    if (isTruncated) this.#text += "\n(stack trace truncated; use '--show-trace' to show the full, detailed trace)\n";
+    return this.#text;
+  }
+
+  #show({ message, pos }: TraceFrame): void {
+    this.#text += `\n… ${message}\n`;
+    const place = this.#positions.placeLines(pos);
+    if (place === "") return;
+    this.#count++;
+    this.#text += `${place.slice(1).replace(/^/, "  ")}\n`;
+  }
+
+  #endRepeated(): void {
+    if (this.#repeated.length > REPEATED_MAX) this.#text += `\n(${this.#repeated.length} duplicate frames omitted)\n`;
+    else for (const frame of this.#repeated) this.#show(frame);
+    this.#repeated = [];
+  }
 }

@@ -3,13 +3,12 @@ Arithmetic as functions: `builtins.add` and its kin, bits of 64-bit integers, ro
 */
 
 import { arithmetic, type ArithmeticOp, makeInt } from "../arithmetic.ts";
-import { forceInt } from "../coerce.ts";
+import { forceFloat, forceInt } from "../coerce.ts";
 import { lessThan } from "../compare.ts";
 import { EvalError } from "../error.ts";
 import { formatFloatShown } from "../float.ts";
 import { force } from "../machine.ts";
-import { typeError } from "../type-name.ts";
-import { type Lazy, NixFloat, type Value } from "../value.ts";
+import { type Lazy, NixFloat } from "../value.ts";
 import { type BuiltinDefinition, builtin } from "./definition.ts";
 
 /** 2^63: the first float above the 64-bit integers. */
@@ -17,7 +16,7 @@ const INT_END = 2 ** 63;
 const SAFE = Number.MAX_SAFE_INTEGER;
 
 function calculate(name: string, op: ArithmeticOp): BuiltinDefinition {
-  return builtin(name, (left: Lazy, right: Lazy) => arithmetic(op, force(left), force(right), 0));
+  return builtin(name, (left: Lazy, right: Lazy) => arithmetic(op, force(left), force(right)));
 }
 
 /** `quick` is for two 32-bit integers; the signs of all others go through bigints, which have two's complement of any width. */
@@ -26,9 +25,11 @@ function bitwise(
   quick: (a: number, b: number) => number,
   wide: (a: bigint, b: bigint) => bigint,
 ): BuiltinDefinition {
+  const first = `while evaluating the first argument passed to builtins.${name}`;
+  const second = `while evaluating the second argument passed to builtins.${name}`;
   return builtin(name, (left: Lazy, right: Lazy) => {
-    const a = forceInt(left);
-    const b = forceInt(right);
+    const a = forceInt(left, first);
+    const b = forceInt(right, second);
     if (a === Number(a) && b === Number(b) && (a | 0) === a && (b | 0) === b) return quick(a, b);
     return makeInt(wide(BigInt(a), BigInt(b)));
   });
@@ -39,10 +40,11 @@ function bitwise(
  * as the nearest float, and those that are then no 64-bit integer are an error.
  */
 function rounding(name: string, round: (value: number) => number): BuiltinDefinition {
+  const during = `while evaluating the first argument passed to builtins.${name}`;
   return builtin(name, (arg: Lazy) => {
     const value = force(arg);
     if (typeof value === "number") return value;
-    const rounded = round(floatOf(value));
+    const rounded = round(forceFloat(value, during));
     if (!(rounded >= -INT_END && rounded < INT_END)) {
       const what =
         value instanceof NixFloat ? `NixFloat argument ${formatFloatShown(value.value)}` : `NixInt argument ${value}`;
@@ -50,12 +52,6 @@ function rounding(name: string, round: (value: number) => number): BuiltinDefini
     }
     return rounded <= SAFE && rounded >= -SAFE ? rounded + 0 : makeInt(BigInt(rounded));
   });
-}
-
-function floatOf(value: Value): number {
-  if (value instanceof NixFloat) return value.value;
-  if (typeof value === "bigint") return Number(value);
-  throw typeError("expected a float but found", value);
 }
 
 /** `add sub mul div lessThan bitAnd bitOr bitXor ceil floor`. */

@@ -4,10 +4,10 @@ Builtins about evaluation itself: errors, strictness, traces.
 
 import { Attrs } from "../attrs.ts";
 import { coerceToString, forceText, textOfString } from "../coerce.ts";
-import { EvalError } from "../error.ts";
+import { EvalError, framed } from "../error.ts";
 import { intern } from "../intern.ts";
 import { currentIo, force, restoreDepth, savedDepth } from "../machine.ts";
-import { printValue } from "../print.ts";
+import { showValue, UNLIMITED } from "../show-value.ts";
 import { Shape } from "../shape.ts";
 import { type Lazy, StringWithContext, type Value } from "../value.ts";
 import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";
@@ -31,7 +31,13 @@ export function deepForce(value: Lazy, seen = new Set<object>()): Value {
   if (Array.isArray(forced)) {
     if (!seen.has(forced)) {
       seen.add(forced);
-      for (const item of forced) deepForce(item, seen);
+      for (let i = 0; i < forced.length; i++) {
+        try {
+          deepForce(forced[i], seen);
+        } catch (thrown) {
+          throw framed(thrown, `while evaluating list element at index ${i}`);
+        }
+      }
     }
   } else if (forced instanceof Attrs && !seen.has(forced)) {
     seen.add(forced);
@@ -40,10 +46,7 @@ export function deepForce(value: Lazy, seen = new Set<object>()): Value {
       try {
         deepForce(values[i], seen);
       } catch (thrown) {
-        if (thrown instanceof EvalError) {
-          thrown.addTrace(`while evaluating the attribute '${shape.names[i]}'`, forced.positionOf(shape.names[i]));
-        }
-        throw thrown;
+        throw framed(thrown, `while evaluating the attribute '${shape.names[i]}'`, forced.positionOf(shape.names[i]));
       }
     }
   }
@@ -53,21 +56,24 @@ export function deepForce(value: Lazy, seen = new Set<object>()): Value {
 function trace(message: Lazy, value: Lazy): Value {
   const forced = force(message);
   const text =
-    typeof forced === "string" || forced instanceof StringWithContext ? textOfString(forced) : printValue(forced);
+    typeof forced === "string" || forced instanceof StringWithContext
+      ? textOfString(forced)
+      : showValue(forced, UNLIMITED);
   currentIo().log("trace", text);
   return force(value);
 }
 
-function messageOf(value: Lazy): string {
-  return textOfString(coerceToString(force(value), "natural", "text"));
+function messageOf(value: Lazy, during: string, copies = true): string {
+  return textOfString(coerceToString(force(value), "natural", copies ? "copy" : "text", during));
 }
 
 export const CONTROL_BUILTINS: readonly BuiltinDefinition[] = [
   globalBuiltin("throw", (message: Lazy) => {
-    throw new EvalError("throw", messageOf(message));
+    throw new EvalError("throw", messageOf(message, "while evaluating the error message passed to builtin.throw"));
   }),
   globalBuiltin("abort", (message: Lazy) => {
-    throw new EvalError("abort", `evaluation aborted with the following error message: '${messageOf(message)}'`);
+    const text = messageOf(message, "while evaluating the error message passed to builtins.abort");
+    throw new EvalError("abort", `evaluation aborted with the following error message: '${text}'`);
   }),
   builtin("tryEval", (value: Lazy) => tryEval(value)),
   builtin("seq", (first: Lazy, second: Lazy) => {
@@ -83,14 +89,22 @@ export const CONTROL_BUILTINS: readonly BuiltinDefinition[] = [
   builtin("traceVerbose", (_message: Lazy, value: Lazy) => force(value)),
   globalBuiltin("break", (value: Lazy) => force(value)),
   builtin("warn", (message: Lazy, value: Lazy) => {
-    currentIo().log("evaluation-warning", forceText(message));
+    currentIo().log(
+      "evaluation-warning",
+      forceText(message, "while evaluating the first argument; the message passed to builtins.warn"),
+    );
     return force(value);
   }),
   builtin("addErrorContext", (message: Lazy, value: Lazy) => {
     try {
       return force(value);
     } catch (thrown) {
-      if (thrown instanceof EvalError) thrown.addTrace(messageOf(message), 0);
+      if (thrown instanceof EvalError)
+        thrown.addTrace(
+          messageOf(message, "while evaluating the error message passed to builtins.addErrorContext", false),
+          0,
+          "note",
+        );
       throw thrown;
     }
   }),

@@ -9,7 +9,6 @@ import {
   forceList,
   forceTextWithoutContext,
   makeString,
-  forceText,
   textOfString,
   coerceToString,
   forceString,
@@ -41,18 +40,29 @@ export function hashAlgorithmOf(name: string): HashAlgorithm {
   return name as HashAlgorithm;
 }
 
+const ENTRY_PATH = "while evaluating the `path` attribute of an element of the list passed to builtins.findFile";
+
 function findFile(searchPath: Lazy, name: Lazy): PathValue {
-  const wanted = forceTextWithoutContext(name);
-  for (const item of forceList(searchPath)) {
-    const entry = forceAttrs(item);
-    const prefix = entry.has("prefix") ? forceText(entry.get("prefix") as Lazy) : "";
+  const entries = forceList(searchPath, "while evaluating the first argument passed to builtins.findFile");
+  const wanted = forceTextWithoutContext(name, "while evaluating the second argument passed to builtins.findFile");
+  for (const item of entries) {
+    const entry = forceAttrs(item, "while evaluating an element of the list passed to builtins.findFile");
+    const prefix = entry.has("prefix")
+      ? forceTextWithoutContext(
+          entry.get("prefix") as Lazy,
+          "while evaluating the `prefix` attribute of an element of the list passed to builtins.findFile",
+        )
+      : "";
     const suffix = matchPrefix(prefix, wanted);
     if (suffix === undefined) continue;
     const path = entry.get("path");
     if (path === undefined)
-      throw new EvalError("missing-attribute", "attribute 'path' missing in an entry of the search path");
+      throw new EvalError("missing-attribute", "attribute 'path' missing").within("in the __nixPath");
     const value = force(path);
-    if (!(value instanceof PathValue) && !textOfString(coerceToString(value, "natural", "text")).startsWith("/"))
+    if (
+      !(value instanceof PathValue) &&
+      !textOfString(coerceToString(value, "natural", "text", ENTRY_PATH)).startsWith("/")
+    )
       continue;
     const base = coerceToPath(value);
     const found = new PathValue(base.tree, canonicalPath(`${base.path}/${suffix}`));
@@ -133,10 +143,16 @@ export const FILE_BUILTINS: readonly BuiltinDefinition[] = [
   }),
   builtin("pathExists", (path: Lazy) => pathExists(path)),
   builtin("hashFile", (algorithm: Lazy, path: Lazy) => {
-    const name = hashAlgorithmOf(forceTextWithoutContext(algorithm));
+    const name = hashAlgorithmOf(
+      forceTextWithoutContext(algorithm, "while evaluating the first argument passed to builtins.hashFile"),
+    );
     return hashByteStringHex(name, currentIo().readFile(coerceToPath(path)));
   }),
-  builtin("getEnv", (name: Lazy) => currentIo().environment(forceTextWithoutContext(name))),
+  builtin("getEnv", (name: Lazy) =>
+    currentIo().environment(
+      forceTextWithoutContext(name, "while evaluating the first argument passed to builtins.getEnv"),
+    ),
+  ),
   builtin("toPath", (path: Lazy) => {
     const string = forceString(coerceToString(force(path), "natural", "text"));
     const text = textOfString(string);

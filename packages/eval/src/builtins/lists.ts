@@ -4,7 +4,7 @@ the same array.
 */
 
 import { Attrs } from "../attrs.ts";
-import { forceAttrs, forceBool, forceFunction, forceList, forceSmallInt, forceText } from "../coerce.ts";
+import { forceAttrs, forceBool, forceFunction, forceList, forceSmallInt, forceTextWithoutContext } from "../coerce.ts";
 import { equalValues, lessThan } from "../compare.ts";
 import { EvalError } from "../error.ts";
 import { intern } from "../intern.ts";
@@ -22,92 +22,115 @@ const PARTITION = new Shape(["right", "wrong"].map(intern), null);
 
 function elementAt(list: Lazy[], index: number): Value {
   if (index < 0 || index >= list.length) {
-    throw new EvalError("invalid-value", `list index ${index} is out of bounds`);
+    throw new EvalError(
+      "invalid-value",
+      `'builtins.elemAt' called with index ${index} on a list of size ${list.length}`,
+    );
   }
   return force(list[index]);
 }
 
 export const LIST_BUILTINS: readonly BuiltinDefinition[] = [
-  builtin("length", (list: Lazy) => forceList(list).length),
+  builtin(
+    "length",
+    (list: Lazy) => forceList(list, "while evaluating the first argument passed to builtins.length").length,
+  ),
   builtin("head", (list: Lazy) => {
-    const items = forceList(list);
+    const items = forceList(list, "while evaluating the first argument passed to 'builtins.head'");
     if (items.length === 0) throw new EvalError("invalid-value", "'builtins.head' called on an empty list");
     return force(items[0]);
   }),
   builtin("tail", (list: Lazy) => {
-    const items = forceList(list);
+    const items = forceList(list, "while evaluating the first argument passed to 'builtins.tail'");
     if (items.length === 0) throw new EvalError("invalid-value", "'builtins.tail' called on an empty list");
     return items.slice(1);
   }),
-  builtin("elemAt", (list: Lazy, index: Lazy) => elementAt(forceList(list), forceSmallInt(index))),
+  builtin("elemAt", (list: Lazy, index: Lazy) => {
+    const at = forceSmallInt(index, "while evaluating the second argument passed to 'builtins.elemAt'");
+    return elementAt(forceList(list, "while evaluating the first argument passed to 'builtins.elemAt'"), at);
+  }),
   builtin("elem", (value: Lazy, list: Lazy) => {
-    const items = forceList(list);
+    const items = forceList(list, "while evaluating the second argument passed to builtins.elem");
     if (items.length === 0) return false;
     const wanted = force(value);
     for (let i = 0; i < items.length; i++) if (equalValues(wanted, force(items[i]))) return true;
     return false;
   }),
   globalBuiltin("map", (fn: Lazy, list: Lazy) => {
-    const items = forceList(list);
+    const items = forceList(list, "while evaluating the second argument passed to builtins.map");
     if (items.length === 0) return items;
-    const f = forceFunction(fn);
+    const f = forceFunction(fn, "while evaluating the first argument passed to builtins.map");
     const mapped: Lazy[] = [];
     for (let i = 0; i < items.length; i++) mapped.push(lazyCall1(f, items[i]));
     return mapped;
   }),
   builtin("filter", (fn: Lazy, list: Lazy) => {
-    const items = forceList(list);
+    const items = forceList(list, "while evaluating the second argument passed to builtins.filter");
     if (items.length === 0) return items;
-    const f = forceFunction(fn);
+    const f = forceFunction(fn, "while evaluating the first argument passed to builtins.filter");
     const kept: Lazy[] = [];
-    for (let i = 0; i < items.length; i++) if (forceBool(call1(f, items[i], 0))) kept.push(items[i]);
+    for (let i = 0; i < items.length; i++)
+      if (
+        forceBool(
+          call1(f, items[i], 0),
+          "while evaluating the return value of the filtering function passed to builtins.filter",
+        )
+      )
+        kept.push(items[i]);
     return kept.length === items.length ? items : kept;
   }),
   builtin("foldl'", (fn: Lazy, start: Lazy, list: Lazy) => {
-    const f = forceFunction(fn);
-    const items = forceList(list);
+    const f = forceFunction(fn, "while evaluating the first argument passed to builtins.foldlStrict");
+    const items = forceList(list, "while evaluating the third argument passed to builtins.foldlStrict");
     if (items.length === 0) return force(start);
     let value: Lazy = start;
     for (let i = 0; i < items.length; i++) value = call2(f, value, items[i], 0);
     return force(value);
   }),
   builtin("all", (fn: Lazy, list: Lazy) => {
-    const f = forceFunction(fn);
-    const items = forceList(list);
-    for (let i = 0; i < items.length; i++) if (!forceBool(call1(f, items[i], 0))) return false;
+    const f = forceFunction(fn, "while evaluating the first argument passed to builtins.all");
+    const items = forceList(list, "while evaluating the second argument passed to builtins.all");
+    for (let i = 0; i < items.length; i++)
+      if (!forceBool(call1(f, items[i], 0), "while evaluating the return value of the function passed to builtins.all"))
+        return false;
     return true;
   }),
   builtin("any", (fn: Lazy, list: Lazy) => {
-    const f = forceFunction(fn);
-    const items = forceList(list);
-    for (let i = 0; i < items.length; i++) if (forceBool(call1(f, items[i], 0))) return true;
+    const f = forceFunction(fn, "while evaluating the first argument passed to builtins.any");
+    const items = forceList(list, "while evaluating the second argument passed to builtins.any");
+    for (let i = 0; i < items.length; i++)
+      if (forceBool(call1(f, items[i], 0), "while evaluating the return value of the function passed to builtins.any"))
+        return true;
     return false;
   }),
   builtin("concatLists", (lists: Lazy) => {
-    const outer = forceList(lists);
+    const outer = forceList(lists, "while evaluating the first argument passed to builtins.concatLists");
     const joined: Lazy[] = [];
     for (let i = 0; i < outer.length; i++) {
-      const items = forceList(outer[i]);
+      const items = forceList(outer[i], "while evaluating a value of the list passed to builtins.concatLists");
       for (let j = 0; j < items.length; j++) joined.push(items[j]);
     }
     return joined;
   }),
   builtin("concatMap", (fn: Lazy, list: Lazy) => {
-    const f = forceFunction(fn);
-    const outer = forceList(list);
+    const f = forceFunction(fn, "while evaluating the first argument passed to builtins.concatMap");
+    const outer = forceList(list, "while evaluating the second argument passed to builtins.concatMap");
     const joined: Lazy[] = [];
     for (let i = 0; i < outer.length; i++) {
-      const items = forceList(call1(f, outer[i], 0));
+      const items = forceList(
+        call1(f, outer[i], 0),
+        "while evaluating the return value of the function passed to builtins.concatMap",
+      );
       for (let j = 0; j < items.length; j++) joined.push(items[j]);
     }
     return joined;
   }),
   builtin("genList", (fn: Lazy, count: Lazy) => {
-    const length = forceSmallInt(count);
+    const length = forceSmallInt(count, "while evaluating the second argument passed to builtins.genList");
     if (length < 0) throw new EvalError("invalid-value", `cannot create list of size ${length}`);
     if (length > LIST_ITEMS_MAX)
       throw new EvalError("limit", `cannot create a list of more than ${LIST_ITEMS_MAX} items`);
-    const f = forceFunction(fn);
+    const f = forceFunction(fn, "while evaluating the first argument passed to builtins.genList");
     const items: Lazy[] = [];
     for (let i = 0; i < length; i++) {
       if ((i & 0xfffff) === 0xfffff) poll();
@@ -116,31 +139,48 @@ export const LIST_BUILTINS: readonly BuiltinDefinition[] = [
     return items;
   }),
   builtin("sort", (comparator: Lazy, list: Lazy) => {
-    const items = forceList(list);
+    const items = forceList(list, "while evaluating the second argument passed to builtins.sort");
     if (items.length === 0) return items;
-    const f = forceFunction(comparator);
-    if (f instanceof Builtin && f.name === "lessThan") return mergeSort(items, (a, b) => lessThan(force(a), force(b)));
-    return mergeSort(items, (a, b) => forceBool(call2(f, a, b, 0)));
+    const f = forceFunction(comparator, "while evaluating the first argument passed to builtins.sort");
+    if (f instanceof Builtin && f.name === "lessThan")
+      return mergeSort(items, (a, b) =>
+        lessThan(force(a), force(b), "while evaluating the ordering function passed to builtins.sort"),
+      );
+    return mergeSort(items, (a, b) =>
+      forceBool(call2(f, a, b, 0), "while evaluating the return value of the sorting function passed to builtins.sort"),
+    );
   }),
   builtin("partition", (fn: Lazy, list: Lazy) => {
-    const f = forceFunction(fn);
-    const items = forceList(list);
+    const f = forceFunction(fn, "while evaluating the first argument passed to builtins.partition");
+    const items = forceList(list, "while evaluating the second argument passed to builtins.partition");
     const right: Lazy[] = [];
     const wrong: Lazy[] = [];
-    for (let i = 0; i < items.length; i++) (forceBool(call1(f, items[i], 0)) ? right : wrong).push(items[i]);
+    for (let i = 0; i < items.length; i++)
+      (forceBool(
+        call1(f, items[i], 0),
+        "while evaluating the return value of the partition function passed to builtins.partition",
+      )
+        ? right
+        : wrong
+      ).push(items[i]);
     return new Attrs(PARTITION, [right, wrong]);
   }),
   builtin("groupBy", (fn: Lazy, list: Lazy) => {
-    const f = forceFunction(fn);
-    const items = forceList(list);
+    const f = forceFunction(fn, "while evaluating the first argument passed to builtins.groupBy");
+    const items = forceList(list, "while evaluating the second argument passed to builtins.groupBy");
     const groups = new Map<string, Lazy[]>();
     for (let i = 0; i < items.length; i++) {
-      const name = forceText(call1(f, items[i], 0));
+      const name = forceTextWithoutContext(
+        call1(f, items[i], 0),
+        "while evaluating the return value of the grouping function passed to builtins.groupBy",
+      );
       const group = groups.get(name);
       if (group === undefined) groups.set(name, [items[i]]);
       else group.push(items[i]);
     }
     return Attrs.fromMap(groups);
   }),
-  builtin("genericClosure", (request: Lazy) => genericClosure(forceAttrs(request))),
+  builtin("genericClosure", (request: Lazy) =>
+    genericClosure(forceAttrs(request, "while evaluating the first argument passed to builtins.genericClosure")),
+  ),
 ];

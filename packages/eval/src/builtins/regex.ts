@@ -50,18 +50,18 @@ function groupsOf(text: ByteString, match: RegexMatch): Lazy[] {
 }
 
 function match(pattern: Lazy, string: Lazy): Value {
-  const source = forceTextWithoutContext(pattern);
+  const source = forceTextWithoutContext(pattern, "while evaluating the first argument passed to builtins.match");
   const regex = compile(source);
-  const text = textOfString(forceString(string));
+  const text = textOfString(forceString(string, "while evaluating the second argument passed to builtins.match"));
   const found = withFaults(source, () => regex.matchWhole(text));
   return found === undefined ? null : groupsOf(text, found);
 }
 
 /** Text between matches, and for each match the list of its groups. A string without a match stays as it is, with its context. */
 function split(pattern: Lazy, string: Lazy): Value {
-  const source = forceTextWithoutContext(pattern);
+  const source = forceTextWithoutContext(pattern, "while evaluating the first argument passed to builtins.split");
   const regex = compile(source);
-  const whole = forceString(string);
+  const whole = forceString(string, "while evaluating the second argument passed to builtins.split");
   const text = textOfString(whole);
   const parts: Lazy[] =
     regex.literal === undefined

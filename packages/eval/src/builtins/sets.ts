@@ -3,14 +3,12 @@ Builtins on attribute sets and functions' arguments.
 */
 
 import { Attrs } from "../attrs.ts";
-import { forceAttrs, forceFunction, forceList, forceText } from "../coerce.ts";
+import { forceAttrs, forceFunction, forceList, forceTextWithoutContext } from "../coerce.ts";
 import { EvalError } from "../error.ts";
 import { intern } from "../intern.ts";
 import { force, lazyCall2 } from "../machine.ts";
-import { missingAttribute } from "../ops-sets.ts";
 import { positionValue } from "../ops-position.ts";
 import { Shape } from "../shape.ts";
-import { typeError } from "../type-name.ts";
 import { Builtin, Closure, type Lazy, PartialApplication } from "../value.ts";
 import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";
 
@@ -39,7 +37,7 @@ function intersect(left: Attrs, right: Attrs): Attrs {
 function functionArgs(fn: Lazy): Attrs {
   const value = force(fn);
   if (value instanceof Builtin || value instanceof PartialApplication) return Attrs.EMPTY;
-  if (!(value instanceof Closure)) throw typeError("'functionArgs' requires a function, but got", value);
+  if (!(value instanceof Closure)) throw new EvalError("type", "'functionArgs' requires a function");
   const formals = value.code.formals;
   if (formals === null) return Attrs.EMPTY;
   const sorted = [...formals].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -53,23 +51,39 @@ function functionArgs(fn: Lazy): Attrs {
   );
 }
 
+/** A set that a builtin looks into has no such attribute; unlike in a selection, nothing is suggested. */
+export function lacking(name: string, where: string): EvalError {
+  return new EvalError("missing-attribute", `attribute '${name}' missing`).within(where);
+}
+
 export const SET_BUILTINS: readonly BuiltinDefinition[] = [
-  builtin("attrNames", (set: Lazy) => forceAttrs(set).names.slice()),
-  builtin("attrValues", (set: Lazy) => forceAttrs(set).flat().values.slice()),
+  builtin("attrNames", (set: Lazy) =>
+    forceAttrs(set, "while evaluating the argument passed to builtins.attrNames").names.slice(),
+  ),
+  builtin("attrValues", (set: Lazy) =>
+    forceAttrs(set, "while evaluating the argument passed to builtins.attrValues").flat().values.slice(),
+  ),
   builtin("getAttr", (name: Lazy, set: Lazy) => {
-    const text = forceText(name);
-    const attrs = forceAttrs(set);
+    const text = forceTextWithoutContext(name, "while evaluating the first argument passed to builtins.getAttr");
+    const attrs = forceAttrs(set, "while evaluating the second argument passed to builtins.getAttr");
     const value = attrs.get(text);
-    if (value === undefined) throw missingAttribute(text, attrs, 0);
+    if (value === undefined) throw lacking(text, "in the attribute set under consideration");
     return force(value);
   }),
   builtin("hasAttr", (name: Lazy, set: Lazy) => {
-    const text = forceText(name);
-    return forceAttrs(set).has(text);
+    const text = forceTextWithoutContext(name, "while evaluating the first argument passed to builtins.hasAttr");
+    return forceAttrs(set, "while evaluating the second argument passed to builtins.hasAttr").has(text);
   }),
   globalBuiltin("removeAttrs", (set: Lazy, names: Lazy) => {
-    const attrs = forceAttrs(set);
-    const removed = new Set(forceList(names).map(forceText));
+    const attrs = forceAttrs(set, "while evaluating the first argument passed to builtins.removeAttrs");
+    const removed = new Set(
+      forceList(names, "while evaluating the second argument passed to builtins.removeAttrs").map((name) =>
+        forceTextWithoutContext(
+          name,
+          "while evaluating the values of the second argument passed to builtins.removeAttrs",
+        ),
+      ),
+    );
     attrs.flat();
     const keep: number[] = [];
     for (let i = 0; i < attrs.shape.names.length; i++) if (!removed.has(attrs.shape.names[i])) keep.push(i);
@@ -79,40 +93,56 @@ export const SET_BUILTINS: readonly BuiltinDefinition[] = [
   }),
   builtin("listToAttrs", (list: Lazy) => {
     const map = new Map<string, Lazy>();
-    for (const item of forceList(list)) {
-      const entry = forceAttrs(item);
+    for (const item of forceList(list, "while evaluating the argument passed to builtins.listToAttrs")) {
+      const entry = forceAttrs(item, "while evaluating an element of the list passed to builtins.listToAttrs");
       const name = entry.get("name");
-      if (name === undefined) throw missingAttribute("name", entry, 0);
-      const text = forceText(name);
+      if (name === undefined) throw lacking("name", "in a {name=...; value=...;} pair");
+      const text = forceTextWithoutContext(
+        name,
+        "while evaluating the `name` attribute of an element of the list passed to builtins.listToAttrs",
+      );
       if (map.has(text)) continue;
       const value = entry.get("value");
-      if (value === undefined) throw missingAttribute("value", entry, 0);
+      if (value === undefined) throw lacking("value", "in a {name=...; value=...;} pair");
       map.set(text, value);
     }
     return map.size === 0 ? Attrs.EMPTY : Attrs.fromMap(map);
   }),
   builtin("mapAttrs", (fn: Lazy, set: Lazy) => {
-    const attrs = forceAttrs(set).flat();
+    const attrs = forceAttrs(set, "while evaluating the second argument passed to builtins.mapAttrs").flat();
     const names = attrs.shape.names;
     const values: Lazy[] = [];
     for (let i = 0; i < names.length; i++) values.push(lazyCall2(fn, names[i], attrs.values[i]));
     return new Attrs(attrs.shape.withoutPositions(), values);
   }),
-  builtin("intersectAttrs", (left: Lazy, right: Lazy) => intersect(forceAttrs(left), forceAttrs(right))),
+  builtin("intersectAttrs", (left: Lazy, right: Lazy) =>
+    intersect(
+      forceAttrs(left, "while evaluating the first argument passed to builtins.intersectAttrs"),
+      forceAttrs(right, "while evaluating the second argument passed to builtins.intersectAttrs"),
+    ),
+  ),
   builtin("catAttrs", (name: Lazy, list: Lazy) => {
-    const text = intern(forceText(name));
+    const text = intern(
+      forceTextWithoutContext(name, "while evaluating the first argument passed to builtins.catAttrs"),
+    );
     const found: Lazy[] = [];
-    for (const item of forceList(list)) {
-      const value = forceAttrs(item).get(text);
+    for (const item of forceList(list, "while evaluating the second argument passed to builtins.catAttrs")) {
+      const value = forceAttrs(
+        item,
+        "while evaluating an element in the list passed as second argument to builtins.catAttrs",
+      ).get(text);
       if (value !== undefined) found.push(value);
     }
     return found;
   }),
   builtin("zipAttrsWith", (fn: Lazy, list: Lazy) => {
-    const f = forceFunction(fn);
+    const f = forceFunction(fn, "while evaluating the first argument passed to builtins.zipAttrsWith");
     const groups = new Map<string, Lazy[]>();
-    for (const item of forceList(list)) {
-      const attrs = forceAttrs(item).flat();
+    for (const item of forceList(list, "while evaluating the second argument passed to builtins.zipAttrsWith")) {
+      const attrs = forceAttrs(
+        item,
+        "while evaluating a value of the list passed as second argument to builtins.zipAttrsWith",
+      ).flat();
       attrs.shape.names.forEach((name, i) => {
         const group = groups.get(name);
         if (group === undefined) groups.set(name, [attrs.values[i]]);
@@ -125,8 +155,11 @@ export const SET_BUILTINS: readonly BuiltinDefinition[] = [
   }),
   builtin("functionArgs", (fn: Lazy) => functionArgs(fn)),
   builtin("unsafeGetAttrPos", (name: Lazy, set: Lazy) => {
-    const text = forceText(name);
-    const attrs = forceAttrs(set);
+    const text = forceTextWithoutContext(
+      name,
+      "while evaluating the first argument passed to builtins.unsafeGetAttrPos",
+    );
+    const attrs = forceAttrs(set, "while evaluating the second argument passed to builtins.unsafeGetAttrPos");
     return attrs.has(text) ? positionValue(attrs.positionOf(text)) : null;
   }),
 ];

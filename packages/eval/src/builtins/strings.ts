@@ -29,7 +29,7 @@ import {
 } from "../coerce.ts";
 import { uniteContexts } from "../context.ts";
 import { EvalError } from "../error.ts";
-import { force } from "../machine.ts";
+import { currentIo, force } from "../machine.ts";
 import { parentPath } from "../path.ts";
 import { type Lazy, PathValue } from "../value.ts";
 import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";
@@ -43,15 +43,18 @@ const HASH_FORMATS: Readonly<Record<string, HashFormat>> = {
 };
 
 /** `value` as a string, paths copied to the store: what most string functions take. */
-export function coerceArgument(value: Lazy): StringValue {
-  return coerceToString(force(value), "natural", "copy");
+export function coerceArgument(value: Lazy, during?: string): StringValue {
+  return coerceToString(force(value), "natural", "copy", during);
 }
 
 function substring(from: Lazy, length: Lazy, string: Lazy): StringValue {
-  const start = forceInt(from);
+  const start = forceInt(from, "while evaluating the first argument (the start offset) passed to builtins.substring");
   if (start < 0) throw new EvalError("invalid-value", "negative start position in 'substring'");
-  const count = forceInt(length);
-  const whole = coerceArgument(string);
+  const count = forceInt(
+    length,
+    "while evaluating the second argument (the substring length) passed to builtins.substring",
+  );
+  const whole = coerceArgument(string, "while evaluating the third argument (the string) passed to builtins.substring");
   const text = textOfString(whole);
   const at = Number(start);
   const end = count < 0 ? text.length : at + Number(count);
@@ -59,8 +62,14 @@ function substring(from: Lazy, length: Lazy, string: Lazy): StringValue {
 }
 
 function concatStringsSep(separator: Lazy, list: Lazy): StringValue {
-  const between = forceString(separator);
-  const items = forceList(list);
+  const between = forceString(
+    separator,
+    "while evaluating the first argument (the separator string) passed to builtins.concatStringsSep",
+  );
+  const items = forceList(
+    list,
+    "while evaluating the second argument (the list of strings to concat) passed to builtins.concatStringsSep",
+  );
   const gap = textOfString(between);
   let context = contextOfString(between);
   let text = "";
@@ -71,7 +80,12 @@ function concatStringsSep(separator: Lazy, list: Lazy): StringValue {
       text += item;
       continue;
     }
-    const string = coerceToString(item, "natural", "copy");
+    const string = coerceToString(
+      item,
+      "natural",
+      "copy",
+      "while evaluating one element of the list of strings to concat passed to builtins.concatStringsSep",
+    );
     text += textOfString(string);
     context = uniteContexts(context, contextOfString(string));
   }
@@ -92,7 +106,9 @@ const needlesOfList = new WeakMap<Lazy[], Needles>();
 function needlesOf(list: Lazy[]): Needles {
   const known = needlesOfList.get(list);
   if (known !== undefined) return known;
-  const texts = list.map(forceText);
+  const texts = list.map((text) =>
+    forceText(text, "while evaluating one of the strings to replace passed to builtins.replaceStrings"),
+  );
   const firstEmpty = texts.indexOf("");
   const byFirst: number[][] = [];
   for (let i = 0; i < texts.length; i++) {
@@ -120,8 +136,8 @@ function findNeedle(needles: Needles, text: ByteString, at: number): number {
 
 /** At each place the first needle that matches is replaced; an empty one puts its replacement before the char and steps over it. */
 function replaceStrings(from: Lazy, to: Lazy, string: Lazy): StringValue {
-  const fromList = forceList(from);
-  const toList = forceList(to);
+  const fromList = forceList(from, "while evaluating the first argument passed to builtins.replaceStrings");
+  const toList = forceList(to, "while evaluating the second argument passed to builtins.replaceStrings");
   if (fromList.length !== toList.length) {
     throw new EvalError(
       "invalid-value",
@@ -129,7 +145,7 @@ function replaceStrings(from: Lazy, to: Lazy, string: Lazy): StringValue {
     );
   }
   const needles = needlesOf(fromList);
-  const whole = forceString(string);
+  const whole = forceString(string, "while evaluating the third argument passed to builtins.replaceStrings");
   const text = textOfString(whole);
   let context = contextOfString(whole);
   let result = "";
@@ -140,7 +156,10 @@ function replaceStrings(from: Lazy, to: Lazy, string: Lazy): StringValue {
       at++;
       continue;
     }
-    const replacement = forceString(toList[found]);
+    const replacement = forceString(
+      toList[found],
+      "while evaluating one of the replacement strings passed to builtins.replaceStrings",
+    );
     context = uniteContexts(context, contextOfString(replacement));
     result += text.slice(kept, at) + textOfString(replacement);
     const length = needles.texts[found].length;
@@ -152,7 +171,12 @@ function replaceStrings(from: Lazy, to: Lazy, string: Lazy): StringValue {
 
 /** What follows the last slash, one slash at the end aside. Follows `legacyBaseNameOf`. */
 function baseNameOf(arg: Lazy): StringValue {
-  const string = coerceToString(force(arg), "natural", "text");
+  const string = coerceToString(
+    force(arg),
+    "natural",
+    "text",
+    "while evaluating the first argument passed to builtins.baseNameOf",
+  );
   const text = textOfString(string);
   const end = text.length > 1 && text.endsWith("/") ? text.length - 1 : text.length;
   const name = text.slice(end === 0 ? 0 : text.lastIndexOf("/", end - 1) + 1, end);
@@ -162,31 +186,44 @@ function baseNameOf(arg: Lazy): StringValue {
 function dirOf(arg: Lazy): StringValue | PathValue {
   const value = force(arg);
   if (value instanceof PathValue) return new PathValue(value.tree, parentPath(value.path));
-  const string = coerceToString(value, "natural", "text");
+  const string = coerceToString(
+    value,
+    "natural",
+    "text",
+    "while evaluating the first argument passed to 'builtins.dirOf'",
+  );
   const text = textOfString(string);
   const slash = text.lastIndexOf("/");
   return makeString(slash < 0 ? "." : slash === 0 ? "/" : text.slice(0, slash), contextOfString(string));
 }
 
 function hashString(algorithmName: Lazy, string: Lazy): ByteString {
-  const algorithm = hashAlgorithm(algorithmName);
-  return hashByteStringHex(algorithm, forceText(string));
+  const algorithm = hashAlgorithm(algorithmName, "while evaluating the first argument passed to builtins.hashString");
+  return hashByteStringHex(
+    algorithm,
+    forceText(string, "while evaluating the second argument passed to builtins.hashString"),
+  );
 }
 
 /** A hash algorithm by name; for `hashFile` as well. BLAKE3 is an experimental feature of C++ Nix and refused like an unknown name. */
-export function hashAlgorithm(name: Lazy): HashAlgorithm {
-  const text = forceTextWithoutContext(name);
+export function hashAlgorithm(name: Lazy, during: string): HashAlgorithm {
+  const text = forceTextWithoutContext(name, during);
   if (!isHashAlgorithm(text) || text === "blake3")
     throw new EvalError("invalid-value", `unknown hash algorithm '${text}'`);
   return text;
 }
 
 function convertHash(arg: Lazy): ByteString {
-  const args = forceAttrs(arg);
-  const hash = forceTextWithoutContext(attribute(args, "hash"));
+  const args = forceAttrs(arg, "while evaluating the first argument passed to builtins.convertHash");
+  const hash = forceTextWithoutContext(attribute(args, "hash"), "while evaluating the attribute 'hash'");
   const algorithmArg = args.get("hashAlgo");
-  const algorithm = algorithmArg === undefined ? undefined : hashAlgorithm(algorithmArg);
-  const formatName = forceTextWithoutContext(attribute(args, "toHashFormat"));
+  const algorithm =
+    algorithmArg === undefined ? undefined : hashAlgorithm(algorithmArg, "while evaluating the attribute 'hashAlgo'");
+  const formatName = forceTextWithoutContext(
+    attribute(args, "toHashFormat"),
+    "while evaluating the attribute 'toHashFormat'",
+  );
+  if (formatName === "base32") currentIo().log("warning", '"base32" is a deprecated alias for hash format "nix32".');
   if (!Object.hasOwn(HASH_FORMATS, formatName)) {
     const message = `unknown hash format '${formatName}', expect 'base16', 'base32', 'base64', or 'sri'`;
     throw new EvalError("invalid-value", message);
@@ -201,17 +238,26 @@ function convertHash(arg: Lazy): ByteString {
 
 function attribute(args: Attrs, name: string): Lazy {
   const value = args.get(name);
-  if (value === undefined) throw new EvalError("missing-attribute", `attribute '${name}' missing`);
+  if (value === undefined)
+    throw new EvalError("missing-attribute", `attribute '${name}' missing`).within(
+      `while locating the attribute '${name}'`,
+    );
   return value;
 }
 
 /** `substring stringLength concatStringsSep replaceStrings toString baseNameOf dirOf hashString convertHash`. */
 export const STRING_BUILTINS: readonly BuiltinDefinition[] = [
   builtin("substring", substring),
-  builtin("stringLength", (string: Lazy) => textOfString(coerceArgument(string)).length),
+  builtin(
+    "stringLength",
+    (string: Lazy) =>
+      textOfString(coerceArgument(string, "while evaluating the argument passed to builtins.stringLength")).length,
+  ),
   builtin("concatStringsSep", concatStringsSep),
   builtin("replaceStrings", replaceStrings),
-  globalBuiltin("toString", (arg: Lazy) => coerceToString(force(arg), "more", "text")),
+  globalBuiltin("toString", (arg: Lazy) =>
+    coerceToString(force(arg), "more", "text", "while evaluating the first argument passed to builtins.toString"),
+  ),
   globalBuiltin("baseNameOf", baseNameOf),
   globalBuiltin("dirOf", dirOf),
   builtin("hashString", hashString),

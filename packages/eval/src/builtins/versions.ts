@@ -87,7 +87,9 @@ export function parseDrvName(text: ByteString): { readonly name: ByteString; rea
 /** `parseDrvName compareVersions splitVersion`. */
 export const VERSION_BUILTINS: readonly BuiltinDefinition[] = [
   builtin("parseDrvName", (arg: Lazy) => {
-    const { name, version } = parseDrvName(forceTextWithoutContext(arg));
+    const { name, version } = parseDrvName(
+      forceTextWithoutContext(arg, "while evaluating the first argument passed to builtins.parseDrvName"),
+    );
     return Attrs.fromMap(
       new Map([
         ["name", name],
@@ -96,8 +98,15 @@ export const VERSION_BUILTINS: readonly BuiltinDefinition[] = [
     );
   }),
   builtin("compareVersions", (left: Lazy, right: Lazy) => {
-    const a = forceTextWithoutContext(left);
-    return compareVersions(a, forceTextWithoutContext(right));
+    const a = forceTextWithoutContext(left, "while evaluating the first argument passed to builtins.compareVersions");
+    return compareVersions(
+      a,
+      forceTextWithoutContext(right, "while evaluating the second argument passed to builtins.compareVersions"),
+    );
   }),
-  builtin("splitVersion", (version: Lazy) => splitVersion(forceTextWithoutContext(version))),
+  builtin("splitVersion", (version: Lazy) =>
+    splitVersion(
+      forceTextWithoutContext(version, "while evaluating the first argument passed to builtins.splitVersion"),
+    ),
+  ),
 ];
