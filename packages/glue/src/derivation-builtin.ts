@@ -26,7 +26,8 @@ export function derivationBuiltin(strict: Value): BuiltinDefinition {
 
 function derivation(drvAttrs: Attrs, strict: Value): Value {
   const outputsAttr = drvAttrs.get("outputs");
-  const outputs = outputsAttr === undefined ? ["out"] : forceList(outputsAttr).map((output) => forceTextWithoutContext(output));
+  const outputs =
+    outputsAttr === undefined ? ["out"] : forceList(outputsAttr).map((output) => forceTextWithoutContext(output));
   if (outputs.length === 0) throw new EvalError("invalid-value", "'builtins.head' called on an empty list");
   const made = lazily(() => call1(strict, drvAttrs, 0));
   const fromMade = (name: string) =>

@@ -8,6 +8,7 @@ import { derivationStrictBuiltin } from "./derivation-strict.ts";
 import type { EvalStore } from "./eval-store.ts";
 import { fetchBuiltins } from "./fetch-builtins.ts";
 import { outputOfBuiltin } from "./derivation-outputs.ts";
+import { FLAKE_BUILTINS } from "./flake-builtins.ts";
 import { pathBuiltins } from "./path-builtins.ts";
 
 export function storeBuiltins(store: EvalStore): BuiltinDefinition[] {
@@ -23,5 +24,8 @@ export function storeBuiltins(store: EvalStore): BuiltinDefinition[] {
 
 /** Builtins that are there only when an experimental feature is enabled. */
 function featureBuiltins(store: EvalStore): BuiltinDefinition[] {
-  return store.features.has("dynamic-derivations") ? [outputOfBuiltin(store)] : [];
+  const builtins: BuiltinDefinition[] = [];
+  if (store.features.has("dynamic-derivations")) builtins.push(outputOfBuiltin(store));
+  if (store.features.has("flakes")) builtins.push(...FLAKE_BUILTINS);
+  return builtins;
 }

@@ -7,8 +7,10 @@ import { FirnError } from "@firn/base";
  * - `invalid-content-address`: text is not a content address, or one that has no store path (references of a flat file).
  * - `invalid-derivation`: an ATerm derivation is not well formed; `context.offset` says at which byte.
  * - `invalid-output`: outputs of a derivation contradict each other or a rule of derivation.ts.
- * - `unsupported-derivation`: well formed, but of a kind not done here yet (`DrvWithVersion`, dynamic derivations).
+ * - `unsupported-derivation`: well formed, but of a kind not done here yet (a version of the format that is not known).
  * - `invalid-nar`: bytes are not a canonical NAR; `context.offset` says where.
+ * - `invalid-url`: text is not a URL, or not one of the kind that was asked for.
+ * - `invalid-flake-ref`: a flake reference has attributes that its scheme does not have, or values they cannot have.
  * - `limit`: a stated limit was passed; the message says which.
  */
 export type NixCompatErrorCode =
@@ -18,6 +20,8 @@ export type NixCompatErrorCode =
   | "invalid-output"
   | "unsupported-derivation"
   | "invalid-nar"
+  | "invalid-url"
+  | "invalid-flake-ref"
   | "limit";
 
 export class NixCompatError extends FirnError<NixCompatErrorCode> {}

@@ -56,3 +56,5 @@ export { NAR_DEPTH_MAX, NAR_NAME_BYTES_MAX, NAR_TARGET_BYTES_MAX } from "./nar.t
 export { NarWriter } from "./nar-writer.ts";
 export { NarParser, readNar, readNarStream } from "./nar-reader.ts";
 export type { NarEvent } from "./nar-reader.ts";
+export { parseFlakeRef, printFlakeRef } from "./flake-ref.ts";
+export type { FlakeAttribute, FlakeAttributes } from "./flake-ref.ts";
