@@ -28,7 +28,11 @@ export function parse(source: ByteString, options: ParseOptions = {}): ParseResu
   } catch (thrown) {
     if (!(thrown instanceof RangeError && /call stack/i.test(thrown.message))) throw thrown;
     const whole = { from: 0, to: source.length };
-    const diagnostic: Diagnostic = { code: "limit", message: "expressions nest deeper than the stack allows", ...whole };
+    const diagnostic: Diagnostic = {
+      code: "limit",
+      message: "expressions nest deeper than the stack allows",
+      ...whole,
+    };
     return { tree: { kind: "error", ...whole }, diagnostics: [diagnostic], warnings: [] };
   }
   return { tree, diagnostics: parser.findings.diagnostics, warnings: parser.findings.warnings };

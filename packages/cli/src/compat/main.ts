@@ -11,7 +11,7 @@ import { Output, type Sink } from "../output.ts";
 import { reportOf } from "../report.ts";
 import { Session } from "../session.ts";
 import { runNixInstantiate } from "./nix-instantiate.ts";
-import { UsageError } from "./nix-arguments.ts";
+import { UsageError } from "./usage-error.ts";
 
 function sinkOf(stream: NodeJS.WriteStream): Sink {
   stream.on("error", () => undefined); // a failed write rejects below

@@ -5,16 +5,9 @@ it. Follows main_nix_instantiate and LegacyArgs of C++ Nix.
 
 import type { SearchPathEntry } from "@firn/eval";
 import { parseSearchPathEntry } from "../config.ts";
-import { CliError } from "../error.ts";
 import type { EvalArgument } from "../evaluator/job.ts";
 import { NixSettings } from "./nix-settings.ts";
-
-/** A command line that is not understood; exit code 1, unlike Firn's own. */
-export class UsageError extends CliError {
-  constructor(message: string) {
-    super("usage", message);
-  }
-}
+import { UsageError } from "./usage-error.ts";
 
 export type NixArguments = {
   /** `value`, or derivations unless `evaluate`. */

@@ -7,7 +7,7 @@ alone; others are warned about.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { LintLevel } from "@firn/eval";
-import { UsageError } from "./nix-arguments.ts";
+import { UsageError } from "./usage-error.ts";
 
 const SWITCHES = [
   "show-trace",
