@@ -6,8 +6,10 @@ shapes merge. Names are interned and sorted bytewise: listing them is free, merg
 
 /** Below this many names a linear scan is quicker than a map. */
 const SCAN_MAX = 8;
-/** How many lookups by bisection a bigger shape gets before it is worth a map. */
-const BISECTIONS_MAX = 2;
+/** How many lookups by bisection a bigger shape gets before a map is worth making: one for so many names. */
+const NAMES_PER_BISECTION = 16;
+/** How many plans a shape remembers. One that meets many others would keep all of them alive. */
+const PLANS_MAX = 16;
 
 /** How `left // right` is put together: `from[i] >= 0` takes right's value, otherwise left's at `~from[i]`. */
 export type MergePlan = { readonly shape: Shape; readonly from: Int32Array };
@@ -41,18 +43,19 @@ export class Shape {
       const at = this.#index.get(name);
       return at === undefined ? -1 : at;
     }
-    if (this.#lookups++ < BISECTIONS_MAX) return bisect(names, name);
+    if (this.#lookups++ * NAMES_PER_BISECTION < length) return bisect(names, name);
     const index = new Map<string, number>();
     for (let i = 0; i < length; i++) index.set(names[i], i);
     this.#index = index;
     return index.get(name) ?? -1;
   }
 
-  /** The plan for `this // right`; remembered from its second use on would be too late, so from the first. */
+  /** The plan for `this // right`, remembered for a while. */
   mergePlan(right: Shape): MergePlan {
     this.#merges ??= new Map();
     const known = this.#merges.get(right);
     if (known !== undefined) return known;
+    if (this.#merges.size >= PLANS_MAX) this.#merges.clear();
     const plan = planMerge(this, right);
     this.#merges.set(right, plan);
     return plan;
