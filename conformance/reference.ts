@@ -11,6 +11,9 @@ import { join } from "node:path";
 /** What an evaluator made of a case: a text, or a failure whose message nobody compares. */
 export type Outcome = { readonly text: string } | { readonly failed: true };
 
+/** Those that both evaluators have and agree on. */
+export const EXPERIMENTAL_FEATURES = ["ca-derivations", "impure-derivations"];
+
 export class Reference {
   readonly #directory = mkdtempSync(join(tmpdir(), "firn-conformance-"));
   readonly #root = join(this.#directory, "root");
@@ -20,7 +23,7 @@ export class Reference {
       PATH: process.env.PATH,
       HOME: this.#directory,
       NIX_REMOTE: `local?root=${this.#root}`,
-      NIX_CONFIG: "build-users-group =",
+      NIX_CONFIG: `build-users-group =\nexperimental-features = ${EXPERIMENTAL_FEATURES.join(" ")}`,
     };
     const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
     return execFileSync("nix-instantiate", args, { env, stdio, encoding: "latin1", maxBuffer: 1 << 28 });

@@ -6,7 +6,7 @@ stored stays in memory, to be compared.
 import type { PendingObject } from "@firn/glue";
 import { EvalFailure, EvaluatorHost } from "../packages/cli/src/evaluator/host.ts";
 import type { EvalOutput, EvalResult, EvalSource } from "../packages/cli/src/evaluator/job.ts";
-import type { Outcome } from "./reference.ts";
+import { EXPERIMENTAL_FEATURES, type Outcome } from "./reference.ts";
 
 export class Subject {
   readonly #host = new EvaluatorHost({
@@ -17,6 +17,7 @@ export class Subject {
     environment: {},
     currentTime: 0,
     localStore: undefined,
+    experimentalFeatures: EXPERIMENTAL_FEATURES,
   });
   /** Everything the evaluations so far wanted stored, by store path. */
   readonly objects = new Map<string, PendingObject>();
