@@ -4,7 +4,6 @@ directory stands for its default.nix, `-` for standard input; without either it 
 */
 
 import { statSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { byteStringOf, byteStringOfText, textOf } from "@firn/base";
 import type { LogKind, SearchPathEntry } from "@firn/eval";
@@ -14,9 +13,9 @@ import { collect, type Flags, splitPair } from "./command.ts";
 import { parseSearchPathEntry } from "./config.ts";
 import { CliError } from "./error.ts";
 import { applySettings, declareSettings } from "./settings.ts";
+import { EvaluationWaits } from "./evaluation-waits.ts";
 import { EvaluatorHost } from "./evaluator/host.ts";
-import type { EvalArgument, EvalOutput, EvalResult, EvalSource, WaitAnswer, WaitRequest } from "./evaluator/job.ts";
-import type { EvaluationBuilds } from "./evaluation-builds.ts";
+import type { EvalArgument, EvalOutput, EvalResult, EvalSource } from "./evaluator/job.ts";
 import type { RealiseOptions } from "./realise.ts";
 import type { Session } from "./session.ts";
 
@@ -108,29 +107,16 @@ export function wholeNumber(flag: string, text: string, min: number): number {
   throw new CliError("usage", `${flag} takes a whole number${min > 0 ? ` from ${min}` : ""}, got '${text}'`);
 }
 
-/** How outputs that an evaluation reads are built, where no flags say it. */
-const DEFAULT_REALISE_OPTIONS: RealiseOptions = {
-  sandbox: "auto",
-  jobsMax: availableParallelism(),
-  cores: availableParallelism(),
-  buildSpaceBytes: undefined,
-  timeoutMs: undefined,
-  silenceMs: undefined,
-  keepGoing: false,
-  quiet: false,
-  printLogs: false,
-};
-
 /**
  * Evaluates, with traces and warnings on stderr. `onPending` gets what the evaluation wants stored. What it reads is built as
- * `realiseOptions` say.
+ * `realiseOptions` say, if they are given.
  */
 export async function evaluate(
   expression: ExpressionOptions,
   output: EvalOutput,
   session: Session,
   onPending?: (objects: readonly PendingObject[]) => void,
-  realiseOptions: RealiseOptions = DEFAULT_REALISE_OPTIONS,
+  realiseOptions?: RealiseOptions,
 ): Promise<EvalResult> {
   const { config, signal } = session;
   for (const name of expression.unknownSettings) await session.output.warn(`unknown setting '${name}'`);
@@ -155,18 +141,7 @@ export async function evaluate(
   const onLog = (kind: LogKind, text: string) => {
     notes.push(kind === "trace" ? session.output.note(`trace: ${textOf(text)}`) : session.output.warn(textOf(text)));
   };
-  let builds: EvaluationBuilds | undefined;
-  const onWait = async (request: WaitRequest): Promise<WaitAnswer> => {
-    const { EvaluationBuilds, failureText } = await import("./evaluation-builds.ts"); // few evaluations build anything
-    builds ??= new EvaluationBuilds(session, realiseOptions);
-    try {
-      return { path: await builds.answer(request) };
-    } catch (thrown) {
-      const error = failureText(thrown);
-      if (error === undefined || signal.aborted) throw thrown;
-      return { error };
-    }
-  };
+  await using waits = new EvaluationWaits(session, realiseOptions);
   try {
     const job = {
       source,
@@ -178,11 +153,15 @@ export async function evaluate(
       })),
       output,
     };
-    return await host.request(job, { signal, onLog, onWait, ...(onPending === undefined ? {} : { onPending }) });
+    return await host.request(job, {
+      signal,
+      onLog,
+      onWait: waits.onWait,
+      ...(onPending === undefined ? {} : { onPending }),
+    });
   } finally {
     await Promise.all(notes);
     await host.close();
-    await builds?.[Symbol.asyncDispose]();
   }
 }
 

@@ -11,8 +11,10 @@ import type { PendingObject } from "@firn/glue";
 import { parseAbsoluteStorePath } from "@firn/nix-compat";
 import { parseSearchPath } from "../config.ts";
 import { CliError } from "../error.ts";
+import { EvaluationWaits } from "../evaluation-waits.ts";
 import { EvaluatorHost } from "../evaluator/host.ts";
 import type { EvalJob, EvalOutput, EvalSource } from "../evaluator/job.ts";
+import { NodeFetcher } from "../node-fetcher.ts";
 import type { Session } from "../session.ts";
 import { type NixArguments, parseNixArguments } from "./nix-arguments.ts";
 import { type NixSettings, readNixSettings } from "./nix-settings.ts";
@@ -59,7 +61,7 @@ function evaluatorSettings(
   const fromSettings =
     env.NIX_PATH === undefined ? parseSearchPath((settings.get("nix-path") ?? "").replace(/\s+/g, ":")) : [];
   const maxCallDepth = settings.get("max-call-depth");
-  const usesStore = !env.NIX_REMOTE?.startsWith("dummy://") && session.hasStore();
+  const usesStore = !env.NIX_REMOTE?.startsWith("dummy://");
   return {
     storeDir: config.storeDir,
     searchPath: [...given.searchPath, ...config.searchPath, ...fromSettings].map(({ prefix, path }) => ({
@@ -71,6 +73,9 @@ function evaluatorSettings(
     environment: config.environment,
     currentTime: Math.floor(Date.now() / 1000),
     localStore: usesStore ? session.storeHostDir : undefined,
+    experimentalFeatures: [...features],
+    allowImportFromDerivation:
+      settings.get("allow-import-from-derivation") === undefined || settings.isOn("allow-import-from-derivation"),
     showTrace: settings.isOn("show-trace"),
     ...(maxCallDepth === undefined ? {} : { callDepthMax: Number(maxCallDepth) }),
     language: {
@@ -111,6 +116,8 @@ async function runOn(
     })),
     argsDirectory: cwd,
   };
+  await using waits = new EvaluationWaits(session);
+  const onWait = env.NIX_REMOTE?.startsWith("dummy://") ? {} : { onWait: waits.onWait };
   let rootNumber = 0;
   const run = async (source: EvalSource, what: EvalOutput): Promise<void> => {
     const pending: PendingObject[] = [];
@@ -119,6 +126,7 @@ async function runOn(
       .request(job, {
         signal,
         onLog,
+        ...onWait,
         ...(what.kind === "derivations" && !given.dryRun ? { onPending: (some) => pending.push(...some) } : {}),
       })
       .finally(() => notes);
@@ -181,6 +189,7 @@ async function store(pending: readonly PendingObject[], session: Session): Promi
     lease,
     signal: session.signal,
     now: Date.now,
+    fetcher: new NodeFetcher(),
   });
 }
 
