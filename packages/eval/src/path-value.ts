@@ -5,10 +5,10 @@ Paths as values: making one of a string, having built what it leads to, followin
 import { Attrs } from "./attrs.ts";
 import { coerceToString, contextOfString, textOfString } from "./coerce.ts";
 import type { StringContext } from "./context.ts";
-import { EvalError } from "./error.ts";
+import { EvalError, framed } from "./error.ts";
 import { call1, currentIo, force } from "./machine.ts";
 import { canonicalPath, parentPath, resolvePath } from "./path.ts";
-import { type Lazy, PathValue } from "./value.ts";
+import { type Lazy, PathValue, type Value } from "./value.ts";
 
 const LINKS_MAX = 1024;
 
@@ -17,7 +17,7 @@ const LINKS_MAX = 1024;
  * first. Follows `EvalState::realisePath`.
  */
 export function coerceToPath(value: Lazy): PathValue {
-  const { path, context } = coerceToPathUnbuilt(value);
+  const { path, context } = coerceToPathUnbuilt(value, "while realising the context of a path");
   if (context === undefined) return path;
   try {
     return new PathValue(path.tree, currentIo().realise(path.path, context));
@@ -27,20 +27,28 @@ export function coerceToPath(value: Lazy): PathValue {
   }
 }
 
-/** The same for a path that is not read (yet), with what it depends on. Follows `EvalState::coerceToPath`. */
-export function coerceToPathUnbuilt(value: Lazy): {
-  readonly path: PathValue;
-  readonly context: StringContext | undefined;
-} {
-  const forced = force(value);
+/** The same for a path that is not read (yet), with what it depends on. `during` says what for, where it cannot be one. Follows `EvalState::coerceToPath`. */
+export function coerceToPathUnbuilt(
+  value: Lazy,
+  during?: string,
+): { readonly path: PathValue; readonly context: StringContext | undefined } {
+  const forced = forcedWithin(value, during);
   if (forced instanceof PathValue) return { path: forced, context: undefined };
   const toString = forced instanceof Attrs ? forced.get("__toString") : undefined;
-  if (toString !== undefined) return coerceToPathUnbuilt(call1(force(toString), forced, 0));
-  const string = coerceToString(forced, "natural", "text");
+  if (toString !== undefined) return coerceToPathUnbuilt(call1(force(toString), forced, 0), during);
+  const string = coerceToString(forced, "natural", "text", during);
   const text = textOfString(string);
   if (!text.startsWith("/"))
-    throw new EvalError("invalid-value", `string '${text}' doesn't represent an absolute path`);
+    throw new EvalError("invalid-value", `string '${text}' doesn't represent an absolute path`).within(during);
   return { path: new PathValue(currentIo().rootTree, canonicalPath(text)), context: contextOfString(string) };
+}
+
+function forcedWithin(value: Lazy, during: string | undefined): Value {
+  try {
+    return force(value);
+  } catch (thrown) {
+    throw framed(thrown, during);
+  }
 }
 
 /** `path` with symlinks at its end followed. */

@@ -10,6 +10,7 @@ import {
   type BuiltinDefinition,
   coerceToString,
   currentIo,
+  currentPositions,
   EvalError,
   force,
   forceAttrs,
@@ -49,20 +50,32 @@ import { GlueError } from "./error.ts";
 import { normalizeJsonObject } from "./json-value.ts";
 
 export function derivationStrictBuiltin(store: EvalStore): BuiltinDefinition {
-  return { ...builtin("derivationStrict", (attrs: Lazy) => derivationStrict(forceAttrs(attrs), store)), global: true };
+  return {
+    ...builtin("derivationStrict", (attrs: Lazy) =>
+      derivationStrict(forceAttrs(attrs, "while evaluating the argument passed to builtins.derivationStrict"), store),
+    ),
+    global: true,
+  };
 }
 
 function derivationStrict(attrs: Attrs, store: EvalStore): Attrs {
   const nameAttr = attrs.get("name");
-  if (nameAttr === undefined) throw new EvalError("missing-attribute", "attribute 'name' missing");
+  if (nameAttr === undefined) {
+    const during = "in the attrset passed as argument to builtins.derivationStrict";
+    throw new EvalError("missing-attribute", "attribute 'name' missing").within(during);
+  }
   const name = traced("while evaluating the derivation attribute 'name'", "name", attrs, () =>
-    forceTextWithoutContext(nameAttr),
+    forceTextWithoutContext(nameAttr, "while evaluating the `name` attribute passed to builtins.derivationStrict"),
   );
   try {
     return new DerivationMaker(name, attrs, store).make();
   } catch (thrown) {
     const error = thrown instanceof NixCompatError ? new EvalError("invalid-value", thrown.message, 0, thrown) : thrown;
-    if (error instanceof EvalError) error.addTrace(`while evaluating derivation '${name}'`, attrs.positionOf("name"));
+    if (error instanceof EvalError) {
+      // The place is part of the text, so that no excerpt is shown: what stands there does not matter.
+      const place = currentPositions().describe(attrs.positionOf("name")) ?? "«none»";
+      error.addTrace(`while evaluating derivation '${name}'\n  whose name attribute is located at ${place}`, 0);
+    }
     throw error;
   }
 }
@@ -135,7 +148,8 @@ class DerivationMaker {
 
   #flag(name: string): boolean {
     const value = this.#attrs.get(name);
-    return value !== undefined && forceBool(value);
+    const during = `while evaluating the \`${name}\` attribute passed to builtins.derivationStrict`;
+    return value !== undefined && forceBool(value, during);
   }
 
   #readAttributes(): void {
@@ -150,7 +164,11 @@ class DerivationMaker {
         if (key === "__contentAddressed" || key === "__impure") this.#readKind(key, value);
         else if (key === "args") {
           for (const arg of forceList(value))
-            this.#args.push(this.#context.add(coerceToString(force(arg), "more", "copy")));
+            this.#args.push(
+              this.#context.add(
+                coerceToString(force(arg), "more", "copy", "while evaluating an element of the argument list"),
+              ),
+            );
         } else if (!structured) this.#readVariable(key, value);
         else if (key !== "__structuredAttrs") this.#readStructured(key, value);
       });

@@ -69,13 +69,13 @@ export class StoreIo implements EvalIo {
 
   readDirectory(path: PathValue): readonly (readonly [ByteString, FileKind])[] {
     const place = this.#needed(path);
-    if ("text" in place) throw new EvalError("io", `cannot read directory '${path.path}': Not a directory`);
+    if ("text" in place) throw new EvalError("io", `'${path.path}' is not a directory`);
     return place.files.readDirectory(place.path);
   }
 
   readLink(path: PathValue): ByteString {
     const place = this.#needed(path);
-    if ("text" in place) throw new EvalError("io", `reading symbolic link '${path.path}': Invalid argument`);
+    if ("text" in place) throw new EvalError("io", `file '${path.path}' is not a symlink`);
     return place.files.readLink(place.path);
   }
 

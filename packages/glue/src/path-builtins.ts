@@ -36,16 +36,21 @@ export function pathBuiltins(store: EvalStore): BuiltinDefinition[] {
   return [
     builtin("path", (arg: Lazy) => path(arg, store)),
     builtin("filterSource", (filter: Lazy, source: Lazy) => {
-      const from = sourceOf(source, store);
+      const during = "while evaluating the second argument (the path to filter) passed to 'builtins.filterSource'";
+      const from = sourceOf(source, during, store);
       return copy(lastPart(from.path), from, "nar", filterOf(filter), store);
     }),
     builtin("toFile", (name: Lazy, text: Lazy) => {
-      const fileName = forceTextWithoutContext(name);
-      const contents = forceString(text);
+      const fileName = forceTextWithoutContext(name, "while evaluating the first argument passed to builtins.toFile");
+      const contents = forceString(text, "while evaluating the second argument passed to builtins.toFile");
       return store.addText(fileName, textOfString(contents), contextOfString(contents));
     }),
     builtin("storePath", (arg: Lazy) => storePath(arg, store)),
-    globalBuiltin("placeholder", (output: Lazy) => placeholder(forceTextWithoutContext(output))),
+    globalBuiltin("placeholder", (output: Lazy) =>
+      placeholder(
+        forceTextWithoutContext(output, "while evaluating the first argument passed to builtins.placeholder"),
+      ),
+    ),
   ];
 }
 
@@ -53,8 +58,8 @@ export function pathBuiltins(store: EvalStore): BuiltinDefinition[] {
 type CopySource = { readonly path: ByteString; readonly references: readonly ByteString[] };
 
 /** What a path value or string leads to. A copy of an output's contents keeps the output's references. Follows addPath. */
-function sourceOf(value: Lazy, store: EvalStore): CopySource {
-  const { path, context } = coerceToPathUnbuilt(value);
+function sourceOf(value: Lazy, during: string, store: EvalStore): CopySource {
+  const { path, context } = coerceToPathUnbuilt(value, during);
   if (context === undefined || !store.isBelowStore(path.path)) return { path: path.path, references: [] };
   const built = store.realise(path.path, context);
   const references = store.referencesOf(store.rootOf(built));
@@ -84,7 +89,7 @@ function filterOf(filter: Lazy): TreeFilter {
 }
 
 function path(arg: Lazy, store: EvalStore): Value {
-  const attrs = forceAttrs(arg);
+  const attrs = forceAttrs(arg, "while evaluating the argument passed to 'builtins.path'");
   let from: CopySource | undefined;
   let name = "";
   let filter: TreeFilter | undefined;
@@ -94,19 +99,23 @@ function path(arg: Lazy, store: EvalStore): Value {
     const value = attrs.get(key) as Lazy;
     switch (key) {
       case "path":
-        from = sourceOf(value, store);
+        from = sourceOf(value, "while evaluating the 'path' attribute passed to 'builtins.path'", store);
         break;
       case "name":
-        name = forceTextWithoutContext(value);
+        name = forceTextWithoutContext(value, "while evaluating the `name` attribute passed to builtins.path");
         break;
       case "filter":
         filter = filterOf(value);
         break;
       case "recursive":
-        recursive = forceBool(value);
+        recursive = forceBool(value, "while evaluating the `recursive` attribute passed to builtins.path");
         break;
       case "sha256":
-        expected = hashOf(forceTextWithoutContext(value), "sha256", store);
+        expected = hashOf(
+          forceTextWithoutContext(value, "while evaluating the `sha256` attribute passed to builtins.path"),
+          "sha256",
+          store,
+        );
         break;
       default:
         throw new EvalError("unexpected-argument", `unsupported argument '${key}' to 'builtins.path'`);
@@ -127,7 +136,7 @@ function path(arg: Lazy, store: EvalStore): Value {
 
 /** A path in the store as a string that depends on the store path it lies in. It has to be there. */
 function storePath(arg: Lazy, store: EvalStore): Value {
-  const given = coerceToPathUnbuilt(arg);
+  const given = coerceToPathUnbuilt(arg, "while evaluating the first argument passed to 'builtins.storePath'");
   const refuse = (text: string) => new EvalError("store", `path '${text}' is not in the Nix store`);
   try {
     let text = given.path.path;

@@ -35,18 +35,25 @@ function kindOf(status: StatusLike): FileKind {
         : "unknown";
 }
 
+const OPENING_DIRECTORY = "opening directory";
 const REASONS: Record<string, string> = {
-  ENOENT: "No such file or directory",
   EACCES: "Permission denied",
-  EISDIR: "Is a directory",
-  ENOTDIR: "Not a directory",
   EINVAL: "Invalid argument",
   ELOOP: "Too many levels of symbolic links",
 };
 
-/** The error Nix gives: "opening file '/x': No such file or directory". */
+/** The error Nix gives: "path '/x' does not exist", or "opening '/x': Permission denied". */
 function ioError(what: string, path: string, thrown: unknown): EvalError {
   const code = (thrown as NodeJS.ErrnoException).code ?? "";
+  const plain =
+    code === "EISDIR"
+      ? `file '${path}' is not a regular file`
+      : code === "ENOTDIR" && what === OPENING_DIRECTORY
+        ? `'${path}' is not a directory`
+        : code === "ENOENT" || code === "ENOTDIR"
+          ? `path '${path}' does not exist`
+          : undefined;
+  if (plain !== undefined) return new EvalError("io", plain, 0, thrown);
   return new EvalError("io", `${what} '${path}': ${REASONS[code] ?? String(thrown)}`, 0, thrown);
 }
 
@@ -68,7 +75,7 @@ export class DiskFiles implements HostFiles {
     try {
       return readFileSync(fsPath(path));
     } catch (thrown) {
-      throw ioError("opening file", path, thrown);
+      throw ioError("opening", path, thrown);
     }
   }
 
@@ -88,7 +95,7 @@ export class DiskFiles implements HostFiles {
         if (length === size) return this.#buffer.toString("latin1", 0, length);
       }
     } catch (thrown) {
-      throw ioError("opening file", path, thrown);
+      throw ioError("opening", path, thrown);
     } finally {
       if (fd !== undefined) closeSync(fd);
     }
@@ -99,7 +106,7 @@ export class DiskFiles implements HostFiles {
       const entries = readdirSync(fsPath(path), { encoding: "latin1", withFileTypes: true });
       return entries.map((entry) => [entry.name, kindOf(entry)] as const);
     } catch (thrown) {
-      throw ioError("cannot read directory", path, thrown);
+      throw ioError(OPENING_DIRECTORY, path, thrown);
     }
   }
 

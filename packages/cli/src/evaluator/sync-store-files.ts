@@ -43,9 +43,9 @@ export class SyncStoreFiles implements StoreFiles {
     return node;
   }
 
-  #required(path: string, what: string): Node {
+  #required(path: string): Node {
     const node = this.#node(path);
-    if (node === undefined) throw new EvalError("io", `${what} '${path}': No such file or directory`);
+    if (node === undefined) throw new EvalError("io", `path '${path}' does not exist`);
     return node;
   }
 
@@ -55,8 +55,8 @@ export class SyncStoreFiles implements StoreFiles {
   }
 
   readFile(path: string): Uint8Array {
-    const node = this.#required(path, "opening file");
-    if (node.kind !== "file") throw new EvalError("io", `opening file '${path}': it is a ${node.kind}`);
+    const node = this.#required(path);
+    if (node.kind !== "file") throw new EvalError("io", `file '${path}' is not a regular file`);
     const bytes = this.#store?.readBlob(node.digest);
     if (bytes === undefined) throw new EvalError("store", `the contents of '${path}' are missing from the store`);
     return bytes;
@@ -68,16 +68,16 @@ export class SyncStoreFiles implements StoreFiles {
   }
 
   readDirectory(path: string): readonly (readonly [string, FileKind])[] {
-    const node = this.#required(path, "cannot read directory");
-    if (node.kind !== "directory") throw new EvalError("io", `cannot read directory '${path}': Not a directory`);
+    const node = this.#required(path);
+    if (node.kind !== "directory") throw new EvalError("io", `'${path}' is not a directory`);
     const directory = this.#store?.directory(node.digest);
     if (directory === undefined) throw new EvalError("store", `the directory '${path}' is missing from the store`);
     return directory.entries.map(({ name, node: child }) => [name, KINDS[child.kind]] as const);
   }
 
   readLink(path: string): string {
-    const node = this.#required(path, "reading symbolic link");
-    if (node.kind !== "symlink") throw new EvalError("io", `reading symbolic link '${path}': Invalid argument`);
+    const node = this.#required(path);
+    if (node.kind !== "symlink") throw new EvalError("io", `file '${path}' is not a symlink`);
     return node.target;
   }
 

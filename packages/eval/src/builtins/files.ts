@@ -4,24 +4,16 @@ Builtins that read files, by way of EvalIo.
 
 import { hashByteStringHex, type HashAlgorithm } from "@firn/hash";
 import { Attrs } from "../attrs.ts";
-import {
-  forceAttrs,
-  forceList,
-  forceTextWithoutContext,
-  makeString,
-  textOfString,
-  coerceToString,
-  forceString,
-} from "../coerce.ts";
+import { forceAttrs, forceList, forceTextWithoutContext, makeString, textOfString, coerceToString } from "../coerce.ts";
 import { StringContext } from "../context.ts";
 import { EvalError } from "../error.ts";
 import { intern } from "../intern.ts";
 import type { FileKind } from "../io.ts";
 import { currentIo, force } from "../machine.ts";
 import { canonicalPath } from "../path.ts";
-import { coerceToPath, followLinks } from "../path-value.ts";
+import { coerceToPath, coerceToPathUnbuilt, followLinks } from "../path-value.ts";
 import { Shape } from "../shape.ts";
-import { type Lazy, PathValue, StringWithContext } from "../value.ts";
+import { type Lazy, PathValue } from "../value.ts";
 import { type BuiltinDefinition, builtin } from "./definition.ts";
 
 const HASHES = new Set(["md5", "sha1", "sha256", "sha512"]);
@@ -153,12 +145,11 @@ export const FILE_BUILTINS: readonly BuiltinDefinition[] = [
       forceTextWithoutContext(name, "while evaluating the first argument passed to builtins.getEnv"),
     ),
   ),
-  builtin("toPath", (path: Lazy) => {
-    const string = forceString(coerceToString(force(path), "natural", "text"));
-    const text = textOfString(string);
-    if (!text.startsWith("/"))
-      throw new EvalError("invalid-value", `string '${text}' doesn't represent an absolute path`);
-    const canonical = canonicalPath(text);
-    return typeof string === "string" ? canonical : new StringWithContext(canonical, string.context);
+  builtin("toPath", (value: Lazy) => {
+    const { path, context } = coerceToPathUnbuilt(
+      value,
+      "while evaluating the first argument passed to builtins.toPath",
+    );
+    return makeString(path.path, context);
   }),
 ];
