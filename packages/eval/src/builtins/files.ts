@@ -13,7 +13,7 @@ import { currentIo, force } from "../machine.ts";
 import { canonicalPath } from "../path.ts";
 import { coerceToPath, coerceToPathUnbuilt, followLinks } from "../path-value.ts";
 import { Shape } from "../shape.ts";
-import { type Lazy, PathValue } from "../value.ts";
+import { type Lazy, PathValue, StringWithContext } from "../value.ts";
 import { type BuiltinDefinition, builtin } from "./definition.ts";
 
 const HASHES = new Set(["md5", "sha1", "sha256", "sha512"]);
@@ -111,7 +111,7 @@ function pathExists(path: Lazy): boolean {
   const value = force(path);
   const io = currentIo();
   // A trailing `/` or `/.` asks for a directory.
-  const text = value instanceof PathValue ? "" : textOfString(coerceToString(value, "natural", "text"));
+  const text = typeof value === "string" || value instanceof StringWithContext ? textOfString(value) : "";
   const mustBeDirectory = text.endsWith("/") || text.endsWith("/.");
   const at = coerceToPath(value);
   try {
