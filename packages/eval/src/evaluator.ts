@@ -35,7 +35,7 @@ import type { EvalIo } from "./io.ts";
 import type { LanguageOptions } from "./language-options.ts";
 import { type CancelWord, call1, enterEvaluation, force, lazily } from "./machine.ts";
 import { parentPath } from "./path.ts";
-import { coerceToPath, followLinks } from "./path-value.ts";
+import { coerceToPath, followLinks, followLinksTo } from "./path-value.ts";
 import { type Origin, Positions } from "./positions.ts";
 import { Scope } from "./scope.ts";
 import { Shape } from "./shape.ts";
@@ -199,8 +199,8 @@ export class Evaluator {
   }
 
   #fileOf(path: PathValue): PathValue {
-    const at = followLinks(path);
-    if (this.io.kindOf(at) !== "directory") return at;
+    const { path: at, kind } = followLinksTo(path);
+    if (kind !== "directory") return at;
     return followLinks(new PathValue(at.tree, at.path === "/" ? "/default.nix" : `${at.path}/default.nix`));
   }
 

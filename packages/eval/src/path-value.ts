@@ -53,12 +53,18 @@ function forcedWithin(value: Lazy, during: string | undefined): Value {
 
 /** `path` with symlinks at its end followed. */
 export function followLinks(path: PathValue): PathValue {
+  return followLinksTo(path).path;
+}
+
+/** The same, and what is there. */
+export function followLinksTo(path: PathValue): { readonly path: PathValue; readonly kind: FileKind | undefined } {
   const io = currentIo();
   let at = path;
-  for (let links = 0; io.kindOf(at) === "symlink"; links++) {
+  for (let links = 0; ; links++) {
+    const kind = io.kindOf(at);
+    if (kind !== "symlink") return { path: at, kind };
     if (links >= LINKS_MAX)
       throw new EvalError("io", `too many symbolic links encountered while traversing the path '${path.path}'`);
     at = new PathValue(at.tree, resolvePath(parentPath(at.path), io.readLink(at)));
   }
-  return at;
 }

@@ -21,7 +21,8 @@ import type {
 declare const __FIRN_BUNDLED__: boolean | undefined;
 
 const STACK_MEGABYTES = 256;
-const YOUNG_GENERATION_MEGABYTES = 192;
+/** Three semi-spaces of the size that the launcher asks for. */
+const YOUNG_GENERATION_MEGABYTES = 48;
 const OLD_GENERATION_MEGABYTES = 16_384;
 
 /** An evaluation that failed. `code` is an EvalErrorCode; `message` is ready to be shown, a byte string. */
