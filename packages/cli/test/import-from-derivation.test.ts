@@ -71,6 +71,21 @@ describe("import from derivation", canBuild, () => {
     assert.match(out, /-it\n$/);
   });
 
+  test("part of an output is copied as a source of a build, and keeps its references", async () => {
+    const dep = script("echo dep > $out", 'name = "dep";');
+    const tree = script("mkdir -p $out/d; echo a > $out/a; echo b > $out/d/b; echo $dep > $out/dep", `dep = ${dep};`);
+    const copy = `builtins.path { name = "part"; path = "\${${tree}}"; filter = p: _: baseNameOf p != "a"; }`;
+    const list = script(
+      "cd $part; for f in *; do echo $f; done > $out; read d < dep; read t < $d; echo $t $part >> $out",
+      `part = ${copy};`,
+    );
+    const { code, err } = await firn.run(["build", "-E", list]);
+    assert.equal(code, 0, err);
+    const [first, second, third] = readFileSync(join(firn.directory, "result"), "utf8").split("\n");
+    assert.deepEqual([first, second], ["d", "dep"]);
+    assert.match(third, /^dep \/nix\/store\/.*-part$/);
+  });
+
   test("a build that fails is an error of the evaluation", async () => {
     const { code, err } = await evaluate(`import (${script("echo no; exit 3")})`);
     assert.equal(code, 1);

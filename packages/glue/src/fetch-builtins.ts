@@ -7,13 +7,16 @@ import {
   Attrs,
   builtin,
   type BuiltinDefinition,
+  describeType,
   EvalError,
   force,
+  forceText,
   forceTextWithoutContext,
   globalBuiltin,
   lastPart,
   type Lazy,
-  type StringWithContext,
+  PathValue,
+  StringWithContext,
 } from "@firn/eval";
 import { type Hash, toHex } from "@firn/hash";
 import { storePathNameProblem } from "@firn/nix-compat";
@@ -26,7 +29,9 @@ export function fetchBuiltins(store: EvalStore): BuiltinDefinition[] {
     globalBuiltin("fetchTarball", (argument: Lazy) => fetch("fetchTarball", argument, store)),
     globalBuiltin("fetchGit", refuse("fetchGit")),
     globalBuiltin("fetchMercurial", refuse("fetchMercurial")),
-    ...(store.features.has("fetch-tree") ? [globalBuiltin("fetchTree", refuse("fetchTree"))] : []),
+    ...(store.features.has("fetch-tree")
+      ? [globalBuiltin("fetchTree", (argument: Lazy) => fetchTree(argument, store))]
+      : []),
   ];
 }
 
@@ -92,4 +97,43 @@ function checkedName(given: string, url: string, hint: string): string {
   const problem = storePathNameProblem(name);
   if (problem === undefined) return name;
   throw new EvalError("invalid-value", `invalid store path name when fetching URL '${url}': ${problem}. ${hint}`);
+}
+
+/** Takes its arguments apart as C++ Nix does, and then says that it does not work yet. */
+function fetchTree(argument: Lazy, store: EvalStore): never {
+  const value = force(argument);
+  if (value instanceof Attrs) checkTreeAttributes(value);
+  else if (!store.features.has("flakes"))
+    throw new EvalError(
+      "unsupported",
+      "passing a string argument to 'fetchTree' requires the 'flakes' experimental feature",
+    );
+  else {
+    const url = forceText(value, "while evaluating the first argument passed to 'fetchTree'");
+    if (/^([a-z]+\+)?file:(?!\/)/.test(url)) {
+      const message = `tarball '${url}' must use an absolute path. The 'file' scheme does not support relative paths.`;
+      throw new EvalError("invalid-value", message).within(`while fetching the input '${url}'`);
+    }
+  }
+  throw new EvalError("unsupported", "builtins.fetchTree is not supported yet");
+}
+
+function checkTreeAttributes(attrs: Attrs): void {
+  const type = attrs.get("type");
+  if (type === undefined) throw new EvalError("missing-argument", "argument 'type' is missing in call to 'fetchTree'");
+  forceTextWithoutContext(type, "while evaluating the `type` argument passed to 'fetchTree'", attrs.positionOf("type"));
+  for (const name of attrs.names) {
+    if (name === "type") continue;
+    const value = force(attrs.get(name) as Lazy);
+    if (typeof value === "number" || typeof value === "bigint") {
+      if (value >= 0) continue;
+      throw new EvalError("invalid-value", `negative value given for 'fetchTree' argument '${name}': ${value}`);
+    }
+    const isText = typeof value === "string" || value instanceof StringWithContext || value instanceof PathValue;
+    if (isText || typeof value === "boolean") continue;
+    const message = `argument '${name}' to 'fetchTree' is ${describeType(value)} while a string, Boolean or integer is expected`;
+    throw new EvalError("type", message);
+  }
+  if (attrs.has("name"))
+    throw new EvalError("unexpected-argument", "argument 'name' isn’t supported in call to 'fetchTree'");
 }

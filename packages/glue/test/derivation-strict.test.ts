@@ -78,6 +78,10 @@ test("a text output may be named like a derivation, and its own outputs be depen
   assert.equal(parsed.env.get("out"), "");
   const nested = `let p = ${producer}; in builtins.outputOf (builtins.outputOf p.outPath "a") "b"`;
   assert.match(evaluation.value(nested) as string, /^\/[0-9a-z]{52}$/);
+  assert.throws(
+    () => evaluation.value(`builtins.getContext (${nested})`),
+    /cannot operate on output 'a' of the unbuilt/,
+  );
 });
 
 test("outputOf takes strings that lead to one thing only", () => {

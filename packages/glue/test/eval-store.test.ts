@@ -172,6 +172,22 @@ test("arguments of fetchers are checked in Nix's words", () => {
   for (const [expression, message] of cases) assert.throws(() => evaluation.value(expression), { message });
 });
 
+test("fetchTree is there with its feature, and checks what it is given", () => {
+  const evaluation = new TestEvaluation({ features: ["fetch-tree"] });
+  const cases = [
+    ["{ }", "argument 'type' is missing in call to 'fetchTree'"],
+    ['{ type = "file"; owner = -1; }', "negative value given for 'fetchTree' argument 'owner': -1"],
+    [
+      '{ type = "git"; url = [ ]; }',
+      "argument 'url' to 'fetchTree' is a list while a string, Boolean or integer is expected",
+    ],
+    ['"github:o/r"', "passing a string argument to 'fetchTree' requires the 'flakes' experimental feature"],
+    ['{ type = "git"; url = "x"; }', "builtins.fetchTree is not supported yet"],
+  ] as const;
+  for (const [argument, message] of cases)
+    assert.throws(() => evaluation.value(`fetchTree ${argument}`), { message }, argument);
+});
+
 test("flake references are builtins of the feature flakes", () => {
   const evaluation = new TestEvaluation({ features: ["flakes"] });
   assert.deepEqual(evaluation.value('builtins.parseFlakeRef "github:o/r/1.0?dir=d"'), {

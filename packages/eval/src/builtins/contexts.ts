@@ -16,7 +16,7 @@ import {
   type StringValue,
   textOfString,
 } from "../coerce.ts";
-import { parseContextElement, StringContext } from "../context.ts";
+import { displayContextElement, parseContextElement, StringContext } from "../context.ts";
 import { EvalError } from "../error.ts";
 import { currentIo } from "../machine.ts";
 import { type Lazy, StringWithContext } from "../value.ts";
@@ -47,7 +47,12 @@ function getContext(string: Lazy): Attrs {
     const element = parseContextElement(text);
     if (element.kind === "path") infoOf(element.path).set("path", true);
     else if (element.kind === "closure") infoOf(element.drvPath).set("allOutputs", true);
-    else {
+    else if (!element.drvPath.startsWith("/")) {
+      // Its path is known only once it was built, and nothing builds such derivations yet.
+      const drv = displayContextElement(element.drvPath.slice(element.drvPath.indexOf("!") + 1));
+      const output = element.drvPath.slice(0, element.drvPath.indexOf("!"));
+      throw new EvalError("store", `cannot operate on output '${output}' of the unbuilt derivation '${drv}'`);
+    } else {
       // Elements are sorted, so the outputs of one derivation come in order.
       const info = infoOf(element.drvPath);
       const outputs = info.get("outputs");
