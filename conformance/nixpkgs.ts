@@ -30,8 +30,7 @@ const { values } = parseArgs({
   },
 });
 if (values.nixpkgs === undefined) {
-  console.error("usage: npm run conformance:nixpkgs -- --nixpkgs DIR [--golden FILE]... [--jobs N] [--only WORD]");
-  process.exit(2);
+  throw new Error("usage: npm run conformance:nixpkgs -- --nixpkgs DIR [--golden FILE]... [--jobs N] [--only WORD]");
 }
 
 type Row = { readonly attr: string; readonly expected: string };

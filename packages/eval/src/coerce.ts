@@ -8,7 +8,8 @@ import { Attrs } from "./attrs.ts";
 import { displayContextElement, type StringContext, uniteContexts } from "./context.ts";
 import { EvalError, framed } from "./error.ts";
 import { formatFloatFixed } from "./float.ts";
-import { call1, currentIo, force } from "./machine.ts";
+import { call1, force } from "./machine.ts";
+import { currentIo } from "./world.ts";
 import { showValue } from "./show-value.ts";
 import { describeType, typeError } from "./type-name.ts";
 import {

@@ -6,7 +6,6 @@ The state here is one evaluation's: evaluation is synchronous and does not nest,
 `enterEvaluation` sets them; everything else in this package assumes that it was called.
 */
 
-import { assert } from "@firn/base";
 import { EvalError, framed } from "./error.ts";
 import type { EvalIo } from "./io.ts";
 import { Attrs } from "./attrs.ts";
@@ -15,6 +14,7 @@ import { type LambdaCode, unexpectedArgument } from "./lambda.ts";
 import type { Positions } from "./positions.ts";
 import { closestNames } from "./suggestion.ts";
 import { typeError } from "./type-name.ts";
+import { enterWorld } from "./world.ts";
 import { Builtin, Closure, type Env, type Lazy, PartialApplication, Thunk, type Value } from "./value.ts";
 
 /** Told by another thread, read by the machine: not 0 means stop. */
@@ -25,22 +25,7 @@ let callDepthMax = 10_000;
 let callsUntilPoll = 0;
 let cancelWord: CancelWord | undefined;
 
-let evalIo: EvalIo | undefined;
-let evalPositions: Positions | undefined;
-
 const CALLS_PER_POLL = 4096;
-
-/** The number line of the evaluation under way. */
-export function currentPositions(): Positions {
-  assert(evalPositions !== undefined, "an evaluation was entered");
-  return evalPositions;
-}
-
-/** The world of the evaluation under way. */
-export function currentIo(): EvalIo {
-  assert(evalIo !== undefined, "an evaluation was entered");
-  return evalIo;
-}
 
 /** Counters of an evaluation, for statistics. */
 export const counters = { calls: 0, thunksForced: 0 };
@@ -52,8 +37,7 @@ export function enterEvaluation(
   limits: { readonly callDepthMax: number; readonly cancelWord?: CancelWord },
 ): void {
   callDepth = 0;
-  evalIo = io;
-  evalPositions = positions;
+  enterWorld(io, positions);
   callDepthMax = limits.callDepthMax;
   cancelWord = limits.cancelWord;
   callsUntilPoll = CALLS_PER_POLL;

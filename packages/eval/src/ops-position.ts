@@ -5,7 +5,7 @@
 import { Attrs } from "./attrs.ts";
 import { defineOperation } from "./instruction.ts";
 import { intern } from "./intern.ts";
-import { currentPositions } from "./machine.ts";
+import { currentPositions } from "./world.ts";
 import { Shape } from "./shape.ts";
 import type { Value } from "./value.ts";
 

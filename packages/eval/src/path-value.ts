@@ -7,7 +7,8 @@ import { coerceToString, contextOfString, textOfString } from "./coerce.ts";
 import type { StringContext } from "./context.ts";
 import { EvalError, framed } from "./error.ts";
 import type { FileKind } from "./io.ts";
-import { call1, currentIo, force } from "./machine.ts";
+import { call1, force } from "./machine.ts";
+import { currentIo } from "./world.ts";
 import { canonicalPath, parentPath, resolvePath } from "./path.ts";
 import { type Lazy, PathValue, type Value } from "./value.ts";
 

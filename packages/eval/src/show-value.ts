@@ -6,7 +6,7 @@ Follows the Printer of C++ Nix with its options for errors and for traces.
 import { type ByteString, byteStringOfText } from "@firn/base";
 import { Attrs } from "./attrs.ts";
 import { formatFloatShown } from "./float.ts";
-import { currentPositions } from "./machine.ts";
+import { currentPositions } from "./world.ts";
 import { quoteString, showName } from "./quote.ts";
 import {
   Builtin,

@@ -18,7 +18,7 @@ import {
 } from "../coerce.ts";
 import { displayContextElement, parseContextElement, StringContext } from "../context.ts";
 import { EvalError } from "../error.ts";
-import { currentIo } from "../machine.ts";
+import { currentIo } from "../world.ts";
 import { type Lazy, StringWithContext } from "../value.ts";
 import { type BuiltinDefinition, builtin } from "./definition.ts";
 import { coerceArgument } from "./strings.ts";

@@ -29,7 +29,8 @@ import {
 } from "../coerce.ts";
 import { uniteContexts } from "../context.ts";
 import { EvalError } from "../error.ts";
-import { currentIo, force } from "../machine.ts";
+import { force } from "../machine.ts";
+import { currentIo } from "../world.ts";
 import { parentPath } from "../path.ts";
 import { type Lazy, PathValue } from "../value.ts";
 import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";

@@ -10,7 +10,8 @@ import { isDerivation } from "../compare.ts";
 import { type StringContext, uniteContexts } from "../context.ts";
 import { EvalError } from "../error.ts";
 import { formatFloatShown } from "../float.ts";
-import { currentPositions, force } from "../machine.ts";
+import { force } from "../machine.ts";
+import { currentPositions } from "../world.ts";
 import { Closure, type Lazy, NixFloat, PartialApplication, PathValue, StringWithContext, Thunk } from "../value.ts";
 import { type BuiltinDefinition, builtin } from "./definition.ts";
 
