@@ -10,19 +10,26 @@ import { CliError } from "./error.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
 import { NodeFetcher } from "./node-fetcher.ts";
 import { evaluate, type ExpressionOptions } from "./expression.ts";
+import type { RealiseOptions } from "./realise.ts";
 import type { Session } from "./session.ts";
 
-/** Evaluates to derivations and writes all they need to the store, held by `lease`. Throws `invalid-target` when there is none. */
+/**
+ * Evaluates to derivations and writes all they need to the store, held by `lease`; what the evaluation reads is built as `realise` says. Throws
+ * `invalid-target` when there is none.
+ */
 export async function instantiate(
   expression: ExpressionOptions,
   session: Session,
   lease: Lease,
+  realise?: RealiseOptions,
 ): Promise<readonly EvaluatedDerivation[]> {
   const { config, signal } = session;
   const pending: PendingObject[] = [];
-  const result = await evaluate(expression, { kind: "derivations" }, session, (objects) => {
+  const onPending = (objects: readonly PendingObject[]) => {
     for (const object of objects) pending.push(object);
-  });
+  };
+  const waitOptions = realise === undefined ? { lease } : { lease, realise };
+  const result = await evaluate(expression, { kind: "derivations" }, session, onPending, waitOptions);
   assert(result.kind === "derivations", "derivations were asked for");
   if (result.derivations.length === 0) throw new CliError("invalid-target", "the expression has no derivations");
   const { writePending } = await import("@firn/glue");

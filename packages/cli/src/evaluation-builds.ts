@@ -1,6 +1,6 @@
 /*
-What evaluations wait for, done on the main thread: objects written, outputs built, addresses fetched. All of it is held by one lease until the
-evaluation is over, so that nothing vanishes between being built and being read.
+What evaluations wait for, done on the main thread: objects written, outputs built, addresses fetched. All of it is held by one lease at least until
+the evaluation is over, so that nothing vanishes between being built and being read.
 */
 
 import { byteStringOfText, FirnError } from "@firn/base";
@@ -16,8 +16,11 @@ export class EvaluationBuilds implements AsyncDisposable {
   readonly #options: RealiseOptions;
   readonly #fetcher = new NodeFetcher();
   #lease: Lease | undefined;
+  #ownLease: Lease | undefined;
 
-  constructor(session: Session, options: RealiseOptions) {
+  /** `lease` holds everything; without one a lease is opened, and ended with this. */
+  constructor(session: Session, options: RealiseOptions, lease?: Lease) {
+    this.#lease = lease;
     this.#session = session;
     this.#options = options;
   }
@@ -26,7 +29,7 @@ export class EvaluationBuilds implements AsyncDisposable {
   async answer(request: WaitRequest): Promise<string> {
     const { config, signal } = this.#session;
     const store = await this.#session.openStore();
-    this.#lease ??= await store.leases.openLease("evaluation");
+    this.#lease ??= this.#ownLease = await store.leases.openLease("evaluation");
     const options = { storeDir: config.storeDir, lease: this.#lease, signal, now: Date.now };
     if (request.kind === "fetch") return await fetchToStore(request, store, this.#fetcher, options);
     await writePending(request.objects, store, { ...options, fetcher: this.#fetcher });
@@ -42,7 +45,7 @@ export class EvaluationBuilds implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lease?.[Symbol.asyncDispose]();
+    await this.#ownLease?.[Symbol.asyncDispose]();
   }
 }
 

@@ -3,6 +3,7 @@ Answers to what evaluations wait for, with the means to do it opened only when a
 */
 
 import { availableParallelism } from "node:os";
+import type { Lease } from "@firn/castore";
 import type { EvaluationBuilds } from "./evaluation-builds.ts";
 import type { WaitAnswer, WaitRequest } from "./evaluator/job.ts";
 import type { RealiseOptions } from "./realise.ts";
@@ -21,13 +22,20 @@ const DEFAULT_REALISE_OPTIONS: RealiseOptions = {
   printLogs: false,
 };
 
-/** For the time of one or more evaluations; what was built or fetched is held until disposed. */
+export type WaitOptions = {
+  /** How outputs are built, where flags say it. */
+  readonly realise?: RealiseOptions;
+  /** Holds what was built or fetched; without one it is held until the waits are disposed. */
+  readonly lease?: Lease;
+};
+
+/** For the time of one or more evaluations. */
 export class EvaluationWaits implements AsyncDisposable {
   readonly #session: Session;
-  readonly #options: RealiseOptions;
+  readonly #options: WaitOptions;
   #builds: EvaluationBuilds | undefined;
 
-  constructor(session: Session, options: RealiseOptions = DEFAULT_REALISE_OPTIONS) {
+  constructor(session: Session, options: WaitOptions = {}) {
     this.#session = session;
     this.#options = options;
   }
@@ -35,7 +43,8 @@ export class EvaluationWaits implements AsyncDisposable {
   /** For EvaluatorHost. Expected failures are answers; bugs and the signal's reason are thrown. */
   readonly onWait = async (request: WaitRequest): Promise<WaitAnswer> => {
     const { EvaluationBuilds, failureText } = await import("./evaluation-builds.ts");
-    this.#builds ??= new EvaluationBuilds(this.#session, this.#options);
+    const { realise = DEFAULT_REALISE_OPTIONS, lease } = this.#options;
+    this.#builds ??= new EvaluationBuilds(this.#session, realise, lease);
     try {
       return { path: await this.#builds.answer(request) };
     } catch (thrown) {

@@ -13,10 +13,9 @@ import { collect, type Flags, splitPair } from "./command.ts";
 import { parseSearchPathEntry } from "./config.ts";
 import { CliError } from "./error.ts";
 import { applySettings, declareSettings } from "./settings.ts";
-import { EvaluationWaits } from "./evaluation-waits.ts";
+import { EvaluationWaits, type WaitOptions } from "./evaluation-waits.ts";
 import { EvaluatorHost } from "./evaluator/host.ts";
 import type { EvalArgument, EvalOutput, EvalResult, EvalSource } from "./evaluator/job.ts";
-import type { RealiseOptions } from "./realise.ts";
 import type { Session } from "./session.ts";
 
 /** The flags of `declareExpression` that take two operands. */
@@ -109,14 +108,14 @@ export function wholeNumber(flag: string, text: string, min: number): number {
 
 /**
  * Evaluates, with traces and warnings on stderr. `onPending` gets what the evaluation wants stored. What it reads is built as
- * `realiseOptions` say, if they are given.
+ * `waitOptions` say.
  */
 export async function evaluate(
   expression: ExpressionOptions,
   output: EvalOutput,
   session: Session,
   onPending?: (objects: readonly PendingObject[]) => void,
-  realiseOptions?: RealiseOptions,
+  waitOptions?: WaitOptions,
 ): Promise<EvalResult> {
   const { config, signal } = session;
   for (const name of expression.unknownSettings) await session.output.warn(`unknown setting '${name}'`);
@@ -141,7 +140,7 @@ export async function evaluate(
   const onLog = (kind: LogKind, text: string) => {
     notes.push(kind === "trace" ? session.output.note(`trace: ${textOf(text)}`) : session.output.warn(textOf(text)));
   };
-  await using waits = new EvaluationWaits(session, realiseOptions);
+  await using waits = new EvaluationWaits(session, waitOptions);
   try {
     const job = {
       source,

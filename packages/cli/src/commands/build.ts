@@ -110,7 +110,7 @@ async function build(options: BuildCommandOptions, session: Session): Promise<un
   if (options.link !== undefined) await checkReplaceable(resolve(config.workingDirectory, options.link));
   const store = await session.openStore();
   await using lease = await store.leases.openLease("build");
-  const derivations = await instantiate(options.expression, session, lease);
+  const derivations = await instantiate(options.expression, session, lease, options);
   const built = await realise(derivations, options, session, lease);
   const rows = [];
   for (const [index, { attrPath, drvPath, outputName }] of derivations.entries()) {
