@@ -31,7 +31,7 @@ export function reportOf(thrown: unknown, debug: boolean): Report {
  * An evaluation's message for people. It is a byte string, program text and values being bytes, but words of Firn's own may stand in it as
  * ordinary text; bytes that are no UTF-8 are such words or a value's, and stay as they are.
  */
-function evaluationText(message: ByteString): string {
+export function evaluationText(message: ByteString): string {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   return message.replace(/[\x80-\xff]+/g, (run) => {
     try {

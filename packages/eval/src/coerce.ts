@@ -129,10 +129,10 @@ export function forceAttrs(value: Lazy, during?: string): Attrs {
   throw typeError("expected a set but found", forced).within(during);
 }
 
-export function forceList(value: Lazy, during?: string): Lazy[] {
+export function forceList(value: Lazy, during?: string, pos = 0): Lazy[] {
   const forced = force(value);
   if (Array.isArray(forced)) return forced;
-  throw typeError("expected a list but found", forced).within(during);
+  throw typeError("expected a list but found", forced).within(during, pos);
 }
 
 export function forceBool(value: Lazy, during?: string, pos = 0): boolean {

@@ -150,8 +150,8 @@ class Compiler {
     if (expr.op === "|>") return this.#call(right, [left], pos);
     if (expr.op === "<|") return this.#call(left, [right], pos);
     if (expr.op === "+") {
-      const add = new Instruction(data.ADD, pos, left, right, expr.pos - expr.left.from);
-      add.d = expr.right.from - expr.pos;
+      const add = new Instruction(data.ADD, pos, left, right, expr.pos - expr.from);
+      add.d = expr.rightFrom - expr.pos;
       return add;
     }
     return this.#operator(expr.op, left, right, scope, pos);

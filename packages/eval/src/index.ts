@@ -5,7 +5,7 @@ export type { CodeStore } from "./code-cache.ts";
 export type { LanguageOptions } from "./language-options.ts";
 export type { LintLevel, Lints } from "@firn/syntax";
 export type { EvalIo, FileKind, LogKind } from "./io.ts";
-export { EvalError } from "./error.ts";
+export { EvalError, framed } from "./error.ts";
 export type { EvalErrorCode, TraceFrame } from "./error.ts";
 export { Positions } from "./positions.ts";
 export type { Origin, Position } from "./positions.ts";

@@ -4,6 +4,7 @@ stack. An integer beyond 64 bits is an error up to 2^64 and a float from there o
 */
 
 import type { ByteString } from "@firn/base";
+import { nullByteMessage } from "@firn/syntax";
 import { makeInt } from "./arithmetic.ts";
 import { Attrs } from "./attrs.ts";
 import { EvalError } from "./error.ts";
@@ -175,12 +176,16 @@ class JsonParser {
     const text = this.#text;
     let result = "";
     let ascii = true;
+    let hasNull = false;
     let kept = ++this.#at;
     for (;;) {
       const char = text.charCodeAt(this.#at);
       if (char === 34) break;
       if (char === 92) {
-        result += text.slice(kept, this.#at) + this.#escape();
+        const before = text.slice(kept, this.#at);
+        const escaped = this.#escape();
+        if (escaped === "\0") hasNull = true;
+        result += before + escaped;
         kept = this.#at;
       } else if (char >= 32) {
         if (char > 127) ascii = false;
@@ -189,6 +194,7 @@ class JsonParser {
         throw this.#error(this.#at >= text.length ? "a string is not closed" : "a control character must be escaped");
     }
     result = kept === this.#at && result !== "" ? result : result + text.slice(kept, this.#at);
+    if (hasNull) throw new EvalError("invalid-value", nullByteMessage(result));
     if (!ascii && !isUtf8(result)) throw this.#error("a string is not valid UTF-8");
     this.#at++;
     return result;
@@ -224,11 +230,7 @@ class JsonParser {
   /** After `\u`. */
   #codePoint(): ByteString {
     const unit = this.#hex4();
-    if (unit === 0)
-      throw new EvalError(
-        "invalid-value",
-        "a JSON string cannot be represented as Nix string because it contains null bytes",
-      );
+    if (unit === 0) return "\0"; // refused with the whole string
     if (unit >= 0xdc00 && unit <= 0xdfff) throw this.#error("a low surrogate without a high one before it");
     if (unit < 0xd800 || unit > 0xdbff) return utf8OfCodePoint(unit);
     if (!this.#text.startsWith("\\u", this.#at)) throw this.#error("a high surrogate without a low one after it");

@@ -60,6 +60,11 @@ export function restoreDepth(depth: number): void {
   callDepth = depth;
 }
 
+/** One level deeper in something that is no call but nests as deep: values inside values. `restoreDepth` goes back. */
+export function deepen(pos = 0): void {
+  if (callDepth++ > callDepthMax) tooDeep(pos);
+}
+
 function tooDeep(pos: number): never {
   throw new EvalError("stack-overflow", "stack overflow; max-call-depth exceeded", pos);
 }
@@ -114,9 +119,14 @@ export function lazily(compute: () => Value): Thunk {
   return new Thunk(NATIVE, compute);
 }
 
+/** Where a builtin's lazy call is said to be: where its function is defined. */
+function placeOfFunction(fn: Lazy): number {
+  return fn instanceof Closure ? fn.code.pos : 0;
+}
+
 const APPLY_1 = new Instruction(
   defineOperation("native-apply", [], "A thunk made by a builtin: applies slot 0 to slot 1.", (_, env) =>
-    call1(force(env[0]), env[1], 0),
+    call1(force(env[0]), env[1], placeOfFunction(env[0])),
   ),
   0,
 );
@@ -127,15 +137,18 @@ export function lazyCall1(fn: Lazy, arg: Lazy): Thunk {
 }
 
 const APPLY_2 = new Instruction(
-  defineOperation("native-apply-2", [], "A thunk made by a builtin: applies slot 0 to slots 1 and 2.", (_, env) =>
-    call2(force(env[0]), env[1], env[2], 0),
+  defineOperation(
+    "native-apply-2",
+    [],
+    "A thunk made by a builtin: applies slot 0 to slots 1 and 2, at the position in slot 3.",
+    (_, env) => call2(force(env[0]), env[1], env[2], env[3]),
   ),
   0,
 );
 
-/** A thunk for `fn a b`. */
-export function lazyCall2(fn: Lazy, a: Lazy, b: Lazy): Thunk {
-  return new Thunk(APPLY_2, [fn, a, b]);
+/** A thunk for `fn a b`; `pos` is the call's position, when it has one. */
+export function lazyCall2(fn: Lazy, a: Lazy, b: Lazy, pos = 0): Thunk {
+  return new Thunk(APPLY_2, [fn, a, b, pos]);
 }
 
 /** `fn arg`. `pos` is the call's position. */
@@ -143,7 +156,7 @@ export function call1(fn: Value, arg: Lazy, pos: number): Value {
   if (fn instanceof Closure) {
     const code = fn.code;
     if (code.arity !== 1) return new PartialApplication(fn, [arg]);
-    if (++callDepth > callDepthMax) tooDeep(pos);
+    if (callDepth++ > callDepthMax) tooDeep(pos);
     if (--callsUntilPoll < 0) poll();
     const env = code.formals === null ? [fn.env, arg] : formalsFrame(code, fn.env, arg, pos);
     let result: Value;
@@ -169,7 +182,7 @@ export function call2(fn: Value, a: Lazy, b: Lazy, pos: number): Value {
   if (fn instanceof Closure) {
     const code = fn.code;
     if (code.arity === 2) {
-      if (++callDepth > callDepthMax) tooDeep(pos);
+      if (callDepth++ > callDepthMax) tooDeep(pos);
       if (--callsUntilPoll < 0) poll();
       let result: Value;
       try {
@@ -185,7 +198,7 @@ export function call2(fn: Value, a: Lazy, b: Lazy, pos: number): Value {
     return new PartialApplication(fn, [a, b]);
   }
   if (fn instanceof Builtin && fn.arity === 2) {
-    if (++callDepth > callDepthMax) tooDeep(pos);
+    if (callDepth++ > callDepthMax) tooDeep(pos);
     let result: Value;
     try {
       result = fn.fn(a, b);
@@ -199,7 +212,7 @@ export function call2(fn: Value, a: Lazy, b: Lazy, pos: number): Value {
 }
 
 function callBuiltin1(fn: Builtin, arg: Lazy, pos: number): Value {
-  if (++callDepth > callDepthMax) tooDeep(pos);
+  if (callDepth++ > callDepthMax) tooDeep(pos);
   let result: Value;
   try {
     result = fn.fn(arg);
@@ -231,7 +244,7 @@ export function callN(fn: Value, args: readonly Lazy[], pos: number): Value {
 function callExactly(fn: Closure | Builtin, arity: number, args: readonly Lazy[], at: number, pos: number): Value {
   if (arity === 1) return call1(fn, args[at], pos);
   if (arity === 2) return call2(fn, args[at], args[at + 1], pos);
-  if (++callDepth > callDepthMax) tooDeep(pos);
+  if (callDepth++ > callDepthMax) tooDeep(pos);
   if (--callsUntilPoll < 0) poll();
   let result: Value;
   try {
@@ -254,7 +267,7 @@ function callFunctor(value: Value, args: readonly Lazy[], pos: number): Value {
   if (value instanceof Attrs) {
     const functor = value.get("__functor");
     if (functor !== undefined) {
-      if (++callDepth > callDepthMax) tooDeep(pos);
+      if (callDepth++ > callDepthMax) tooDeep(pos);
       let result: Value;
       try {
         result = callN(force(functor), [value, args[0]], value.positionOf("__functor"));

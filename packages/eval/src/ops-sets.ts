@@ -3,7 +3,7 @@ Operations on attribute sets. Selecting remembers at each place the shape met la
 */
 
 import { Attrs, byteOrder, update } from "./attrs.ts";
-import { forceTextWithoutContext, textOfString } from "./coerce.ts";
+import { forceTextWithoutContext } from "./coerce.ts";
 import { EvalError, framed } from "./error.ts";
 import { defineOperation, type Instruction, OPERATIONS, suspend } from "./instruction.ts";
 import { intern } from "./intern.ts";
@@ -13,7 +13,7 @@ import { framePos, letFrame } from "./ops-basic.ts";
 import { Shape } from "./shape.ts";
 import { closestNames } from "./suggestion.ts";
 import { typeError } from "./type-name.ts";
-import { type Env, type Lazy, StringWithContext, Thunk, type Value } from "./value.ts";
+import { type Env, type Lazy, Thunk, type Value } from "./value.ts";
 
 /** One step of an attribute path: a name, or code that gives one. */
 export type PathStep = string | Instruction;
@@ -102,8 +102,8 @@ function positionBefore(i: Instruction, env: Env): number {
 function stepName(step: PathStep, env: Env): string {
   if (typeof step === "string") return step;
   const value = step.ev(step, env);
-  if (typeof value === "string" || value instanceof StringWithContext) return textOfString(value);
-  throw typeError("expected a string but found", value, step.pos);
+  if (typeof value === "string") return value;
+  return forceTextWithoutContext(value, "while evaluating an attribute name", step.pos);
 }
 
 /** Walks a path; undefined where it ends early. */

@@ -48,10 +48,12 @@ function print(lazy: Lazy, parts: string[], seen: Set<object>): void {
       parts.push("}");
     }
   } else if (Array.isArray(value)) {
+    // The place that holds a list is what tells it apart, as in C++ Nix: one that another name holds too is shown again.
+    const place = lazy as Lazy[] | Thunk;
     if (value.length === 0) parts.push("[ ]");
-    else if (seen.has(value)) parts.push(REPEATED);
+    else if (seen.has(place)) parts.push(REPEATED);
     else {
-      seen.add(value);
+      seen.add(place);
       parts.push("[ ");
       for (const item of value) {
         print(item, parts, seen);

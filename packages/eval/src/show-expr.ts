@@ -105,13 +105,13 @@ function showFormals(formals: Formals, show: (expr: Expr) => string): string {
 function showBindings(set: AttrsExpr, show: (expr: Expr) => string): string {
   const names = [...set.attrs.keys()].sort();
   const inherited = names.filter((name) => set.attrs.get(name)?.kind === "inherit");
-  let text = inherited.length === 0 ? "" : `inherit ${inherited.map((name) => `${showName(name)} `).join("")}; `;
+  let text = inherited.length === 0 ? "" : `inherit ${inherited.map(showName).join(" ")}; `;
   set.sources.forEach((source, index) => {
     const from = names.filter((name) => {
       const def = set.attrs.get(name);
       return def?.kind === "inherit-from" && def.source === index;
     });
-    if (from.length > 0) text += `inherit (${show(source)}) ${from.map((name) => `${showName(name)} `).join("")}; `;
+    if (from.length > 0) text += `inherit (${show(source)}) ${from.map(showName).join(" ")}; `;
   });
   for (const name of names) {
     const def = set.attrs.get(name);

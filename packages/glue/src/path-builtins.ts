@@ -38,7 +38,13 @@ export function pathBuiltins(store: EvalStore): BuiltinDefinition[] {
     builtin("filterSource", (filter: Lazy, source: Lazy) => {
       const during = "while evaluating the second argument (the path to filter) passed to 'builtins.filterSource'";
       const from = sourceOf(source, during, store);
-      return copy(lastPart(from.path), from, "nar", filterOf(filter), store);
+      return copy(
+        lastPart(from.path),
+        from,
+        "nar",
+        filterOf(filter, "while evaluating the first argument passed to builtins.filterSource"),
+        store,
+      );
     }),
     builtin("toFile", (name: Lazy, text: Lazy) => {
       const fileName = forceTextWithoutContext(name, "while evaluating the first argument passed to builtins.toFile");
@@ -83,9 +89,10 @@ function copy(
   }
 }
 
-function filterOf(filter: Lazy): TreeFilter {
-  const fn = forceFunction(filter);
-  return (path, kind) => forceBool(call2(fn, path, kind, 0));
+function filterOf(filter: Lazy, during: string): TreeFilter {
+  const fn = forceFunction(filter, during);
+  return (path, kind) =>
+    forceBool(call2(fn, path, kind, 0), "while evaluating the return value of the path filter function");
 }
 
 function path(arg: Lazy, store: EvalStore): Value {
@@ -105,7 +112,7 @@ function path(arg: Lazy, store: EvalStore): Value {
         name = forceTextWithoutContext(value, "while evaluating the `name` attribute passed to builtins.path");
         break;
       case "filter":
-        filter = filterOf(value);
+        filter = filterOf(value, "while evaluating the `filter` parameter passed to builtins.path");
         break;
       case "recursive":
         recursive = forceBool(value, "while evaluating the `recursive` attribute passed to builtins.path");

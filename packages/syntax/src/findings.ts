@@ -3,10 +3,16 @@ What one parse has to say: diagnostics, which make the source no expression, and
 about the grammar itself.
 */
 
-import type { ByteString } from "@firn/base";
+import { byteStringOfText, type ByteString } from "@firn/base";
 import type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";
 import type { Lints, ParseOptions } from "./options.ts";
 import { lineColumnOf } from "./position.ts";
+
+/** What is wrong with a text that no Nix string can be. */
+export function nullByteMessage(text: ByteString): string {
+  const shown = text.replaceAll("\0", byteStringOfText("␀"));
+  return `input string '${shown}' cannot be represented as Nix string because it contains null bytes`;
+}
 
 export class Findings {
   readonly diagnostics: Diagnostic[] = [];
@@ -35,6 +41,20 @@ export class Findings {
   duplicate = (what: string, pos: number, firstPos: number): void => {
     this.report("duplicate", `attribute '${what}' already defined at ${this.#where(firstPos)}`, pos, pos);
   };
+
+  duplicateFormal(name: string, pos: number): void {
+    this.report("duplicate", `duplicate formal function argument '${name}'`, pos, pos + name.length);
+  }
+
+  pipesAreOff(from: number, to: number): void {
+    const how = "add '--extra-experimental-features pipe-operators' to enable it";
+    this.report("feature", `experimental Nix feature 'pipe-operators' is disabled; ${how}`, from, to);
+  }
+
+  /** Text of a literal that holds a null byte. */
+  nullByte(text: ByteString, from: number, to: number): void {
+    this.report("syntax", nullByteMessage(text), from, to);
+  }
 
   /** `f or` as an operand among others. */
   cursedOr(from: number, to: number): void {

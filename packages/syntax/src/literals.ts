@@ -20,21 +20,21 @@ export type LiteralHost = {
   readonly openings: Map<Expr, number>;
 };
 
-function unterminated(host: LiteralHost, from: number): void {
+function unterminated(host: LiteralHost): void {
   const end = host.source.length;
-  host.findings.report("syntax", "syntax error, unexpected end of file, expecting '\"'", from, end);
+  host.findings.report("syntax", "syntax error, unexpected end of file, expecting '\"'", end, end);
 }
 
 /** The parts of a "…" string whose opening is the current token; moves on behind its end. */
 export function stringParts(host: LiteralHost): Expr[] {
   const source = host.source;
-  const open = host.tok.from;
   const parts: Expr[] = [];
   let at = host.tok.to;
   let run = at;
   let text = "";
   let textFrom = at;
   const flush = (to: number) => {
+    if (text.includes("\0")) host.findings.nullByte(text, textFrom, to);
     if (text !== "") appendText(parts, text, textFrom, to);
     text = "";
   };
@@ -43,7 +43,7 @@ export function stringParts(host: LiteralHost): Expr[] {
     if (c === 34 || c === -1) {
       text += normalizeLineEnds(source.slice(run, at));
       flush(at);
-      if (c === -1) unterminated(host, open);
+      if (c === -1) unterminated(host);
       host.tok.seek(c === -1 ? at : at + 1);
       return parts;
     }
@@ -71,7 +71,6 @@ export function stringParts(host: LiteralHost): Expr[] {
 /** The parts of a ''…'' string whose opening is the current token, as written. */
 export function indentedParts(host: LiteralHost): IndentedPart[] {
   const source = host.source;
-  const open = host.tok.from;
   const parts: IndentedPart[] = [];
   let at = host.tok.to;
   // A first line of nothing but spaces does not belong to the text.
@@ -80,7 +79,10 @@ export function indentedParts(host: LiteralHost): IndentedPart[] {
   if (source.charCodeAt(first) === 10) at = first + 1;
   let run = at;
   const flush = (to: number) => {
-    if (to > run) parts.push({ text: source.slice(run, to), indentation: true, from: run, to });
+    if (to === run) return;
+    const text = source.slice(run, to);
+    if (text.includes("\0")) host.findings.nullByte(text, run, to);
+    parts.push({ text, indentation: true, from: run, to });
   };
   const escape = (text: string, length: number) => {
     flush(at);
@@ -92,7 +94,7 @@ export function indentedParts(host: LiteralHost): IndentedPart[] {
     const c = at < source.length ? source.charCodeAt(at) : -1;
     if (c === -1) {
       flush(at);
-      unterminated(host, open);
+      unterminated(host);
       host.tok.seek(at);
       return parts;
     }
@@ -145,7 +147,7 @@ export function pathLiteral(host: LiteralHost): Expr {
   }
   tok.seek(at);
   if (literalEnd > 0 && source.charCodeAt(literalEnd - 1) === 47) {
-    host.findings.report("path", "path has a trailing slash", from, at);
+    host.findings.report("path", "path has a trailing slash", at, at);
     return { kind: "error", from, to: at };
   }
   return parts.length === 1 ? first : interpolationOf(host, parts, true, from, at);
@@ -173,7 +175,9 @@ function interpolationOf(host: LiteralHost, parts: Expr[], path: boolean, from: 
 export function stringOf(host: LiteralHost, parts: Expr[], from: number, to: number): Expr {
   if (parts.length === 0) return { kind: "string", value: "", url: false, from, to };
   const only = parts.length === 1 ? parts[0] : undefined;
-  if (only?.kind === "string") return { kind: "string", value: only.value, url: false, from, to };
+  // What came of a `${…}` is not text, although it is known.
+  if (only?.kind === "string" && !host.openings.has(only))
+    return { kind: "string", value: only.value, url: false, from, to };
   return interpolationOf(host, parts, false, from, to);
 }
 

@@ -73,10 +73,12 @@ export class Parser {
 
   #unexpected(expected?: string): void {
     const { kind, from, to } = this.#tok;
-    const expecting = expected === undefined ? "" : `, expecting ${expected}`;
+    const isHome = kind === t.T_PATH && this.#source.charCodeAt(from) === 126;
+    const name = isHome ? "'~/…' path" : t.TOKEN_NAMES[kind];
+    const expecting = expected === undefined || expected === "" ? "" : `, expecting ${expected}`;
     // One place that makes no sense is reported once, however many rules give up on it.
     if (this.findings.diagnostics.at(-1)?.from === from && this.findings.diagnostics.at(-1)?.code === "syntax") return;
-    this.#report("syntax", `syntax error, unexpected ${t.TOKEN_NAMES[kind]}${expecting}`, from, to);
+    this.#report("syntax", `syntax error, unexpected ${name}${expecting}`, from, to);
   }
 
   /** Consumes a token of this kind, or reports that it is missing. */
@@ -132,7 +134,7 @@ export class Parser {
           }
           if (this.#at(t.T_AT)) {
             tok.next();
-            const formals = this.#formals(name);
+            const formals = this.#formals();
             this.#expect(t.T_COLON);
             return this.#lambda(from, name, formals);
           }
@@ -142,14 +144,13 @@ export class Parser {
       }
       case t.T_LBRACE:
         if (looksLikeFormals(tok)) {
-          const formals = this.#formals(undefined);
+          const formals = this.#formals();
           let arg: string | undefined;
           if (this.#at(t.T_AT)) {
             tok.next();
             if (this.#at(t.T_ID)) {
               const name = this.#idText();
               arg = name;
-              if (formals.formals.some((formal) => formal.name === name)) this.#duplicateFormal(name, tok.from);
               tok.next();
             } else this.#unexpected("ID");
           }
@@ -179,9 +180,8 @@ export class Parser {
           return this.#operators(from);
         }
         const attrs = this.#bindings(from, false, t.T_IN);
-        for (const dynamic of attrs.dynamic) {
-          this.#report("dynamic", "dynamic attributes not allowed in let", dynamic.pos, dynamic.pos);
-        }
+        if (attrs.dynamic.length > 0)
+          this.#report("dynamic", "dynamic attributes not allowed in let", from, attrs.dynamic[0].pos);
         this.#expect(t.T_IN);
         const body = this.#expr();
         return { kind: "let", attrs, body, from, to: tok.lastTo };
@@ -201,15 +201,13 @@ export class Parser {
   }
 
   #lambda(from: number, arg: string | undefined, formals: Formals | undefined): Expr {
+    if (arg !== undefined && formals?.formals.some((formal) => formal.name === arg))
+      this.findings.duplicateFormal(arg, from);
     const body = this.#expr();
     return { kind: "lambda", arg, formals, body, from, to: this.#tok.lastTo };
   }
 
-  #duplicateFormal(name: string, pos: number): void {
-    this.#report("duplicate", `duplicate formal function argument '${name}'`, pos, pos + name.length);
-  }
-
-  #formals(arg: string | undefined): Formals {
+  #formals(): Formals {
     const tok = this.#tok;
     const formals: Formal[] = [];
     const seen = new Set<string>();
@@ -222,12 +220,12 @@ export class Parser {
         break;
       }
       if (!this.#at(t.T_ID)) {
-        this.#unexpected("ID");
+        this.#unexpected("identifier");
         break;
       }
       const name = this.#idText();
       const pos = tok.from;
-      if (seen.has(name) || name === arg) this.#duplicateFormal(name, pos);
+      if (seen.has(name)) this.findings.duplicateFormal(name, pos);
       seen.add(name);
       tok.next();
       let fallback: Expr | undefined;
@@ -239,7 +237,8 @@ export class Parser {
       if (!this.#at(t.T_COMMA)) break;
       tok.next();
     }
-    this.#expect(t.T_RBRACE);
+    if (this.#at(t.T_RBRACE)) tok.next();
+    else this.#unexpected(ellipsis ? "'}'" : "'}' or ','");
     return { formals, ellipsis };
   }
 
@@ -249,15 +248,16 @@ export class Parser {
     let left = this.#binary(0, from);
     if (!this.#at(t.T_PIPE_INTO) && !this.#at(t.T_PIPE_FROM)) return left;
     if (this.#options.pipeOperators !== true) {
-      this.#report("feature", "experimental Nix feature 'pipe-operators' is disabled", tok.from, tok.to);
+      this.findings.pipesAreOff(tok.from, tok.to);
     }
     const kind = tok.kind;
     if (kind === t.T_PIPE_INTO) {
       while (this.#at(t.T_PIPE_INTO)) {
         const pos = tok.from;
         tok.next();
-        const right = this.#binary(0, tok.from);
-        left = { kind: "binary", op: "|>", left, right, pos, from, to: tok.lastTo };
+        const rightFrom = tok.from;
+        const right = this.#binary(0, rightFrom);
+        left = { kind: "binary", op: "|>", left, right, pos, rightFrom, from, to: tok.lastTo };
       }
     } else {
       const operands = [left];
@@ -275,6 +275,7 @@ export class Parser {
           left: operands[i],
           right: left,
           pos: positions[i],
+          rightFrom: left.from,
           from: operands[i].from,
           to: left.to,
         };
@@ -307,8 +308,9 @@ export class Parser {
       const pos = tok.from;
       const assoc = ASSOC[kind];
       tok.next();
+      const rightFrom = tok.from;
       const right = this.#nested(assoc === RIGHT ? own : own + 1);
-      left = { kind: "binary", op: OPERATOR[kind], left, right, pos, from, to: tok.lastTo };
+      left = { kind: "binary", op: OPERATOR[kind], left, right, pos, rightFrom, from, to: tok.lastTo };
       if (assoc === NON_ASSOC && POWER[tok.kind] === own) this.#unexpected();
     }
   }
@@ -380,8 +382,7 @@ export class Parser {
   /** An operand among others, where `f or` is about to change its meaning. */
   #operand(): Expr {
     const expr = this.#select();
-    if (expr !== this.#cursedOr) return expr;
-    this.findings.cursedOr(expr.from, expr.to);
+    if (expr === this.#cursedOr) this.findings.cursedOr(expr.from, expr.to);
     return expr;
   }
 
@@ -501,7 +502,7 @@ export class Parser {
     return path;
   }
 
-  #attrName(): AttrName | undefined {
+  #attrName(expected = t.ATTR_NAME_TOKENS): AttrName | undefined {
     const tok = this.#tok;
     const { kind, from, to } = tok;
     if (kind === t.T_ID || kind === t.T_OR) {
@@ -526,7 +527,7 @@ export class Parser {
       if (expr.kind === "string") return { name: this.#intern(expr.value), expr: undefined, from, to: tok.lastTo };
       return { name: undefined, expr, from, to: tok.lastTo };
     }
-    this.#unexpected();
+    this.#unexpected(expected);
     return undefined;
   }
 
@@ -539,12 +540,13 @@ export class Parser {
       if (this.#at(t.T_INHERIT)) this.#inherit(attrs);
       else if (this.#at(t.T_ID) || this.#at(t.T_OR) || this.#at(t.T_STRING) || this.#at(t.T_DOLLAR_BRACE)) {
         const path = this.#attrPath();
-        this.#expect(t.T_ASSIGN);
+        if (this.#at(t.T_ASSIGN)) tok.next();
+        else this.#unexpected("'.' or '='");
         const value = this.#expr();
         addBinding(attrs, path, value, start, this.findings.duplicate);
         if (!this.#expect(t.T_SEMI)) this.#recover(end);
       } else {
-        this.#unexpected();
+        this.#unexpected("'inherit'");
         this.#recover(end);
       }
       if (tok.from === start) break;
@@ -579,7 +581,7 @@ export class Parser {
       this.#expect(t.T_RPAREN);
     }
     while (!this.#at(t.T_SEMI)) {
-      const step = this.#attrName();
+      const step = this.#attrName("");
       if (step === undefined) return this.#recover(t.T_RBRACE);
       const { from, to, name } = step;
       if (name === undefined) {

@@ -59,11 +59,14 @@ export const T_INVALID = 52;
 
 /** How C++ Nix's messages name each kind, by index. */
 export const TOKEN_NAMES: readonly string[] = [
-  "end of file", "ID", "INT", "FLOAT_LIT", "'\"'", "''", "PATH", "SPATH", "URI", "'if'", "'then'", "'else'", "'assert'", "'with'", "'let'",
+  "end of file", "identifier", "integer", "floating-point literal", "'\"'", "start of an indented string", "path", "'<…>' path", "URI", "'if'", "'then'", "'else'", "'assert'", "'with'", "'let'",
   "'in'", "'rec'", "'inherit'", "'or'", "'...'", "'=='", "'!='", "'<='", "'>='", "'<'", "'>'", "'&&'", "'||'", "'->'", "'//'", "'++'", "'+'",
   "'-'", "'*'", "'/'", "'!'", "'='", "';'", "':'", "','", "'.'", "'@'", "'?'", "'('", "')'", "'['", "']'", "'{'", "'}'", "'${'", "'|>'", "'<|'",
   "invalid token",
 ]; // biome-ignore format: a table
+
+/** What an attribute name may begin with, in the words of messages. */
+export const ATTR_NAME_TOKENS = "identifier or 'or' or '${' or '\"'";
 
 export const KEYWORDS: ReadonlyMap<string, number> = new Map([
   ["if", T_IF],

@@ -121,6 +121,8 @@ export type BinaryExpr = Range & {
   readonly left: Expr;
   readonly right: Expr;
   readonly pos: number;
+  /** Where the right operand begins, parentheses included. The left one begins where the whole does. */
+  readonly rightFrom: number;
 };
 export type BinaryOp =
   | "->"

@@ -8,10 +8,8 @@ import { buffer } from "node:stream/consumers";
 import { readConfig } from "../config.ts";
 import { listenForInterrupt } from "../interrupt.ts";
 import { Output, type Sink } from "../output.ts";
-import { reportOf } from "../report.ts";
 import { Session } from "../session.ts";
-import { runNixInstantiate } from "./nix-instantiate.ts";
-import { UsageError } from "./usage-error.ts";
+import { endOf, runNixInstantiate } from "./nix-instantiate.ts";
 
 function sinkOf(stream: NodeJS.WriteStream): Sink {
   stream.on("error", () => undefined); // a failed write rejects below
@@ -37,10 +35,9 @@ async function main(): Promise<number> {
     await runNixInstantiate(process.argv.slice(2), process.env, session);
     return 0;
   } catch (thrown) {
-    const { text, exitCode } = reportOf(signal.aborted ? signal.reason : thrown, process.env.FIRN_DEBUG === "1");
-    const help = thrown instanceof UsageError ? "\nTry 'nix-instantiate --help' for more information." : "";
-    if (text !== undefined) await stderr.write(Buffer.from(`${text}${help}\n`, "utf8")).catch(() => undefined);
-    return thrown instanceof UsageError ? 1 : exitCode;
+    const { text, exitCode } = endOf(signal.aborted ? signal.reason : thrown, process.env.FIRN_DEBUG === "1");
+    if (text !== undefined) await stderr.write(Buffer.from(`${text}\n`, "utf8")).catch(() => undefined);
+    return exitCode;
   } finally {
     release();
   }

@@ -10,14 +10,16 @@ import { NIX_VERSION } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
 import { parseAbsoluteStorePath } from "@firn/nix-compat";
 import { parseSearchPath } from "../config.ts";
-import { CliError } from "../error.ts";
+import { CliError, EXIT } from "../error.ts";
 import { EvaluationWaits } from "../evaluation-waits.ts";
 import { EvaluatorHost } from "../evaluator/host.ts";
 import type { EvalJob, EvalOutput, EvalSource } from "../evaluator/job.ts";
 import { NodeFetcher } from "../node-fetcher.ts";
+import { evaluationText, type Report, reportOf } from "../report.ts";
 import type { Session } from "../session.ts";
 import { type NixArguments, parseNixArguments } from "./nix-arguments.ts";
 import { type NixSettings, readNixSettings } from "./nix-settings.ts";
+import { UsageError } from "./usage-error.ts";
 
 const HELP = `Usage: nix-instantiate [--parse | --eval [--strict] [--raw | --json | --xml [--no-location]]] [--read-write-mode]
          [--arg NAME EXPR] [--argstr NAME TEXT] [{--attr | -A} PATH] [--add-root PATH] [-I ENTRY] [--option NAME VALUE]
@@ -105,7 +107,7 @@ async function runOn(
     notes = notes.then(() => output.note(text));
   };
   const onLog = (kind: "trace" | "warning" | "evaluation-warning", text: string) => {
-    say(kind === "trace" ? `trace: ${textOf(text)}` : `${kind.replace("-", " ")}: ${textOf(text)}`);
+    say(kind === "trace" ? `trace: ${evaluationText(text)}` : `${kind.replace("-", " ")}: ${evaluationText(text)}`);
   };
   const common = {
     attrPaths: given.attrPaths.map(byteStringOfText),
@@ -211,4 +213,11 @@ async function addRoot(link: string, drvPath: string, session: Session): Promise
   if (target !== undefined) rmSync(hostPath);
   symlinkSync(drvPath, hostPath);
   return hostPath;
+}
+
+/** What to say about something thrown, and the exit code: 1 for wrong usage too, unlike Firn's own commands. */
+export function endOf(thrown: unknown, debug: boolean): Report {
+  const report = reportOf(thrown, debug);
+  if (!(thrown instanceof UsageError)) return report;
+  return { text: `${report.text}\nTry 'nix-instantiate --help' for more information.`, exitCode: EXIT.error };
 }

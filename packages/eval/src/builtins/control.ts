@@ -6,7 +6,7 @@ import { Attrs } from "../attrs.ts";
 import { coerceToString, forceText, textOfString } from "../coerce.ts";
 import { EvalError, framed } from "../error.ts";
 import { intern } from "../intern.ts";
-import { force, restoreDepth, savedDepth } from "../machine.ts";
+import { deepen, force, restoreDepth, savedDepth } from "../machine.ts";
 import { currentIo } from "../world.ts";
 import { showValue, UNLIMITED } from "../show-value.ts";
 import { Shape } from "../shape.ts";
@@ -28,6 +28,8 @@ function tryEval(value: Lazy): Attrs {
 
 /** Forces everything inside; each set and list once, so that cycles end. */
 export function deepForce(value: Lazy, seen = new Set<object>()): Value {
+  const depth = savedDepth();
+  deepen();
   const forced = force(value);
   if (Array.isArray(forced)) {
     if (!seen.has(forced)) {
@@ -51,6 +53,7 @@ export function deepForce(value: Lazy, seen = new Set<object>()): Value {
       }
     }
   }
+  restoreDepth(depth);
   return forced;
 }
 

@@ -62,32 +62,35 @@ export function genericClosure(request: Attrs): Value {
 /** A set of keys: hashed where the key is simple, compared one by one where it is a list. */
 class KeySet {
   readonly #simple = new Set<string | number | bigint>();
-  readonly #compound: Value[] = [];
+  readonly #compound: { readonly key: Value; readonly item: Attrs }[] = [];
   #first: { readonly key: Value; readonly item: Attrs } | undefined;
 
-  /** False when the key was there already. */
+  /** False when the key was there already. Throws EvalError `type` when keys cannot be compared. */
   add(key: Value, item: Attrs): boolean {
     // Comparing with the first one finds types that do not mix.
     if (this.#first === undefined) this.#first = { key, item };
-    else {
-      try {
-        lessThan(key, this.#first.key);
-      } catch (thrown) {
-        // Innermost first.
-        framed(thrown, `with element ${showValue(this.#first.item)}`);
-        throw framed(thrown, `while comparing element ${showValue(item)}`);
-      }
-    }
+    else isLess(key, this.#first.key, item, this.#first.item);
     const simple = simpleKey(key);
     if (simple === undefined) {
-      lessThan(key, key);
-      if (this.#compound.some((other) => !lessThan(key, other) && !lessThan(other, key))) return false;
-      this.#compound.push(key);
+      for (const other of this.#compound) {
+        if (!isLess(key, other.key, item, other.item) && !isLess(other.key, key, item, other.item)) return false;
+      }
+      this.#compound.push({ key, item });
       return true;
     }
     if (this.#simple.has(simple)) return false;
     this.#simple.add(simple);
     return true;
+  }
+}
+
+function isLess(left: Value, right: Value, item: Attrs, other: Attrs): boolean {
+  try {
+    return lessThan(left, right);
+  } catch (thrown) {
+    // Innermost first.
+    framed(thrown, `with element ${showValue(other)}`);
+    throw framed(thrown, `while comparing element ${showValue(item)}`);
   }
 }
 

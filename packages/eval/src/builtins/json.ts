@@ -15,16 +15,13 @@ import {
   textOfString,
 } from "../coerce.ts";
 import { type StringContext, uniteContexts } from "../context.ts";
-import { EvalError } from "../error.ts";
+import { EvalError, framed } from "../error.ts";
 import { parseJson } from "../json-parser.ts";
-import { call1, force } from "../machine.ts";
+import { call1, deepen, force, restoreDepth, savedDepth } from "../machine.ts";
 import { describeType } from "../type-name.ts";
 import { isUtf8 } from "../utf8.ts";
 import { type Lazy, NixFloat, PathValue, StringWithContext, Thunk } from "../value.ts";
 import { type BuiltinDefinition, builtin } from "./definition.ts";
-
-/** Nesting beyond this is taken for endless, as calls are. */
-const DEPTH_MAX = 10_000;
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '\\"',
@@ -52,7 +49,7 @@ export type JsonText = { readonly text: ByteString; readonly context: StringCont
  */
 export function valueToJson(value: Lazy, options: JsonOptions): JsonText {
   const writer = new JsonWriter(options);
-  writer.write(value, 0);
+  writer.write(value);
   return { text: writer.text, context: writer.context };
 }
 
@@ -72,8 +69,15 @@ class JsonWriter {
     this.#paths = options.paths ?? "copy";
   }
 
-  write(lazy: Lazy, depth: number): void {
-    if (depth > DEPTH_MAX) throw new EvalError("stack-overflow", "stack overflow; max-call-depth exceeded");
+  /** `pos` is where the value is defined, as far as that is known. */
+  write(lazy: Lazy, pos = 0): void {
+    const depth = savedDepth();
+    deepen(pos);
+    this.#write(lazy, pos);
+    restoreDepth(depth);
+  }
+
+  #write(lazy: Lazy, pos: number): void {
     if (!this.#strict && lazy instanceof Thunk && lazy.code !== null)
       throw new EvalError("type", "cannot convert a thunk to JSON");
     const value = force(lazy);
@@ -88,12 +92,16 @@ class JsonWriter {
         return;
     }
     if (value === null) this.text += "null";
-    else if (value instanceof Attrs) this.#writeAttrs(value, depth);
+    else if (value instanceof Attrs) this.#writeAttrs(value);
     else if (Array.isArray(value)) {
       this.text += "[";
       for (let i = 0; i < value.length; i++) {
         if (i > 0) this.text += ",";
-        this.write(value[i], depth + 1);
+        try {
+          this.write(value[i], pos);
+        } catch (thrown) {
+          throw framed(thrown, `while evaluating list element at index ${i}`, pos);
+        }
       }
       this.text += "]";
     } else if (value instanceof StringWithContext) this.#writeString(value);
@@ -107,7 +115,7 @@ class JsonWriter {
     this.text += quoteJson(textOfString(string));
   }
 
-  #writeAttrs(attrs: Attrs, depth: number): void {
+  #writeAttrs(attrs: Attrs): void {
     const toString = attrs.get("__toString");
     if (toString !== undefined) {
       this.#writeString(coerceToString(call1(force(toString), attrs, 0), "natural", "text"));
@@ -115,7 +123,7 @@ class JsonWriter {
     }
     const outPath = attrs.get("outPath");
     if (outPath !== undefined) {
-      this.write(outPath, depth + 1);
+      this.write(outPath);
       return;
     }
     const { shape, values } = attrs.flat();
@@ -123,7 +131,12 @@ class JsonWriter {
     for (let i = 0; i < values.length; i++) {
       if (i > 0) this.text += ",";
       this.text += `${quoteJson(shape.names[i])}:`;
-      this.write(values[i], depth + 1);
+      const at = shape.positions === null ? 0 : shape.positions[i];
+      try {
+        this.write(values[i], at);
+      } catch (thrown) {
+        throw framed(thrown, `while evaluating attribute '${shape.names[i]}'`, at);
+      }
     }
     this.text += "}";
   }

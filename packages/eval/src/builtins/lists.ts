@@ -10,7 +10,7 @@ import { EvalError } from "../error.ts";
 import { intern } from "../intern.ts";
 import { call1, call2, force, lazyCall1, poll } from "../machine.ts";
 import { Shape } from "../shape.ts";
-import { Builtin, type Lazy, type Value } from "../value.ts";
+import { Builtin, Closure, type Lazy, type Value } from "../value.ts";
 import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";
 import { genericClosure } from "./generic-closure.ts";
 import { mergeSort } from "./merge-sort.ts";
@@ -28,6 +28,11 @@ function elementAt(list: Lazy[], index: number): Value {
     );
   }
   return force(list[index]);
+}
+
+/** Where a function is defined, as a place for what it yields. */
+function positionOf(fn: Value): number {
+  return fn instanceof Closure ? fn.code.pos : 0;
 }
 
 export const LIST_BUILTINS: readonly BuiltinDefinition[] = [
@@ -120,6 +125,7 @@ export const LIST_BUILTINS: readonly BuiltinDefinition[] = [
       const items = forceList(
         call1(f, outer[i], 0),
         "while evaluating the return value of the function passed to builtins.concatMap",
+        positionOf(f),
       );
       for (let j = 0; j < items.length; j++) joined.push(items[j]);
     }

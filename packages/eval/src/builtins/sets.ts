@@ -100,6 +100,7 @@ export const SET_BUILTINS: readonly BuiltinDefinition[] = [
       const text = forceTextWithoutContext(
         name,
         "while evaluating the `name` attribute of an element of the list passed to builtins.listToAttrs",
+        entry.positionOf("name"),
       );
       if (map.has(text)) continue;
       const value = entry.get("value");
@@ -150,7 +151,8 @@ export const SET_BUILTINS: readonly BuiltinDefinition[] = [
       });
     }
     const zipped = new Map<string, Lazy>();
-    for (const [name, values] of groups) zipped.set(name, lazyCall2(f, name, values));
+    for (const [name, values] of groups)
+      zipped.set(name, lazyCall2(f, name, values, f instanceof Closure ? f.code.pos : 0));
     return Attrs.fromMap(zipped);
   }),
   builtin("functionArgs", (fn: Lazy) => functionArgs(fn)),

@@ -9,6 +9,7 @@ import { makeInt } from "../arithmetic.ts";
 import { Attrs } from "../attrs.ts";
 import { forceTextWithoutContext } from "../coerce.ts";
 import { EvalError } from "../error.ts";
+import { nullByteMessage } from "@firn/syntax";
 import { type Lazy, NixFloat, type Value } from "../value.ts";
 import { type BuiltinDefinition, globalBuiltin } from "./definition.ts";
 
@@ -50,10 +51,7 @@ function valueOf(toml: TomlValue): Value {
 
 function stringOf(text: string): ByteString {
   if (text.includes("\0")) {
-    throw new EvalError(
-      "invalid-value",
-      "a TOML string cannot be represented as Nix string because it contains null bytes",
-    );
+    throw new EvalError("invalid-value", `while parsing TOML: error: ${nullByteMessage(byteStringOfText(text))}`);
   }
   return byteStringOfText(text);
 }
