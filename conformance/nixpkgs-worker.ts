@@ -6,7 +6,8 @@ telling two of them apart.
 import { parentPort, workerData } from "node:worker_threads";
 import { assert, byteStringOfText } from "@firn/base";
 import { Attrs, EvalError, Evaluator, force, forceText, type Lazy, PathValue, type Value } from "@firn/eval";
-import { EvalStore, type PendingObject, storeBuiltins, StoreIo } from "@firn/glue";
+import type { PendingObject } from "@firn/glue";
+import { EvalStore, storeBuiltins, StoreIo } from "@firn/glue/evaluation";
 import { useNodeKernels } from "@firn/hash/node";
 import { DiskCodeStore } from "../packages/cli/src/evaluator/disk-code-store.ts";
 import { DiskFiles } from "../packages/cli/src/evaluator/disk-files.ts";

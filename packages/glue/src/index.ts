@@ -1,4 +1,4 @@
-// Public, in reading order.
+// Public, in reading order: the build side. The evaluator's side is `@firn/glue/evaluation`, so that who builds does not load an evaluator.
 export { GlueError } from "./error.ts";
 export type { GlueErrorCode } from "./error.ts";
 export type { PendingObject } from "./pending.ts";
@@ -16,11 +16,3 @@ export { buildDerivations } from "./build-graph.ts";
 export type { BuildCounts, BuildEvent, BuildOptions, BuildParts, BuiltOutputs } from "./build-graph.ts";
 export { derivationReader } from "./build-plan.ts";
 export type { BuildTarget, ReadDerivation } from "./build-plan.ts";
-// The evaluator's side: what an evaluation sees of the store.
-export type { HostFiles, HostFileStatus } from "./host-files.ts";
-export { EvalStore } from "./eval-store.ts";
-export type { EvalStoreOptions, KnownDerivation, StoreFiles } from "./eval-store.ts";
-export type { FetchRequest, OutputTarget, Realiser, RealiseRequest } from "./realiser.ts";
-export { StoreIo } from "./eval-io.ts";
-export type { StoreIoOptions } from "./eval-io.ts";
-export { storeBuiltins } from "./store-builtins.ts";

@@ -6,7 +6,7 @@ event loop once the shared word says that it is there.
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { assert } from "@firn/base";
 import { EvalError } from "@firn/eval";
-import type { FetchRequest, Realiser, RealiseRequest } from "@firn/glue";
+import type { FetchRequest, Realiser, RealiseRequest } from "@firn/glue/evaluation";
 import type { WaitAnswer, WaitRequest } from "./job.ts";
 
 export type BlockingRealiserParts = {

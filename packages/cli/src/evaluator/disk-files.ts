@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { isAscii } from "@firn/base";
 import { EvalError, type FileKind } from "@firn/eval";
-import type { HostFiles, HostFileStatus } from "@firn/glue";
+import type { HostFiles, HostFileStatus } from "@firn/glue/evaluation";
 
 /** A byte string as fs wants a path: as it is when that is the same bytes, otherwise a buffer. */
 export function fsPath(path: string): string | Buffer {

@@ -3,7 +3,8 @@ What is asked of the evaluator's thread, and what it answers: plain data, becaus
 */
 
 import type { LanguageOptions, LogKind, SearchPathEntry } from "@firn/eval";
-import type { FetchRequest, PendingObject, RealiseRequest } from "@firn/glue";
+import type { PendingObject } from "@firn/glue";
+import type { FetchRequest, RealiseRequest } from "@firn/glue/evaluation";
 import type { MessagePort } from "node:worker_threads";
 
 /** What all evaluations of a host share. */

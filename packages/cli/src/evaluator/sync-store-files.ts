@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { openLocalStoreSync, type SyncStore } from "@firn/backend-local";
 import type { Node } from "@firn/castore";
 import { EvalError, type FileKind } from "@firn/eval";
-import type { HostFileStatus, StoreFiles } from "@firn/glue";
+import type { HostFileStatus, StoreFiles } from "@firn/glue/evaluation";
 import { HASH_PART_CHARS } from "@firn/nix-compat";
 
 const KINDS: Record<Node["kind"], FileKind> = { directory: "directory", file: "regular", symlink: "symlink" };

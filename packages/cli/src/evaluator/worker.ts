@@ -6,7 +6,8 @@ is waited for. Reads of the store are synchronous, like all reads here.
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { assert } from "@firn/base";
 import { EvalError, Evaluator } from "@firn/eval";
-import { EvalStore, type PendingObject, storeBuiltins, StoreIo } from "@firn/glue";
+import type { PendingObject } from "@firn/glue";
+import { EvalStore, storeBuiltins, StoreIo } from "@firn/glue/evaluation";
 import { useNodeKernels } from "@firn/hash/node";
 import { BlockingRealiser } from "./blocking-realiser.ts";
 import { DiskCodeStore } from "./disk-code-store.ts";
