@@ -97,7 +97,9 @@ test("any JSON reads as JSON.parse reads it, and is written back the same", () =
         !text.includes("\\u0000") &&
           !text.includes("__toString") &&
           !text.includes("outPath") &&
-          !/\\ud[89a-f]/.test(text),
+          !/\\ud[89a-f]/.test(text) &&
+          // Integers between 2^63 and 2^64 are refused, as C++ Nix refuses them.
+          !/[0-9]{19}/.test(text),
       );
       const value = jsonToValue(byteStringOfText(text));
       const again = toJson(value);
