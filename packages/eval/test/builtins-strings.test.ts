@@ -187,7 +187,9 @@ test("rounding gives integers and refuses what is out of their range", () => {
   assert.equal(call("floor", 7), 7);
   fails("arithmetic", /NixFloat argument 1e\+19 is not in the range/, "floor", new NixFloat(1e19));
   fails("arithmetic", /NixFloat argument nan/, "ceil", new NixFloat(Number.NaN));
-  fails("arithmetic", /NixInt argument 9223372036854775807/, "ceil", 9223372036854775807n);
+  fails("arithmetic", /NixInt argument 9223372036854775807 caused undefined/, "ceil", 9223372036854775807n);
+  assert.equal(call("floor", 9223372036854774784n), 9223372036854774784n);
+  fails("arithmetic", /9223372036854774785 was rounded to 9223372036854774784/, "floor", 9223372036854774785n);
   fails("type", /expected a float but found a string/, "ceil", "1");
 });
 

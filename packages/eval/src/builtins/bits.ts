@@ -35,9 +35,11 @@ function bitwise(
   });
 }
 
+const DUE_TO_A_BUG = "Due to a bug (see https://github.com/NixOS/nix/issues/12899)";
+
 /**
- * A rounding function to an integer. As in C++ Nix (`prim_ceil`) integers go through a float too, so those above 2^53 come out
- * as the nearest float, and those that are then no 64-bit integer are an error.
+ * A rounding function to an integer. As in C++ Nix (`prim_ceil`) integers go through a float too, and those that no float is equal to
+ * are an error.
  */
 function rounding(name: string, round: (value: number) => number): BuiltinDefinition {
   const during = `while evaluating the first argument passed to builtins.${name}`;
@@ -45,12 +47,20 @@ function rounding(name: string, round: (value: number) => number): BuiltinDefini
     const value = force(arg);
     if (typeof value === "number") return value;
     const rounded = round(forceFloat(value, during));
-    if (!(rounded >= -INT_END && rounded < INT_END)) {
-      const what =
-        value instanceof NixFloat ? `NixFloat argument ${formatFloatShown(value.value)}` : `NixInt argument ${value}`;
-      throw new EvalError("arithmetic", `${what} is not in the range of NixInt`);
+    const fits = rounded >= -INT_END && rounded < INT_END;
+    if (value instanceof NixFloat) {
+      if (fits) return rounded <= SAFE && rounded >= -SAFE ? rounded + 0 : makeInt(BigInt(rounded));
+      const shown = formatFloatShown(value.value);
+      throw new EvalError("arithmetic", `NixFloat argument ${shown} is not in the range of NixInt`);
     }
-    return rounded <= SAFE && rounded >= -SAFE ? rounded + 0 : makeInt(BigInt(rounded));
+    if (fits && BigInt(rounded) === value) return value;
+    const what = fits
+      ? `a loss of precision occurred in previous Nix versions because the NixInt argument ${value} was rounded to ${BigInt(rounded)}.`
+      : `the NixInt argument ${value} caused undefined behavior in previous Nix versions.`;
+    throw new EvalError(
+      "arithmetic",
+      `${DUE_TO_A_BUG} ${what}\n\tFuture Nix versions might implement the correct behavior.`,
+    );
   });
 }
 
