@@ -92,6 +92,9 @@ test("baseNameOf and dirOf cut at the last slash", () => {
 });
 
 test("toString prints floats with six decimals and joins lists", () => {
+  assert.equal(call("toString", new NixFloat(-0.0078125)), "-0.007812");
+  assert.equal(call("toString", new NixFloat(0.0234375)), "0.023438");
+  assert.equal(call("toString", new NixFloat(-0)), "-0.000000");
   assert.equal(call("toString", [1, new NixFloat(1.5), [true, false, null], [], "x"]), "1 1.500000 1   x");
 });
 
