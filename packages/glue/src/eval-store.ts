@@ -279,13 +279,14 @@ export class EvalStore {
     const references: ByteString[] = [];
     for (const element of context?.elements ?? []) {
       const parsed = parseContextElement(element);
-      if (parsed.kind === "output") {
+      if (parsed.kind !== "path") {
+        const named = element.replace(`${this.storeDir}/`, "");
         throw new EvalError(
           "invalid-value",
-          `files created by builtins.toFile may not reference derivations, but ${name} references ${parsed.drvPath}`,
+          `files created by builtins.toFile may not reference derivations, but ${name} references ${named}`,
         );
       }
-      references.push(parsed.kind === "closure" ? parsed.drvPath : parsed.path);
+      references.push(parsed.path);
     }
     references.sort();
     const path = makeTextPathOfHash(name, hashByteStringHex("sha256", text), references, this.storeDir).absolute(
