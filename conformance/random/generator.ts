@@ -19,9 +19,19 @@ const FUEL = 60;
 const WRONG_ONE_IN = 500;
 
 const KINDS = ["int", "int", "bool", "float", "string", "string", "null"].map(kindOf);
-const DEEP_KINDS = ["[int]", "[string]", "{int}", "{string}", "[{int}]", "{[int]}", "int -> int", "string -> int"].map(
-  kindOf,
-);
+const DEEP_KINDS = [
+  "[int]",
+  "[string]",
+  "{int}",
+  "{string}",
+  "[{int}]",
+  "{[int]}",
+  "int -> int",
+  "string -> int",
+  "{bool}",
+  "{{bool}}",
+  "[{key: int}]",
+].map(kindOf);
 
 /** Makes terms out of choices. */
 class Generator implements Builder {

@@ -28,7 +28,7 @@ export function callOf(builder: Builder, signature: Signature, kind: Kind, scope
   fits(signature.result, kind, bindings);
   // A builtin that throws is tried less: most of what surrounds it would go unseen.
   if (
-    /\.(?:throw|abort|import|scopedImport|readFile|readDir|hashFile|path|storePath|filterSource|findFile|derivation|derivationStrict)$/.test(
+    /\.(?:throw|abort|import|scopedImport|readFile|readDir|hashFile|path|filterSource|findFile|storePath)$/.test(
       signature.call,
     ) &&
     !builder.oneIn(12)

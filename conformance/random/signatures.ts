@@ -117,7 +117,6 @@ currentSystem       string
 false               bool
 langVersion         known-int
 nixPath             search-path
-nixVersion          version
 null                null
 storeDir            string
 true                bool
