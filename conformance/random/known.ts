@@ -11,6 +11,11 @@ type Known = { readonly reason: string; readonly explains: (difference: Differen
 
 const KNOWN: readonly Known[] = [
   {
+    reason: "2.25: the context of an error is looked at only when there is one, and overflow is one now",
+    explains: ({ program, reference, firn }) =>
+      /addErrorContext/.test(program) && reference.kind === "value" && firn.text.startsWith("cannot coerce"),
+  },
+  {
     reason: "a later release, in no release note: substring refuses a negative start before it looks at the string",
     explains: ({ program, firn }) => /substring/.test(program) && firn.text.startsWith("negative start position"),
   },
