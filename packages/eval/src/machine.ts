@@ -27,9 +27,6 @@ let cancelWord: CancelWord | undefined;
 
 const CALLS_PER_POLL = 4096;
 
-/** Counters of an evaluation, for statistics. */
-export const counters = { calls: 0, thunksForced: 0 };
-
 /** Sets the limits for what follows. */
 export function enterEvaluation(
   io: EvalIo,
@@ -46,7 +43,6 @@ export function enterEvaluation(
 /** Asks whether to stop; for loops inside builtins as well. */
 export function poll(): void {
   callsUntilPoll = CALLS_PER_POLL;
-  counters.calls += CALLS_PER_POLL;
   if (cancelWord !== undefined && Atomics.load(cancelWord, 0) !== 0) {
     throw new EvalError("cancelled", "evaluation was interrupted");
   }
