@@ -16,3 +16,4 @@ export type { ByteString } from "./bytes.ts";
 export { abortable, throwIfAborted } from "./cancel.ts";
 export { collectBytes, mapConcurrently, streamOf } from "./stream.ts";
 export type { ByteStream } from "./stream.ts";
+export { ByteSource } from "./byte-source.ts";

@@ -17,7 +17,7 @@ export async function collectBytes(stream: ByteStream, bytesMax: number, tooLong
   for await (const chunk of stream) {
     length += chunk.length;
     if (length > bytesMax) throw tooLong();
-    parts.push(chunk.slice());
+    parts.push(new Uint8Array(chunk)); // not slice: a Buffer's would share its memory
   }
   return parts.length === 1 ? parts[0] : concatBytes(parts);
 }

@@ -1,6 +1,6 @@
 /*
 Checks on many directories at once. `DirectoryGraph` takes a put, leaves first; `checkRecursive` watches a recursive get from a
-peer, root first. Both see to it that a tree is whole, has one root, and that the size a parent states is its child's.
+peer, root first, and `leavesFirst` turns the one into the other. All see to it that a tree is whole, has one root, and that the size a parent states is its child's.
 
 Sizes by either rule are accepted (directory.ts): a refusal would lock out trees that others wrote years ago.
 */
@@ -74,10 +74,14 @@ export class DirectoryGraph {
 
 /** Throws `invalid-graph` unless the size in the parent's entry is the child's, by either rule. */
 export function checkChildSize(node: DirectoryNode, child: Directory): void {
-  if (node.size === child.size || node.size === child.specSize) return;
+  checkSize(node.digest, node.size, child);
+}
+
+function checkSize(digest: Digest, said: number, has: { readonly size: number; readonly specSize: number }): void {
+  if (said === has.size || said === has.specSize) return;
   throw new CastoreError(
     "invalid-graph",
-    `a parent says that directory ${node.digest} has size ${node.size}, it has ${child.size}`,
+    `a parent says that directory ${digest} has size ${said}, it has ${has.size}`,
   );
 }
 
@@ -90,27 +94,70 @@ export async function* checkRecursive(
   root: Digest,
   directories: AsyncIterable<Directory>,
 ): AsyncGenerator<Directory, void> {
-  const expected = new Map<Digest, DirectoryNode | undefined>([[root, undefined]]);
-  const seen = new Set<Digest>();
+  /** Those that were referred to and did not come yet, with every size that was said of them. */
+  const expected = new Map<Digest, Set<number>>([[root, new Set()]]);
+  const seen = new Map<Digest, { readonly size: number; readonly specSize: number }>();
   for await (const directory of directories) {
-    const digest = directory.digest;
+    const { digest, size, specSize } = directory;
     if (seen.has(digest)) continue;
-    if (!expected.has(digest)) {
+    const said = expected.get(digest);
+    if (said === undefined) {
       throw new CastoreError("invalid-graph", `directory ${digest} came without being part of ${root}`);
     }
-    const node = expected.get(digest);
-    if (node !== undefined) checkChildSize(node, directory);
+    for (const saidSize of said) checkSize(digest, saidSize, directory);
     expected.delete(digest);
-    seen.add(digest);
+    seen.set(digest, { size, specSize });
+    for (const child of directory.children()) {
+      const known = seen.get(child.digest);
+      if (known !== undefined) checkSize(child.digest, child.size, known);
+      else {
+        const sizes = expected.get(child.digest);
+        if (sizes === undefined) expected.set(child.digest, new Set([child.size]));
+        else sizes.add(child.size);
+      }
+    }
     if (seen.size + expected.size > GRAPH_DIRECTORIES_MAX) {
       throw new CastoreError("limit", `the tree ${root} has more than ${GRAPH_DIRECTORIES_MAX} directories`);
     }
-    for (const child of directory.children()) if (!seen.has(child.digest)) expected.set(child.digest, child);
     yield directory;
   }
   if (seen.size === 0) return;
   const lacking = expected.keys().next();
   if (!lacking.done) throw new CastoreError("missing", `directory ${lacking.value} of ${root} did not come`);
+}
+
+/**
+ * The directories of a recursive get in the order a put wants: children before parents, the root last. Checks as `checkRecursive` does
+ * and holds the whole graph, within a put's limits; nothing is yielded before all came.
+ */
+export async function* leavesFirst(
+  root: Digest,
+  directories: AsyncIterable<Directory>,
+): AsyncGenerator<Directory, void> {
+  const byDigest = new Map<Digest, Directory>();
+  let bytes = 0;
+  for await (const directory of checkRecursive(root, directories)) {
+    byDigest.set(directory.digest, directory);
+    bytes += directory.encoded.length;
+    if (bytes > GRAPH_BYTES_MAX) {
+      throw new CastoreError("limit", `the tree ${root} has more than ${GRAPH_BYTES_MAX} bytes of directories`);
+    }
+  }
+  const top = byDigest.get(root);
+  if (top === undefined) return;
+  const entered = new Set<Digest>([root]);
+  const open = [{ directory: top, children: top.children() }];
+  for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+    const next = last.children.next();
+    if (next.done) {
+      open.pop();
+      yield last.directory;
+    } else if (!entered.has(next.value.digest)) {
+      entered.add(next.value.digest);
+      const directory = byDigest.get(next.value.digest) as Directory; // checkRecursive saw to it
+      open.push({ directory, children: directory.children() });
+    }
+  }
 }
 
 /** A recursive get made of single ones: breadth first, each distinct directory once. `missing` when a child is absent. */

@@ -15,6 +15,7 @@ export {
   DirectoryGraph,
   GRAPH_BYTES_MAX,
   GRAPH_DIRECTORIES_MAX,
+  leavesFirst,
   walkDirectories,
 } from "./directory-graph.ts";
 export { GraphPutter } from "./graph-putter.ts";

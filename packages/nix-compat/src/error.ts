@@ -9,6 +9,8 @@ import { FirnError } from "@firn/base";
  * - `invalid-output`: outputs of a derivation contradict each other or a rule of derivation.ts.
  * - `unsupported-derivation`: well formed, but of a kind not done here yet (a version of the format that is not known).
  * - `invalid-nar`: bytes are not a canonical NAR; `context.offset` says where.
+ * - `invalid-nar-info`: text is not a narinfo; `context.line` says where.
+ * - `invalid-key`: text is not a key or a signature, `name:base64`. Messages never hold a secret key.
  * - `invalid-url`: text is not a URL, or not one of the kind that was asked for.
  * - `invalid-flake-ref`: a flake reference has attributes that its scheme does not have, or values they cannot have.
  * - `limit`: a stated limit was passed; the message says which.
@@ -20,6 +22,8 @@ export type NixCompatErrorCode =
   | "invalid-output"
   | "unsupported-derivation"
   | "invalid-nar"
+  | "invalid-nar-info"
+  | "invalid-key"
   | "invalid-url"
   | "invalid-flake-ref"
   | "limit";

@@ -54,7 +54,15 @@ export {
 export type { DerivationModulo, FilledDerivation, ModuloLookup } from "./hash-modulo.ts";
 export { NAR_DEPTH_MAX, NAR_NAME_BYTES_MAX, NAR_TARGET_BYTES_MAX } from "./nar.ts";
 export { NarWriter } from "./nar-writer.ts";
-export { NarParser, readNar, readNarStream } from "./nar-reader.ts";
+export { NarParser, readNar, readNarStream, takeNar } from "./nar-reader.ts";
 export type { NarEvent } from "./nar-reader.ts";
 export { parseFlakeRef, printFlakeRef } from "./flake-ref.ts";
 export type { FlakeAttribute, FlakeAttributes } from "./flake-ref.ts";
+export { generateSecretKey, parsePublicKey, parseSecretKey, PublicKey, SecretKey } from "./signing-key.ts";
+export { checkKeyName, KEY_NAME_CHARS_MAX, parseSignature, printSignature, SIGNATURE_BYTES } from "./signature.ts";
+export type { Signature } from "./signature.ts";
+export { pathFingerprint } from "./path-fingerprint.ts";
+export type { FingerprintedPath } from "./path-fingerprint.ts";
+export { NAR_INFO_BYTES_MAX, parseNarInfo, printNarInfo } from "./nar-info.ts";
+export type { NarInfo } from "./nar-info.ts";
+export { hashNarModulo } from "./nar-modulo.ts";

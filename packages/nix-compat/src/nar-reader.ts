@@ -6,7 +6,7 @@ and writing again gives the same bytes, and two different NARs are two different
 `NarParser` is a state machine fed by hand; `readNar` and `readNarStream` drive it over an iterable. Follows parseDump.
 */
 
-import { type ByteString, byteStringOf, concatBytes } from "@firn/base";
+import { type ByteSource, type ByteString, type ByteStream, byteStringOf, concatBytes } from "@firn/base";
 import { NixCompatError, type NixCompatErrorCode } from "./error.ts";
 import {
   NAR_DEPTH_MAX,
@@ -71,6 +71,17 @@ export class NarParser {
   #fileSize = 0;
   #remaining = 0;
   readonly #lastNames: ByteString[] = [];
+  readonly #isFollowed: boolean;
+
+  /** `followed`: the archive stands inside a longer stream, as in Nix's export format; parsing stops at its end. */
+  constructor(options: { readonly followed?: boolean } = {}) {
+    this.#isFollowed = options.followed ?? false;
+  }
+
+  /** Once `done`: what came in after the archive's end, in memory of its own. */
+  get rest(): Uint8Array {
+    return this.#rest;
+  }
 
   /** True once the archive is complete. */
   get done(): boolean {
@@ -84,7 +95,7 @@ export class NarParser {
 
   /**
    * Takes the next chunk and yields the events it completes; must be iterated to the end before the next chunk is given. Bytes after
-   * the archive's end are refused.
+   * the archive's end are refused, or found in `rest` when something may follow.
    */
   *feed(chunk: Uint8Array): Generator<NarEvent, void, void> {
     this.#base += this.#at;
@@ -101,7 +112,7 @@ export class NarParser {
         if (this.#remaining === 0) this.#state = "padding";
         yield { kind: "contents", bytes: this.#bytes.subarray(from, from + length) };
       } else if (this.#state === "end") {
-        if (this.#at < this.#bytes.length) this.#fail("something follows the end of the archive");
+        if (this.#at < this.#bytes.length && !this.#isFollowed) this.#fail("something follows the end of the archive");
         break;
       } else {
         const before = this.#at;
@@ -111,7 +122,7 @@ export class NarParser {
         else if (this.#at === before && this.#state === state) break; // not all of the token is there
       }
     }
-    if (this.#at < this.#bytes.length) this.#rest = this.#bytes.slice(this.#at);
+    if (this.#at < this.#bytes.length) this.#rest = new Uint8Array(this.#bytes.subarray(this.#at));
   }
 
   /** Says that no more bytes come; throws when the archive is not complete. */
@@ -296,4 +307,20 @@ export async function* readNarStream(source: AsyncIterable<Uint8Array>): AsyncGe
   const parser = new NarParser();
   for await (const chunk of source) yield* parser.feed(chunk);
   parser.end();
+}
+
+/** The bytes of the one NAR that begins here, as they come; the source then stands at the byte after its end. Throws as the parser does. */
+export async function* takeNar(source: ByteSource): ByteStream {
+  const parser = new NarParser({ followed: true });
+  while (!parser.done) {
+    const chunk = await source.next();
+    if (chunk === undefined) {
+      parser.end();
+      return;
+    }
+    for (const _ of parser.feed(chunk));
+    const { length } = parser.done ? parser.rest : EMPTY;
+    if (length > 0) source.unread(chunk.subarray(chunk.length - length));
+    yield chunk.subarray(0, chunk.length - length);
+  }
 }

@@ -15,13 +15,13 @@ import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { bytesOf, byteStringOf, concatBytes } from "@firn/base";
+import { ByteSource, bytesOf, byteStringOf, collectBytes, concatBytes } from "@firn/base";
 import { hashBytes, toHex } from "@firn/hash";
 import fc from "fast-check";
 import { need } from "../../../dev/need.ts";
 import { NixCompatError, type NixCompatErrorCode } from "../src/error.ts";
 import { NAR_DEPTH_MAX, NAR_NAME_BYTES_MAX, NAR_TARGET_BYTES_MAX } from "../src/nar.ts";
-import { type NarEvent, readNar, readNarStream } from "../src/nar-reader.ts";
+import { type NarEvent, readNar, readNarStream, takeNar } from "../src/nar-reader.ts";
 import { NarWriter } from "../src/nar-writer.ts";
 import { makeFixedOutputPath } from "../src/store-path-hash.ts";
 
@@ -358,4 +358,43 @@ test("odd trees are dumped as nix-store --dump dumps them", { ...need("nix-store
     assert.deepEqual(narOf(treeOf(Buffer.from(join(odd, path)))), new Uint8Array(dumped), path);
     assert.deepEqual(rewritten(readNar([dumped])), new Uint8Array(dumped), path);
   }
+});
+
+test("a NAR inside a longer stream is taken whole and the stream left at its end, wherever chunks are cut", async () => {
+  const chunks: Uint8Array[] = [];
+  new NarWriter((chunk) => chunks.push(new Uint8Array(chunk)))
+    .startDirectory()
+    .entry("a")
+    .startFile(5000, false)
+    .contents(new Uint8Array(5000).fill(7))
+    .entry("b")
+    .symlink("a")
+    .endDirectory()
+    .finish();
+  const nar = Buffer.concat(chunks);
+  const whole = Buffer.concat([nar, nar, Buffer.from("after")]);
+  for (const size of [1, 7, 8, 100, 4096, whole.length]) {
+    async function* cut() {
+      for (let at = 0; at < whole.length; at += size) yield whole.subarray(at, at + size);
+    }
+    const source = new ByteSource(cut());
+    for (let i = 0; i < 2; i++) {
+      const taken = await collectBytes(takeNar(source), 1 << 20, () => new Error("too long"));
+      assert.ok(nar.equals(taken), `${size}`);
+      assert.equal(source.offset, (i + 1) * nar.length);
+    }
+    assert.equal(Buffer.from(await source.exactly(5, () => new Error("short"))).toString(), "after");
+    assert.equal(await source.next(), undefined);
+  }
+  const short = new ByteSource(
+    (async function* () {
+      yield nar.subarray(0, 99);
+    })(),
+  );
+  await assert.rejects(
+    async () => {
+      for await (const _ of takeNar(short));
+    },
+    { code: "invalid-nar" },
+  );
 });

@@ -10,7 +10,7 @@ export type NixSandbox = {
   /** A directory of its own for the test's files. */
   readonly directory: string;
   /** Runs a program of nix-bin; store paths are below /nix/store, their files are not. */
-  run(program: string, args: readonly string[], input?: string): Buffer;
+  run(program: string, args: readonly string[], input?: string | Uint8Array): Buffer;
   /** Instantiates an expression; all .drv files it wrote, by absolute path, as byte strings. */
   instantiate(expression: string): { readonly roots: readonly string[]; readonly texts: ReadonlyMap<string, string> };
 };
@@ -26,7 +26,7 @@ export function nixSandbox(): NixSandbox {
     NIX_REMOTE: `local?root=${root}`,
     NIX_CONFIG: "experimental-features = ca-derivations impure-derivations nix-command\nbuild-users-group =",
   };
-  const run = (program: string, args: readonly string[], input = ""): Buffer =>
+  const run = (program: string, args: readonly string[], input: string | Uint8Array = ""): Buffer =>
     execFileSync(program, args, { env, input, stdio: ["pipe", "pipe", "pipe"], maxBuffer: 1 << 28 });
   return {
     directory,
