@@ -17,7 +17,9 @@ import { build } from "esbuild";
 /** What is bundled: file below dist/, and the module it starts from. */
 const ENTRIES = [
   { output: "firn.cjs", entry: "packages/cli/src/main.ts" },
-  { output: "nix-instantiate.cjs", entry: "packages/cli/src/compat/main.ts" },
+  { output: "nix-instantiate.cjs", entry: "packages/cli/src/compat/main-nix-instantiate.ts" },
+  { output: "nix-store.cjs", entry: "packages/cli/src/compat/main-nix-store.ts" },
+  { output: "nix-hash.cjs", entry: "packages/cli/src/compat/main-nix-hash.ts" },
   { output: "eval-worker.cjs", entry: "packages/cli/src/evaluator/worker.ts" },
 ];
 

@@ -20,7 +20,9 @@ const scratch = mkdtempSync(join(tmpdir(), "firn-bundle-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const ENTRY = "packages/cli/src/main.ts";
-const COMPAT = "packages/cli/src/compat/main.ts";
+const COMPAT = Object.fromEntries(
+  ["instantiate", "store", "hash"].map((name) => [`packages/cli/src/compat/main-nix-${name}.ts`, ""]),
+);
 const WORKER = "packages/cli/src/evaluator/worker.ts";
 
 /** A checkout holding the given files and this one's packages. */
@@ -41,7 +43,7 @@ test("all entries become CommonJS that knows where it lies and that it is bundle
       declare const __FIRN_BUNDLED__: boolean;
       process.stdout.write([kind, __FIRN_BUNDLED__, new URL("eval-worker.cjs", import.meta.url).pathname].join(" "));`,
     "packages/cli/src/kind.ts": 'export const kind: string = "main";',
-    [COMPAT]: "export {};",
+    ...COMPAT,
     [WORKER]: "export {};",
   });
   assert.equal(isStale(folder), true);
@@ -50,7 +52,9 @@ test("all entries become CommonJS that knows where it lies and that it is bundle
   assert.deepEqual(readdirSync(join(folder, "dist")).sort(), [
     "eval-worker.cjs",
     "firn.cjs",
+    "nix-hash.cjs",
     "nix-instantiate.cjs",
+    "nix-store.cjs",
     "stamp",
   ]);
   const done = spawnSync(process.execPath, [join(folder, "dist", "firn.cjs")], { encoding: "utf8" });
@@ -58,7 +62,7 @@ test("all entries become CommonJS that knows where it lies and that it is bundle
 });
 
 test("a newer source makes it stale, a newer test does not", async () => {
-  const folder = checkout("fresh", { [ENTRY]: "", [COMPAT]: "", [WORKER]: "", "packages/cli/test/a.test.ts": "" });
+  const folder = checkout("fresh", { [ENTRY]: "", ...COMPAT, [WORKER]: "", "packages/cli/test/a.test.ts": "" });
   await bundle(folder);
   const later = Date.now() / 1000 + 10;
   utimesSync(join(folder, "packages/cli/test/a.test.ts"), later, later);
@@ -68,11 +72,8 @@ test("a newer source makes it stale, a newer test does not", async () => {
 });
 
 test("a missing entry is named, and what does not bundle leaves no stamp", async () => {
-  await assert.rejects(
-    bundle(checkout("missing", { [ENTRY]: "", [COMPAT]: "" })),
-    /evaluator\/worker\.ts is not there/,
-  );
-  const broken = checkout("broken", { [ENTRY]: 'import "./nowhere.ts";', [COMPAT]: "", [WORKER]: "" });
+  await assert.rejects(bundle(checkout("missing", { [ENTRY]: "", ...COMPAT })), /evaluator\/worker\.ts is not there/);
+  const broken = checkout("broken", { [ENTRY]: 'import "./nowhere.ts";', ...COMPAT, [WORKER]: "" });
   await assert.rejects(bundle(broken), /nowhere/);
   assert.deepEqual(readdirSync(join(broken, "dist")), []);
   assert.equal(existsSync(join(broken, "dist", "stamp")), false);

@@ -39,12 +39,14 @@ async function main(): Promise<number> {
     const machine = { workingDirectory: process.cwd(), platform: process.platform, arch: process.arch };
     const config: Config = readConfig(process.env, machine);
     const output = new Output(sinkOf(process.stdout), stderr, { noColor: config.noColor });
+    // Aborted with the signal, since an open standard input would keep the process alive.
+    const stdin = () => addAbortSignal(signal, process.stdin);
     await using session = new Session({
       config,
       output,
       signal,
-      // Aborted with the signal, since an open standard input would keep the process alive.
-      readStdin: () => buffer(addAbortSignal(signal, process.stdin)),
+      stdin,
+      readStdin: () => buffer(stdin()),
       releaseSignals: release,
     });
     return await runCommandLine(process.argv.slice(2), session);

@@ -5,6 +5,7 @@ whoever made the session. Commands take it as their second argument; a test make
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { ByteStream } from "@firn/base";
 import type { LocalStore } from "@firn/backend-local";
 import type { Config } from "./config.ts";
 import type { Output } from "./output.ts";
@@ -14,6 +15,8 @@ export class Session implements AsyncDisposable {
   readonly output: Output;
   /** Fires when the command is to stop, with the reason to throw. */
   readonly signal: AbortSignal;
+  /** Standard input as it comes, for once; ends with an error when the signal fires. */
+  readonly stdin: () => ByteStream;
   /** Reads all of standard input. */
   readonly readStdin: () => Promise<Uint8Array>;
   /** Ends listening for signals, for a command that hands them to another program. */
@@ -24,12 +27,14 @@ export class Session implements AsyncDisposable {
     readonly config: Config;
     readonly output: Output;
     readonly signal: AbortSignal;
+    readonly stdin: () => ByteStream;
     readonly readStdin: () => Promise<Uint8Array>;
     readonly releaseSignals: () => void;
   }) {
     this.config = parts.config;
     this.output = parts.output;
     this.signal = parts.signal;
+    this.stdin = parts.stdin;
     this.readStdin = parts.readStdin;
     this.releaseSignals = parts.releaseSignals;
   }

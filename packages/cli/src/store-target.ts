@@ -26,7 +26,7 @@ export function findPlace(text: string, session: Session): StorePlace {
   const { storeDir, workingDirectory } = session.config;
   const bytes = byteStringOfText(text);
   if (isBelowStoreDir(bytes, storeDir)) return withoutDots(parseStorePathPrefix(bytes, storeDir), text);
-  const place = followLinks(resolve(workingDirectory, text), session.outputsHostDir);
+  const place = followLinks(resolve(workingDirectory, text), session);
   if (place !== undefined) return place;
   throw new CliError(
     "invalid-target",
@@ -58,14 +58,15 @@ function withoutDots({ path, rest }: StorePlace, text: string): StorePlace {
   return { path, rest: names.map((name) => `/${name}`).join("") };
 }
 
-/** Follows the links of a host path until one points below `outputsHostDir`. */
-function followLinks(hostPath: string, outputsHostDir: string): StorePlace | undefined {
+/** Follows the links of a host path until one points below `outputsHostDir`, or below the store directory, as roots that Nix's programs make do. */
+function followLinks(hostPath: string, { outputsHostDir, config }: Session): StorePlace | undefined {
   let path = hostPath;
   for (let links = 0; links < LINKS_MAX; links++) {
     if (path.startsWith(outputsHostDir + sep)) {
       const [name, ...rest] = path.slice(outputsHostDir.length + 1).split(sep);
       return { path: parseStorePath(name), rest: byteStringOfText(rest.map((part) => `/${part}`).join("")) };
     }
+    if (isBelowStoreDir(path, config.storeDir)) return parseStorePathPrefix(byteStringOfText(path), config.storeDir);
     const next = firstLinkResolved(path);
     if (next === undefined) return undefined;
     path = next;

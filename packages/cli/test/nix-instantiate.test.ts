@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { parseNixArguments } from "../src/compat/nix-arguments.ts";
-import { endOf, runNixInstantiate } from "../src/compat/nix-instantiate.ts";
+import { runNixInstantiate } from "../src/compat/nix-instantiate.ts";
 import { NixSettings, readNixSettings } from "../src/compat/nix-settings.ts";
-import { UsageError } from "../src/compat/usage-error.ts";
+import { endOf, UsageError } from "../src/compat/usage-error.ts";
 import { fakeSession } from "./fake-session.ts";
 
 type Ended = { readonly code: number; readonly out: string; readonly err: string };
@@ -28,7 +28,7 @@ describe("nix-instantiate", () => {
     try {
       await runNixInstantiate(argv, env, session);
     } catch (thrown) {
-      const ending = endOf(thrown, false);
+      const ending = endOf("nix-instantiate", thrown, false);
       code = ending.exitCode;
       await session.output.note(ending.text ?? "");
     } finally {

@@ -11,6 +11,7 @@ import { FirnError } from "@firn/base";
  * - `invalid-nar`: bytes are not a canonical NAR; `context.offset` says where.
  * - `invalid-nar-info`: text is not a narinfo; `context.line` says where.
  * - `invalid-key`: text is not a key or a signature, `name:base64`. Messages never hold a secret key.
+ * - `invalid-export`: bytes are not a stream of exported paths.
  * - `invalid-url`: text is not a URL, or not one of the kind that was asked for.
  * - `invalid-flake-ref`: a flake reference has attributes that its scheme does not have, or values they cannot have.
  * - `limit`: a stated limit was passed; the message says which.
@@ -24,6 +25,7 @@ export type NixCompatErrorCode =
   | "invalid-nar"
   | "invalid-nar-info"
   | "invalid-key"
+  | "invalid-export"
   | "invalid-url"
   | "invalid-flake-ref"
   | "limit";

@@ -56,6 +56,8 @@ export { NAR_DEPTH_MAX, NAR_NAME_BYTES_MAX, NAR_TARGET_BYTES_MAX } from "./nar.t
 export { NarWriter } from "./nar-writer.ts";
 export { NarParser, readNar, readNarStream, takeNar } from "./nar-reader.ts";
 export type { NarEvent } from "./nar-reader.ts";
+export { EXPORT_REFERENCES_MAX, exportEnd, exportHead, exportTrailer, readExport } from "./export-stream.ts";
+export type { ExportedPath, ExportTrailer } from "./export-stream.ts";
 export { parseFlakeRef, printFlakeRef } from "./flake-ref.ts";
 export type { FlakeAttribute, FlakeAttributes } from "./flake-ref.ts";
 export { generateSecretKey, parsePublicKey, parseSecretKey, PublicKey, SecretKey } from "./signing-key.ts";

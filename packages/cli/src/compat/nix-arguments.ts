@@ -6,7 +6,8 @@ it. Follows main_nix_instantiate and LegacyArgs of C++ Nix.
 import type { SearchPathEntry } from "@firn/eval";
 import { parseSearchPathEntry } from "../config.ts";
 import type { EvalArgument } from "../evaluator/job.ts";
-import { NixSettings } from "./nix-settings.ts";
+import { splitLetters, takeCommonFlag } from "./common-flags.ts";
+import type { NixSettings } from "./nix-settings.ts";
 import { UsageError } from "./usage-error.ts";
 
 export type NixArguments = {
@@ -28,35 +29,6 @@ export type NixArguments = {
   readonly answer: "help" | "version" | undefined;
 };
 
-/** Flags that take this many operands and change nothing here. */
-const IGNORED: Readonly<Record<string, number>> = {
-  "--indirect": 0,
-  "--read-write-mode": 0,
-  "--impure": 0,
-  "--repair": 0,
-  "--quiet": 0,
-  "--verbose": 0,
-  "-v": 0,
-  "--no-build-output": 0,
-  "-Q": 0,
-  "--print-build-logs": 0,
-  "--keep-failed": 0,
-  "-K": 0,
-  "--keep-going": 0,
-  "-k": 0,
-  "--fallback": 0,
-  "--debug": 0,
-  "--readonly-mode": 0,
-  "--eval-store": 1,
-  "--log-format": 1,
-  "--max-jobs": 1,
-  "-j": 1,
-  "--cores": 1,
-  "--max-silent-time": 1,
-  "--timeout": 1,
-  "--store": 1,
-};
-
 /** Takes a command line apart; settings among the flags go to `settings`. Throws UsageError. */
 export function parseNixArguments(argv: readonly string[], settings: NixSettings): NixArguments {
   const state = {
@@ -76,7 +48,7 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
     searchPath: [] as SearchPathEntry[],
     answer: undefined as NixArguments["answer"],
   };
-  const words = argv.flatMap((word) => (/^-[A-Za-z]{2,}$/.test(word) ? splitLetters(word) : [word]));
+  const words = splitLetters(argv);
   let at = 0;
   const next = (flag: string): string => {
     if (at >= words.length) throw new UsageError(`flag '${flag}' requires more arguments`);
@@ -135,31 +107,22 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
       case "--add-root":
         state.root = next(word);
         break;
-      case "--option":
-        settings.set(next(word), next(word));
+      case "--read-write-mode":
+      case "--readonly-mode":
+      case "--indirect":
+      case "--repair":
+        break; // what they ask for is always so, or is never
+      case "--eval-store":
+        next(word);
         break;
       case "--help":
       case "--version":
         state.answer ??= word.slice(2) as "help" | "version";
         break;
       default:
-        if (Object.hasOwn(IGNORED, word)) for (let n = IGNORED[word]; n > 0; n--) next(word);
-        else if (word.startsWith("-")) takeSetting(word, settings, next);
-        else state.operands.push(word);
+        if (!word.startsWith("-")) state.operands.push(word);
+        else if (!takeCommonFlag(word, settings, next)) throw new UsageError(`unrecognised flag '${word}'`);
     }
   }
   return state;
-}
-
-/** `--NAME VALUE`, or `--NAME` and `--no-NAME` of a switch. */
-function takeSetting(word: string, settings: NixSettings, next: (flag: string) => string): void {
-  const name = word.slice(2);
-  if (NixSettings.isSwitch(name)) settings.set(name, "true");
-  else if (name.startsWith("no-") && NixSettings.isSwitch(name.slice(3))) settings.set(name.slice(3), "false");
-  else if (word.startsWith("--") && NixSettings.knows(name)) settings.set(name, next(word));
-  else throw new UsageError(`unrecognised flag '${word}'`);
-}
-
-function splitLetters(word: string): string[] {
-  return [...word.slice(1)].map((letter) => `-${letter}`);
 }

@@ -3,23 +3,21 @@ nix-instantiate as C++ Nix 2.35 has it: same flags, settings, exit codes and cha
 paths go to stdout as the evaluator's bytes; everything else to stderr.
 */
 
-import { readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { byteStringOf, byteStringOfText, textOf } from "@firn/base";
 import { NIX_VERSION } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
-import { parseAbsoluteStorePath } from "@firn/nix-compat";
 import { parseSearchPath } from "../config.ts";
-import { CliError, EXIT } from "../error.ts";
 import { EvaluationWaits } from "../evaluation-waits.ts";
 import { EvaluatorHost } from "../evaluator/host.ts";
 import type { EvalJob, EvalOutput, EvalSource } from "../evaluator/job.ts";
 import { NodeFetcher } from "../node-fetcher.ts";
-import { evaluationText, type Report, reportOf } from "../report.ts";
+import { evaluationText } from "../report.ts";
 import type { Session } from "../session.ts";
+import { addRoot } from "./gc-root.ts";
 import { type NixArguments, parseNixArguments } from "./nix-arguments.ts";
 import { type NixSettings, readNixSettings } from "./nix-settings.ts";
-import { UsageError } from "./usage-error.ts";
 
 const HELP = `Usage: nix-instantiate [--parse | --eval [--strict] [--raw | --json | --xml [--no-location]]] [--read-write-mode]
          [--arg NAME EXPR] [--argstr NAME TEXT] [{--attr | -A} PATH] [--add-root PATH] [-I ENTRY] [--option NAME VALUE]
@@ -193,31 +191,4 @@ async function store(pending: readonly PendingObject[], session: Session): Promi
     now: Date.now,
     fetcher: new NodeFetcher(),
   });
-}
-
-/** A link at the .drv path that is a root of garbage collection. Yields the link's path. */
-async function addRoot(link: string, drvPath: string, session: Session): Promise<string> {
-  const { storeDir, workingDirectory } = session.config;
-  const hostPath = resolve(workingDirectory, link);
-  let target: string | undefined;
-  try {
-    target = readlinkSync(hostPath);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT")
-      throw new CliError("result-link", `cannot create symlink '${hostPath}'; already exists`);
-  }
-  if (target !== undefined && !target.startsWith(`${storeDir}/`))
-    throw new CliError("result-link", `cannot create symlink '${hostPath}'; already exists`);
-  const local = await session.openStore();
-  await local.roots.addIndirectRoot(hostPath, parseAbsoluteStorePath(drvPath, storeDir));
-  if (target !== undefined) rmSync(hostPath);
-  symlinkSync(drvPath, hostPath);
-  return hostPath;
-}
-
-/** What to say about something thrown, and the exit code: 1 for wrong usage too, unlike Firn's own commands. */
-export function endOf(thrown: unknown, debug: boolean): Report {
-  const report = reportOf(thrown, debug);
-  if (!(thrown instanceof UsageError)) return report;
-  return { text: `${report.text}\nTry 'nix-instantiate --help' for more information.`, exitCode: EXIT.error };
 }

@@ -3,13 +3,11 @@
 */
 
 import { basename, resolve } from "node:path";
-import { makeFixedOutputPath } from "@firn/nix-compat";
-import { calculateNar } from "@firn/store";
+import { printHash } from "@firn/hash";
 import { defineCommand, examples } from "../../command.ts";
 import { CliError } from "../../error.ts";
-import { isErrno } from "../../report.ts";
+import { addHostPath } from "../../host-path-add.ts";
 import type { Session } from "../../session.ts";
-import { lstat } from "node:fs/promises";
 
 export type AddOptions = {
   readonly paths: readonly string[];
@@ -42,36 +40,16 @@ async function addToStore({ paths, name, json }: AddOptions, session: Session): 
   const { output, config } = session;
   const added = [];
   for (const path of paths) {
-    const one = await addOne(path, name, session);
-    added.push(one);
-    if (!json) await output.line(one.path);
+    const info = await addHostPath(
+      path,
+      { name: name ?? basename(resolve(config.workingDirectory, path)), method: "nar", algorithm: "sha256" },
+      session,
+    );
+    const storePath = info.path.absolute(config.storeDir);
+    const narHash = printHash({ algorithm: "sha256", bytes: info.narSha256 }, "sri");
+    added.push({ path: storePath, narHash, narSize: info.narSize });
+    if (!json) await output.line(storePath);
   }
   if (json) await output.json(added);
   return undefined;
-
-  async function addOne(given: string, givenName: string | undefined, { signal }: Session) {
-    const hostPath = resolve(config.workingDirectory, given);
-    await lstat(hostPath).catch((thrown: unknown) => {
-      if (isErrno(thrown, "ENOENT")) throw new CliError("not-found", `'${given}' does not exist`);
-      throw thrown;
-    });
-    const store = await session.openStore();
-    await using lease = await store.leases.openLease(`add ${given}`);
-    const options = { lease, signal };
-    const node = await store.importer.importTree(hostPath, options);
-    const { narSha256, narSize } = await calculateNar(node, store, options);
-    const hash = { algorithm: "sha256", bytes: narSha256 } as const;
-    const storePath = makeFixedOutputPath(
-      { method: "nar", hash, name: givenName ?? basename(hostPath) },
-      config.storeDir,
-    );
-    const registeredAt = Math.floor(Date.now() / 1000);
-    const contentAddress = { method: "nar", hash } as const;
-    await store.pathInfos.put(
-      [{ path: storePath, node, narSha256, narSize, references: [], contentAddress, signatures: [], registeredAt }],
-      options,
-    );
-    const { printHash } = await import("@firn/hash");
-    return { path: storePath.absolute(config.storeDir), narHash: printHash(hash, "sri"), narSize };
-  }
 }

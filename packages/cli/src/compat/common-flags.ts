@@ -1,0 +1,50 @@
+/*
+Flags that all programs of Nix's older command line have: settings by name (`--option NAME VALUE`, `--NAME VALUE`), and those that change
+nothing here. Follows MixCommonArgs and LegacyArgs of C++ Nix.
+*/
+
+import { NixSettings } from "./nix-settings.ts";
+
+/** Flags that take this many operands and change nothing here. */
+const IGNORED: Readonly<Record<string, number>> = {
+  "--impure": 0,
+  "--quiet": 0,
+  "--verbose": 0,
+  "-v": 0,
+  "--no-build-output": 0,
+  "-Q": 0,
+  "--print-build-logs": 0,
+  "--keep-failed": 0,
+  "-K": 0,
+  "--keep-going": 0,
+  "-k": 0,
+  "--fallback": 0,
+  "--debug": 0,
+  "--log-format": 1,
+  "--max-jobs": 1,
+  "-j": 1,
+  "--cores": 1,
+  "--max-silent-time": 1,
+  "--timeout": 1,
+  "--store": 1,
+};
+
+/** Takes a flag that all programs have, and its operands by `next`. False, with nothing done, when it is none. Throws UsageError. */
+export function takeCommonFlag(word: string, settings: NixSettings, next: (flag: string) => string): boolean {
+  const name = word.slice(2);
+  if (Object.hasOwn(IGNORED, word)) for (let n = IGNORED[word]; n > 0; n--) next(word);
+  else if (word === "--option") settings.set(next(word), next(word));
+  else if (!word.startsWith("--")) return false;
+  else if (NixSettings.isSwitch(name)) settings.set(name, "true");
+  else if (name.startsWith("no-") && NixSettings.isSwitch(name.slice(3))) settings.set(name.slice(3), "false");
+  else if (NixSettings.knows(name)) settings.set(name, next(word));
+  else return false;
+  return true;
+}
+
+/** Single letters behind one dash (`-vv`) as flags of their own. */
+export function splitLetters(argv: readonly string[]): string[] {
+  return argv.flatMap((word) =>
+    /^-[A-Za-z]{2,}$/.test(word) ? [...word.slice(1)].map((letter) => `-${letter}`) : [word],
+  );
+}

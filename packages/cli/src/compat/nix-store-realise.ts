@@ -1,0 +1,161 @@
+/*
+`nix-store --realise`: derivations become outputs, other paths must be there; and `--print-env`, what a derivation's builder would see.
+*/
+
+import { availableParallelism } from "node:os";
+import { parseAbsoluteStorePath, type StorePath } from "@firn/nix-compat";
+import { CliError } from "../error.ts";
+import { realise } from "../realise.ts";
+import type { Session } from "../session.ts";
+import { addRoot } from "./gc-root.ts";
+import { checkFlags, type StoreArguments } from "./nix-store-arguments.ts";
+import { type PathGraph, setOf } from "./path-graph.ts";
+import { openGraph, storePathOf } from "./store-operand.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** What is to be made: a path, and for a derivation which outputs, undefined for all. */
+type Target = { readonly path: StorePath; readonly outputs: readonly string[] | undefined };
+
+export async function realiseOperation(given: StoreArguments, session: Session): Promise<void> {
+  checkFlags(given.flags, ["--dry-run", "--ignore-unknown"]);
+  const graph = await openGraph(session);
+  let targets = given.operands.map((operand) => targetOf(operand, session));
+  if (given.flags.includes("--ignore-unknown")) {
+    const known = await Promise.all(targets.map(({ path }) => graph.find(path)));
+    targets = targets.filter((_, index) => known[index] !== undefined);
+  }
+  await noteMissing(targets, graph, session);
+  if (given.flags.includes("--dry-run")) return;
+  const made = await make(targets, given, session, graph);
+  if (given.flags.includes("--ignore-unknown")) return;
+  for (const path of made) if (!given.noOutput) await session.output.line(path);
+}
+
+/** Makes the paths valid, all outputs where they are derivations. */
+export async function realisePaths(
+  paths: readonly StorePath[],
+  given: StoreArguments,
+  session: Session,
+): Promise<void> {
+  await make(
+    paths.map((path) => ({ path, outputs: undefined })),
+    { ...given, root: undefined },
+    session,
+    await openGraph(session),
+  );
+}
+
+/** Yields what is printed: the links of `--add-root`, or the paths. */
+async function make(
+  targets: readonly Target[],
+  { root, keepGoing, jobs }: StoreArguments,
+  session: Session,
+  graph: PathGraph,
+): Promise<string[]> {
+  const { storeDir } = session.config;
+  const store = await session.openStore();
+  await using lease = await store.leases.openLease("nix-store --realise");
+  const wanted = [];
+  for (const { path, outputs } of targets) {
+    if (!path.isDerivation) continue;
+    const known = await graph.outputs(path);
+    const all = [...(await graph.derivation(path)).outputs.keys()];
+    for (const outputName of outputs ?? all) {
+      if (!all.includes(outputName)) {
+        const message = `derivation '${path.absolute(storeDir)}' does not have an output named '${outputName}'`;
+        throw new CliError("invalid-target", message);
+      }
+      const places = all.map((name) => ({ name, path: known.get(name)?.absolute(storeDir) ?? "" }));
+      wanted.push({ attrPath: "", name: path.name, drvPath: path.absolute(storeDir), outputs: places, outputName });
+    }
+  }
+  const jobsMax = jobs === undefined || jobs === "auto" ? availableParallelism() : Math.max(1, Number(jobs) || 1);
+  const options = {
+    sandbox: "auto",
+    jobsMax,
+    cores: availableParallelism(),
+    buildSpaceBytes: undefined,
+    timeoutMs: undefined,
+    silenceMs: undefined,
+    keepGoing,
+    quiet: false,
+    printLogs: true,
+  } as const;
+  const built = wanted.length === 0 ? undefined : await realise(wanted, options, session, lease);
+  const printed: string[] = [];
+  let rootNumber = 0;
+  for (const { path, outputs } of targets) {
+    const drvPath = path.absolute(storeDir);
+    if (!path.isDerivation && (await store.pathInfos.get(path.hashPart, { lease })) === undefined)
+      throw new CliError("not-found", `path '${drvPath}' does not exist and cannot be created`);
+    const places = path.isDerivation ? built?.get(drvPath) : new Map([["out", drvPath]]);
+    const linkBase = root === undefined ? undefined : ++rootNumber > 1 ? `${root}-${rootNumber}` : root;
+    const made: string[] = [];
+    for (const [name, place] of places ?? []) {
+      if (outputs !== undefined && !outputs.includes(name)) continue;
+      if (linkBase !== undefined)
+        made.push(await addRoot(name === "out" ? linkBase : `${linkBase}-${name}`, place, session));
+      else {
+        const warning = "you did not specify '--add-root'; the result might be removed by the garbage collector";
+        await session.output.noteOnce(`warning: ${warning}`);
+        made.push(place);
+      }
+    }
+    printed.push(...made.sort());
+  }
+  return printed;
+}
+
+/** `PATH`, or `PATH!out,dev` with the outputs that are wanted. */
+function targetOf(operand: string, session: Session): Target {
+  const at = operand.indexOf("!");
+  if (at < 0) return { path: storePathOf(operand, session), outputs: undefined };
+  const outputs = operand
+    .slice(at + 1)
+    .split(",")
+    .filter((name) => name !== "");
+  return { path: storePathOf(operand.slice(0, at), session), outputs: outputs.length === 0 ? undefined : outputs };
+}
+
+/** Says on stderr what would be built, dependencies first. */
+async function noteMissing(targets: readonly Target[], graph: PathGraph, session: Session): Promise<void> {
+  const missing = setOf([]);
+  const seen = new Set<string>();
+  const stack = targets.filter(({ path }) => path.isDerivation);
+  for (let target = stack.pop(); target !== undefined; target = stack.pop()) {
+    const key = `${target.path}!${target.outputs?.join(",") ?? "*"}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const derivation = await graph.derivation(target.path);
+    const places = await graph.outputs(target.path);
+    let isThere = true;
+    for (const name of target.outputs ?? derivation.outputs.keys()) {
+      const place = places.get(name);
+      if (place === undefined || (await graph.find(place)) === undefined) isThere = false;
+    }
+    if (isThere) continue;
+    missing.set(target.path.toString(), target.path);
+    for (const [input, outputs] of derivation.inputDrvs)
+      stack.push({ path: parseAbsoluteStorePath(input, session.config.storeDir), outputs });
+  }
+  if (missing.size === 0) return;
+  const what = missing.size === 1 ? "this derivation" : `these ${missing.size} derivations`;
+  await session.output.note(`${what} will be built:`);
+  for (const path of await graph.sorted(missing))
+    await session.output.note(`  ${path.absolute(session.config.storeDir)}`);
+}
+
+/** A derivation's environment as lines a shell can read. */
+export async function printEnvironment({ flags, operands }: StoreArguments, session: Session): Promise<void> {
+  checkFlags(flags);
+  if (operands.length !== 1) throw new UsageError("'--print-env' requires one derivation store path");
+  const graph = await openGraph(session);
+  const { env, args } = await graph.derivation(storePathOf(operands[0], session));
+  let text = "";
+  for (const [name, value] of env) text += `export ${name}; ${name}=${quoted(value)}\n`;
+  await session.output.byteString(`${text}export _args; _args=${quoted(args.join(" "))}\n`);
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,66 @@
+/*
+The process behind each program of compat/bin: streams, signals and environment go in, an exit code comes out. Nothing that can be tested
+without a process is in here.
+*/
+
+import process from "node:process";
+import { addAbortSignal } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { readConfig } from "../config.ts";
+import { EXIT } from "../error.ts";
+import { listenForInterrupt } from "../interrupt.ts";
+import { Output, type Sink } from "../output.ts";
+import { Session } from "../session.ts";
+import { endOf } from "./usage-error.ts";
+
+/** What a program does with a command line (without its name). Yields the exit code, where there is more than one. */
+export type Program = (
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  session: Session,
+) => Promise<number> | Promise<void>;
+
+function sinkOf(stream: NodeJS.WriteStream): Sink {
+  stream.on("error", () => undefined); // a failed write rejects below
+  return {
+    isTerminal: stream.isTTY === true,
+    columns: stream.columns ?? 80,
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        stream.write(bytes, (failure) => (failure ? reject(failure) : resolve()));
+      }),
+  };
+}
+
+/** Runs a program as this process and sets the process's exit code. */
+export async function runProgram(name: string, program: Program): Promise<void> {
+  process.exitCode = await exitCodeOf(name, program);
+}
+
+async function exitCodeOf(name: string, program: Program): Promise<number> {
+  const stderr = sinkOf(process.stderr);
+  const { signal, release } = listenForInterrupt();
+  try {
+    const machine = { workingDirectory: process.cwd(), platform: process.platform, arch: process.arch };
+    const config = readConfig(process.env, machine);
+    const output = new Output(sinkOf(process.stdout), stderr, { noColor: config.noColor });
+    const stdin = () => addAbortSignal(signal, process.stdin);
+    await using session = new Session({
+      config,
+      output,
+      signal,
+      stdin,
+      readStdin: () => buffer(stdin()),
+      releaseSignals: release,
+    });
+    const exitCode = await program(process.argv.slice(2), process.env, session);
+    return typeof exitCode === "number" ? exitCode : EXIT.ok;
+  } catch (thrown) {
+    const reason = signal.aborted ? signal.reason : thrown;
+    const { text, exitCode } = endOf(name, reason, process.env.FIRN_DEBUG === "1");
+    if (text !== undefined) await stderr.write(Buffer.from(`${text}\n`, "utf8")).catch(() => undefined);
+    return exitCode;
+  } finally {
+    release();
+  }
+}
