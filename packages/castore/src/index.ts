@@ -28,3 +28,4 @@ export type { ExposedTrees, TreeExposer } from "./tree-exposer.ts";
 export { MemoryBlobs } from "./memory-blobs.ts";
 export { MemoryDirectories } from "./memory-directories.ts";
 export { MemoryLeases } from "./memory-leases.ts";
+export { LruMap } from "./lru-map.ts";

@@ -3,7 +3,7 @@ Finding things in a tree of nodes: one path, or all of them. Symlinks are answer
 they point at is a matter of where the tree is shown.
 */
 
-import { type ByteString, collectBytes, throwIfAborted } from "@firn/base";
+import { type ByteString, concatBytes, throwIfAborted } from "@firn/base";
 import type { BlobService } from "./blob-service.ts";
 import type { DirectoryService } from "./directory-service.ts";
 import type { Directory } from "./directory.ts";
@@ -84,8 +84,9 @@ export async function readBlob(
 ): Promise<Uint8Array> {
   await using reader = await blobs.openRead(digest, options);
   if (reader === undefined) throw new CastoreError("missing", `blob ${digest} is not stored`, { context: { digest } });
-  const tooLong = () =>
-    new CastoreError("limit", `blob ${digest} has ${reader.size} bytes, at most ${bytesMax} are read whole`);
-  if (reader.size > bytesMax) throw tooLong();
-  return await collectBytes(reader.stream(), bytesMax, tooLong);
+  if (reader.size > bytesMax)
+    throw new CastoreError("limit", `blob ${digest} has ${reader.size} bytes, at most ${bytesMax} are read whole`);
+  const parts: Uint8Array[] = []; // a reader's chunks are ours to keep
+  for await (const chunk of reader.stream()) parts.push(chunk);
+  return parts.length === 1 ? parts[0] : concatBytes(parts);
 }

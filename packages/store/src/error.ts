@@ -8,6 +8,7 @@ import { FirnError } from "@firn/base";
  * - `mismatch`: contents do not have the hash or size that was promised.
  * - `malformed`: a NAR or an encoded PathInfo is not well formed.
  * - `conflict`: the path is registered already with other contents.
+ * - `untrusted`: neither a trusted key signed the path nor does it follow from its contents.
  * - `limit`, `unsupported`, `closed`, `storage`: as in castore.
  */
 export type StoreErrorCode =
@@ -16,6 +17,7 @@ export type StoreErrorCode =
   | "mismatch"
   | "malformed"
   | "conflict"
+  | "untrusted"
   | "limit"
   | "unsupported"
   | "closed"

@@ -1,12 +1,22 @@
 // Public, in reading order. Contract suites for backends: `@firn/store/contract`.
 export { StoreError } from "./error.ts";
 export type { StoreErrorCode } from "./error.ts";
-export type { PathInfo, PathSignature } from "./path-info.ts";
+export type { PathInfo, PathSignature, SignatureScheme } from "./path-info.ts";
 export { checkPathInfo, mergePathInfo, REFERENCES_MAX, SIGNATURES_MAX, sortedReferences } from "./path-info-rules.ts";
 export { mergeAll } from "./path-info-put.ts";
 export { decodePathInfo, encodePathInfo, PATH_INFO_BYTES_MAX } from "./path-info-codec.ts";
 export type { PathInfoService, PathInfoServiceSupports } from "./path-info-service.ts";
 export { MemoryPathInfos } from "./memory-path-infos.ts";
 export { calculateNar, renderNar } from "./nar-render.ts";
+export type { NarDigest } from "./nar-render.ts";
+export { NarLayout, narLayout } from "./nar-layout.ts";
+export { RenderingCalculator } from "./nar-calculator.ts";
+export type { NarCalculator } from "./nar-calculator.ts";
 export { ingestNar, NAR_BYTES_MAX } from "./nar-ingest.ts";
 export type { IngestedNar, IngestOptions } from "./nar-ingest.ts";
+export { narInfoOf, pathInfoOf } from "./path-info-nar-info.ts";
+export type { NarFile } from "./path-info-nar-info.ts";
+export { checkContentAddress, isContentAddressed } from "./content-check.ts";
+export { firnFingerprint } from "./firn-fingerprint.ts";
+export { signPathInfo, TrustedKeys } from "./signing.ts";
+export type { GoodSignatures } from "./signing.ts";

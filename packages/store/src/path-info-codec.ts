@@ -5,7 +5,7 @@ path infos are few and small, and a person with a hex dump of a broken store can
     {"v":1,"path":"<base name>","node":["d",digest,size] | ["f",digest,size,0|1] | ["l",target],"narSha256":hex,"narSize":n,
      "references":["<base name>", ...],"deriver":"...","ca":"fixed:...","signatures":["key:base64", ...],"registeredAt":seconds}
 
-`deriver` and `ca` are left out when absent. A symlink's target is a byte string, so its chars are below 256.
+`deriver` and `ca` are left out when absent; signatures of Firn's scheme begin with `firn `. A symlink's target is a byte string, so its chars are below 256.
 */
 
 import { fromBase64, fromHex, toBase64, toHex } from "@firn/hash";
@@ -19,6 +19,9 @@ import { checkPathInfo } from "./path-info-rules.ts";
 const VERSION = 1;
 /** Longest encoding that is read, in bytes. */
 export const PATH_INFO_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Stands before a signature of Firn's own; names of keys hold no space. */
+const FIRN_MARK = "firn ";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -49,7 +52,9 @@ export function encodePathInfo(info: PathInfo): Uint8Array {
     references: info.references.map(String),
     deriver: info.deriver?.toString(),
     ca: info.contentAddress && printContentAddress(info.contentAddress),
-    signatures: info.signatures.map(({ keyName, bytes }) => `${keyName}:${toBase64(bytes)}`),
+    signatures: info.signatures.map(
+      ({ keyName, bytes, scheme }) => `${scheme === "firn" ? FIRN_MARK : ""}${keyName}:${toBase64(bytes)}`,
+    ),
     registeredAt: info.registeredAt,
   };
   return encoder.encode(JSON.stringify(record));
@@ -111,6 +116,7 @@ function nodeOf(record: NodeRecord): Node {
 }
 
 function signatureOf(text: string): PathSignature {
+  if (text.startsWith(FIRN_MARK)) return { ...signatureOf(text.slice(FIRN_MARK.length)), scheme: "firn" };
   const colon = text.indexOf(":");
   return { keyName: text.slice(0, colon), bytes: need(fromBase64(text.slice(colon + 1))) };
 }

@@ -73,7 +73,10 @@ export function mergePathInfo(earlier: PathInfo, later: PathInfo): PathInfo {
     });
   }
   const isKnown = (known: readonly PathSignature[], signature: PathSignature) =>
-    known.some(({ keyName, bytes }) => keyName === signature.keyName && equalBytes(bytes, signature.bytes));
+    known.some(
+      ({ keyName, bytes, scheme }) =>
+        keyName === signature.keyName && scheme === signature.scheme && equalBytes(bytes, signature.bytes),
+    );
   const fresh = later.signatures.filter((signature) => !isKnown(earlier.signatures, signature));
   if (fresh.length === 0) return earlier;
   const merged = { ...earlier, signatures: [...earlier.signatures, ...fresh] };

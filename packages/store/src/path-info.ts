@@ -4,10 +4,17 @@ content address, signatures). The NAR itself is never kept; it is rendered from 
 */
 
 import type { Node } from "@firn/castore";
-import type { ContentAddress, StorePath } from "@firn/nix-compat";
+import type { ContentAddress, Signature, StorePath } from "@firn/nix-compat";
 
-/** A signature as in narinfo: a key's name and 64 bytes. */
-export type PathSignature = { readonly keyName: string; readonly bytes: Uint8Array };
+/** What was signed: Nix's fingerprint, or Firn's, which names the castore root too. */
+export type SignatureScheme = "nix" | "firn";
+
+/** A key's name and the 64 bytes it made of the path's fingerprint; one of Nix's unless it says otherwise. */
+export type PathSignature = Signature & { readonly scheme?: "firn" };
+
+export function isNixSignature(signature: PathSignature): boolean {
+  return signature.scheme === undefined;
+}
 
 export type PathInfo = {
   readonly path: StorePath;
