@@ -5,7 +5,15 @@ What every BlobService must do, as tests. `open` makes a fresh, empty service fo
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { collectBytes } from "@firn/base";
-import { type BlobService, type Digest, digestOf, EMPTY_DIGEST } from "@firn/castore";
+import {
+  type BlobService,
+  type Digest,
+  digestOf,
+  EMPTY_DIGEST,
+  outboardOf,
+  outboardSize,
+  verifiedRange,
+} from "@firn/castore";
 
 type Opened = { readonly blobs: BlobService; close(): Promise<void> };
 
@@ -164,6 +172,27 @@ export function blobServiceContract(name: string, open: () => Promise<Opened>): 
       if (chunks.length === 0) return;
       const parts = await Promise.all(chunks.map((chunk) => readAll(blobs, chunk.digest)));
       assert.deepEqual(new Uint8Array(Buffer.concat(parts)), bytes);
+    });
+
+    check("an outboard proves ranges of its blob, and an absent blob has none", async (blobs) => {
+      for (const size of [0, 1000, 16_385, 1_500_000]) {
+        const bytes = patterned(size);
+        const digest = await blobs.put(bytes);
+        const outboard = await outboardOf(blobs, digest);
+        assert.ok(outboard);
+        assert.equal(outboardSize(outboard), size);
+        await using reader = await blobs.openRead(digest);
+        assert.ok(reader);
+        for (const [from, to] of [
+          [0, 10],
+          [size >> 1, size],
+          [size, size + 5],
+        ] as const) {
+          const found = await collectBytes(verifiedRange(digest, reader, outboard, from, to), 1 << 24, tooLong);
+          assert.deepEqual(found, bytes.slice(from, to));
+        }
+      }
+      assert.equal(await outboardOf(blobs, digestOf(patterned(19))), undefined);
     });
 
     check("an aborted signal rejects with its reason", async (blobs) => {

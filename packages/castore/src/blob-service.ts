@@ -32,6 +32,12 @@ export interface BlobService {
 
   /** undefined: absent. []: present, not cut any finer. Otherwise the chunks in order; their sizes add up to the blob's. */
   chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined>;
+
+  /**
+   * The blob's outboard (docs/formats/bao.md), undefined when the blob is absent. Only services that keep outboards, or can ask a
+   * peer for one, have it; `outboardOf` makes one where it lacks. Receivers must not trust it further than slices of it verify.
+   */
+  outboard?(digest: Digest, options?: CallOptions): Promise<Uint8Array | undefined>;
 }
 
 export interface BlobReader extends AsyncDisposable {
