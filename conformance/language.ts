@@ -152,6 +152,8 @@ async function main(): Promise<number> {
   const names = suite.names([...(values.filter ?? []), ...positionals]);
   const verdicts: Verdict[] = [];
   const queue = names.slice();
+  // The first to start bundles the sources, where that is due, and says so.
+  execFileSync(PROGRAM, ["--version"], { stdio: "ignore" });
   const worker = async () => {
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) verdicts.push(await suite.run(name));
   };

@@ -19,7 +19,8 @@ import { FirnError } from "@firn/base";
  * - `duplicate-attribute`: a dynamic attribute stands twice.
  * - `io`: a file cannot be read, or is not there.
  * - `store`: something about store paths or derivations.
- * - `unsupported`: a builtin or feature that Firn does not have yet.
+ * - `unsupported`: a builtin or feature that Firn does not have, or that is not enabled.
+ * - `usage`: what C++ Nix holds to be a mistake in its own usage, though a program made it (the name of a hash algorithm).
  * - `cancelled`: the evaluation was told to stop.
  * - `limit`: a stated limit was passed.
  */
@@ -41,6 +42,7 @@ export type EvalErrorCode =
   | "io"
   | "store"
   | "unsupported"
+  | "usage"
   | "cancelled"
   | "limit";
 
@@ -76,11 +78,25 @@ export class EvalError extends FirnError<EvalErrorCode> {
       this.trace.push(kind === undefined ? { message, pos } : { message, pos, kind });
   }
 
+  /** The same error with a trace of its own, to be thrown once more. */
+  again(): EvalError {
+    const copy = new EvalError(this.code, this.message, this.pos, this.cause);
+    for (const frame of this.trace) copy.trace.push(frame);
+    copy.suggestion = this.suggestion;
+    return copy;
+  }
+
   /** The same, as it is thrown: `throw new EvalError(…).within("while …")`. No frame without a message. */
   within(message: string | undefined, pos = 0): this {
     if (message !== undefined) this.addTrace(message, pos);
     return this;
   }
+}
+
+/** What a program meets that uses a feature which is off. Follows `MissingExperimentalFeature`. */
+export function featureDisabled(name: string): EvalError {
+  const remedy = `add '--extra-experimental-features ${name}' to enable it`;
+  return new EvalError("unsupported", `experimental Nix feature '${name}' is disabled; ${remedy}`);
 }
 
 /** Adds a frame to what was thrown, if that is an error of the evaluation, and yields it. No frame without a message. */

@@ -138,11 +138,12 @@ export class Evaluator {
 
   /** Runs `work` on the machine. Throws EvalError for everything a program can cause; must not be nested. */
   run<T>(work: () => T): T {
-    const { cancelWord, callDepthMax = CALL_DEPTH_MAX } = this.#options;
+    const { cancelWord, callDepthMax = CALL_DEPTH_MAX, language } = this.#options;
     enterEvaluation(
       this.io,
       this.positions,
       cancelWord === undefined ? { callDepthMax } : { callDepthMax, cancelWord },
+      language,
     );
     try {
       return work();

@@ -44,7 +44,7 @@ export {
 export type { StringValue } from "./coerce.ts";
 export { coerceToPath, coerceToPathUnbuilt, followLinks } from "./path-value.ts";
 export { deepForce } from "./builtins/control.ts";
-export { hashAlgorithmOf } from "./builtins/files.ts";
+export { hashAlgorithmOf } from "./builtins/strings.ts";
 export { requiredAttr } from "./builtins/sets.ts";
 export { valueToJson } from "./builtins/json.ts";
 export { valueToXml } from "./builtins/xml.ts";

@@ -8,6 +8,8 @@ export type LanguageOptions = {
   readonly pipeOperators?: boolean;
   /** Whether fromTOML takes dates and times. */
   readonly tomlTimestamps?: boolean;
+  /** Whether BLAKE3 is among the hash algorithms of builtins. */
+  readonly blake3Hashes?: boolean;
   /** Whether traceVerbose traces. */
   readonly traceVerbose?: boolean;
   /** Whether builtins.warn ends the evaluation. */

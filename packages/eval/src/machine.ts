@@ -11,6 +11,7 @@ import type { EvalIo } from "./io.ts";
 import { Attrs } from "./attrs.ts";
 import { defineOperation, Instruction } from "./instruction.ts";
 import { type LambdaCode, unexpectedArgument } from "./lambda.ts";
+import type { LanguageOptions } from "./language-options.ts";
 import type { Positions } from "./positions.ts";
 import { closestNames } from "./suggestion.ts";
 import { typeError } from "./type-name.ts";
@@ -32,9 +33,10 @@ export function enterEvaluation(
   io: EvalIo,
   positions: Positions,
   limits: { readonly callDepthMax: number; readonly cancelWord?: CancelWord },
+  language: LanguageOptions = {},
 ): void {
   callDepth = 0;
-  enterWorld(io, positions);
+  enterWorld(io, positions, language);
   callDepthMax = limits.callDepthMax;
   cancelWord = limits.cancelWord;
   callsUntilPoll = CALLS_PER_POLL;
@@ -96,12 +98,24 @@ export function forceThunk(thunk: Thunk, pos = 0): Value {
     thunk.env = value;
     return value;
   } catch (thrown) {
-    // Put back, so that asking again gives the same answer, and so that an error is not remembered as recursion.
-    thunk.code = code;
-    thunk.env = env;
+    const isFirst = code !== FAILED && thrown instanceof EvalError && thrown.code !== "cancelled";
+    // What is no answer (an interruption, a stack without room) is put back, and so is an answer that was kept before.
+    thunk.code = isFirst ? FAILED : code;
+    thunk.env = isFirst ? thrown : env;
     throw thrown;
   }
 }
+
+/**
+ * An error is an answer too: asking again gives it again, without computing or tracing anything twice. Kept is the error itself, so that the copies
+ * have the frames it got on its way to whoever caught it. Follows `handleEvalExceptionForThunk` and `Failed::rethrow`.
+ */
+const FAILED = new Instruction(
+  defineOperation("failed", [], "Stands for a thunk that failed: its environment is the error.", (_, env) => {
+    throw (env as unknown as EvalError).again();
+  }),
+  0,
+);
 
 const NATIVE = new Instruction(
   defineOperation("native", [], "A thunk made by a builtin: its environment is a function.", (_, env) =>

@@ -167,5 +167,7 @@ test("the context of everything inside is collected", () => {
 test("thunks, functions and broken UTF-8 are refused", () => {
   refused("type", /cannot convert a thunk to JSON/, () => valueToJson([lazily(() => 1)], { strict: false }));
   assert.equal(toJson([lazily(() => 1)]), "[1]");
-  refused("invalid-value", /not valid UTF-8/, () => toJson("\xff"));
+  refused("invalid-value", /invalid UTF-8 byte at index 2: 0xFF/, () => toJson("ab\xff"));
+  refused("invalid-value", /invalid UTF-8 byte at index 1: 0x61/, () => toJson("\xe2a"));
+  refused("invalid-value", /incomplete UTF-8 string; last byte: 0x82/, () => toJson("\xe2\x82"));
 });

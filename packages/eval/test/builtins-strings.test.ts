@@ -100,7 +100,7 @@ test("toString prints floats with six decimals and joins lists", () => {
 
 test("hashString and convertHash speak all of Nix's encodings", () => {
   assert.equal(call("hashString", "md5", "abc"), "900150983cd24fb0d6963f7d28e17f72");
-  fails("invalid-value", /unknown hash algorithm 'md4'/, "hashString", "md4", "abc");
+  fails("usage", /unknown hash algorithm 'md4'/, "hashString", "md4", "abc");
   const hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
   const convert = (toHashFormat: string, hash: string, hashAlgo?: string) =>
     call(

@@ -88,6 +88,29 @@ for (const [source, expected] of TRACES) {
   test(`${source} says what led to its error, from the outside in`, () => assert.deepEqual(traceOf(source), expected));
 }
 
+test("an error that was caught is kept with the frames it had, and every force adds its own", () => {
+  const source = `let a = throw "no"; b = builtins.addErrorContext "b" a; c = builtins.addErrorContext "c" a; in builtins.seq (builtins.tryEval b) c`;
+  assert.deepEqual(traceOf(source), [
+    `while calling the 'seq' builtin @${source.indexOf("builtins.seq") + 1}`,
+    "c @-",
+    "b @-",
+    `while calling the 'throw' builtin @${source.indexOf("throw") + 1}`,
+    "no",
+  ]);
+});
+
+test("what failed is not computed again", () => {
+  const traced: string[] = [];
+  const io = { ...EMPTY_IO, log: (_: string, text: string) => void traced.push(text) };
+  const evaluator = new Evaluator({ io });
+  const source = `let x = builtins.trace "once" (throw "no"); t = (builtins.tryEval x).success; in t || (builtins.tryEval x).success`;
+  assert.equal(
+    evaluator.run(() => evaluator.evaluate(source, ROOT)),
+    false,
+  );
+  assert.deepEqual(traced, ["once"]);
+});
+
 test("a name that is nearly there is suggested beside the message", () => {
   const evaluator = new Evaluator({ io: EMPTY_IO });
   assert.throws(

@@ -79,8 +79,6 @@ function evaluatorSettings(
     showTrace: settings.isOn("show-trace"),
     ...(maxCallDepth === undefined ? {} : { callDepthMax: Number(maxCallDepth) }),
     language: {
-      pipeOperators: features.has("pipe-operators"),
-      tomlTimestamps: features.has("parse-toml-timestamps"),
       traceVerbose: settings.isOn("trace-verbose"),
       abortOnWarn: settings.isOn("abort-on-warn") || /^(1|true|yes)$/.test(env.NIX_ABORT_ON_WARN ?? ""),
       lints: {

@@ -5,7 +5,7 @@ is waited for. Reads of the store are synchronous, like all reads here.
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { assert } from "@firn/base";
-import { EvalError, Evaluator } from "@firn/eval";
+import { EvalError, Evaluator, type LanguageOptions } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
 import { EvalStore, storeBuiltins, StoreIo } from "@firn/glue/evaluation";
 import { useNodeKernels } from "@firn/hash/node";
@@ -75,9 +75,18 @@ const evaluator = new Evaluator({
   cancelWord: new Int32Array(cancelWord),
   ...(settings.codeCache === undefined ? {} : { codeStore: new DiskCodeStore(settings.codeCache) }),
   ...(settings.homeDirectory === undefined ? {} : { homeDirectory: settings.homeDirectory }),
-  ...(settings.language === undefined ? {} : { language: settings.language }),
+  language: { ...languageFeatures(settings.experimentalFeatures), ...settings.language },
   ...(settings.callDepthMax === undefined ? {} : { callDepthMax: settings.callDepthMax }),
 });
+
+/** What experimental features do to the language itself. */
+function languageFeatures(names: readonly string[] = []): LanguageOptions {
+  return {
+    pipeOperators: names.includes("pipe-operators"),
+    tomlTimestamps: names.includes("parse-toml-timestamps"),
+    blake3Hashes: names.includes("blake3-hashes"),
+  };
+}
 
 function failureOf(thrown: unknown): FailureData {
   if (thrown instanceof EvalError) return renderError(thrown, evaluator.positions, settings.showTrace === true);

@@ -7,7 +7,7 @@ import { coerceToString, forceText, textOfString } from "../coerce.ts";
 import { EvalError, framed } from "../error.ts";
 import { intern } from "../intern.ts";
 import { deepen, force, restoreDepth, savedDepth } from "../machine.ts";
-import { currentIo } from "../world.ts";
+import { currentIo, currentLanguage } from "../world.ts";
 import { showValue, UNLIMITED } from "../show-value.ts";
 import { Shape } from "../shape.ts";
 import { type Lazy, StringWithContext, type Value } from "../value.ts";
@@ -89,14 +89,17 @@ export const CONTROL_BUILTINS: readonly BuiltinDefinition[] = [
     return force(second);
   }),
   builtin("trace", (message: Lazy, value: Lazy) => trace(message, value)),
-  // Verbose traces are off unless asked for, which nothing here offers yet.
-  builtin("traceVerbose", (_message: Lazy, value: Lazy) => force(value)),
+  builtin("traceVerbose", (message: Lazy, value: Lazy) =>
+    currentLanguage().traceVerbose === true ? trace(message, value) : force(value),
+  ),
   globalBuiltin("break", (value: Lazy) => force(value)),
   builtin("warn", (message: Lazy, value: Lazy) => {
     currentIo().log(
       "evaluation-warning",
       forceText(message, "while evaluating the first argument; the message passed to builtins.warn"),
     );
+    if (currentLanguage().abortOnWarn === true)
+      throw new EvalError("abort", "aborting to reveal stack trace of warning, as abort-on-warn is set");
     return force(value);
   }),
   builtin("addErrorContext", (message: Lazy, value: Lazy) => {

@@ -2,7 +2,7 @@
 Builtins that read files, by way of EvalIo.
 */
 
-import { hashByteStringHex, type HashAlgorithm } from "@firn/hash";
+import { hashByteStringHex } from "@firn/hash";
 import { Attrs } from "../attrs.ts";
 import { forceAttrs, forceList, forceTextWithoutContext, makeString, textOfString, coerceToString } from "../coerce.ts";
 import { StringContext } from "../context.ts";
@@ -16,22 +16,10 @@ import { coerceToPath, coerceToPathUnbuilt, followLinks } from "../path-value.ts
 import { Shape } from "../shape.ts";
 import { type Lazy, PathValue, StringWithContext } from "../value.ts";
 import { type BuiltinDefinition, builtin } from "./definition.ts";
-
-const HASHES = new Set(["md5", "sha1", "sha256", "sha512"]);
+import { hashAlgorithmOf } from "./strings.ts";
 
 /** Length of a store path's hash part. */
 const HASH_PART_CHARS = 32;
-
-/** The algorithm of that name, or the error a Nix program gets. */
-export function hashAlgorithmOf(name: string): HashAlgorithm {
-  if (!HASHES.has(name)) {
-    throw new EvalError(
-      "invalid-value",
-      `unknown hash algorithm '${name}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`,
-    );
-  }
-  return name as HashAlgorithm;
-}
 
 const ENTRY_PATH = "while evaluating the `path` attribute of an element of the list passed to builtins.findFile";
 

@@ -19,7 +19,7 @@ import { EvalError, framed } from "../error.ts";
 import { parseJson } from "../json-parser.ts";
 import { call1, deepen, force, restoreDepth, savedDepth } from "../machine.ts";
 import { describeType } from "../type-name.ts";
-import { isUtf8 } from "../utf8.ts";
+import { utf8Mistake } from "../utf8.ts";
 import { type Lazy, NixFloat, PathValue, StringWithContext, Thunk } from "../value.ts";
 import { type BuiltinDefinition, builtin } from "./definition.ts";
 
@@ -154,9 +154,18 @@ export function quoteJson(text: ByteString): ByteString {
     quoted += text.slice(kept, i) + (ESCAPES[text[i]] ?? `\\u${char.toString(16).padStart(4, "0")}`);
     kept = i + 1;
   }
-  if (!ascii && !isUtf8(text))
-    throw new EvalError("invalid-value", "JSON serialization error: a string is not valid UTF-8");
+  const mistake = ascii ? undefined : utf8Mistake(text);
+  if (mistake !== undefined) throw notUtf8(text, mistake);
   return `${quoted}${text.slice(kept)}"`;
+}
+
+/** In nlohmann's words, which are part of C++ Nix's message. */
+function notUtf8(text: ByteString, mistake: number): EvalError {
+  const isCut = mistake === text.length;
+  const byte = text.charCodeAt(isCut ? mistake - 1 : mistake);
+  const hex = `0x${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  const what = isCut ? `incomplete UTF-8 string; last byte: ${hex}` : `invalid UTF-8 byte at index ${mistake}: ${hex}`;
+  return new EvalError("invalid-value", `JSON serialization error: [json.exception.type_error.316] ${what}`);
 }
 
 /** The shortest decimal that reads back equal, as nlohmann lays it out: `.0` after integers, an exponent from 1e15 and below 1e-4. */

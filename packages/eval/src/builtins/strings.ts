@@ -28,9 +28,9 @@ import {
   textOfString,
 } from "../coerce.ts";
 import { uniteContexts } from "../context.ts";
-import { EvalError } from "../error.ts";
+import { EvalError, featureDisabled } from "../error.ts";
 import { force } from "../machine.ts";
-import { currentIo } from "../world.ts";
+import { currentIo, currentLanguage } from "../world.ts";
 import { parentPath } from "../path.ts";
 import { type Lazy, PathValue } from "../value.ts";
 import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";
@@ -199,19 +199,25 @@ function dirOf(arg: Lazy): StringValue | PathValue {
 }
 
 function hashString(algorithmName: Lazy, string: Lazy): ByteString {
-  const algorithm = hashAlgorithm(algorithmName, "while evaluating the first argument passed to builtins.hashString");
+  const algorithm = hashAlgorithmOf(
+    forceTextWithoutContext(algorithmName, "while evaluating the first argument passed to builtins.hashString"),
+  );
   return hashByteStringHex(
     algorithm,
     forceText(string, "while evaluating the second argument passed to builtins.hashString"),
   );
 }
 
-/** A hash algorithm by name; for `hashFile` as well. BLAKE3 is an experimental feature of C++ Nix and refused like an unknown name. */
-export function hashAlgorithm(name: Lazy, during: string): HashAlgorithm {
-  const text = forceTextWithoutContext(name, during);
-  if (!isHashAlgorithm(text) || text === "blake3")
-    throw new EvalError("invalid-value", `unknown hash algorithm '${text}'`);
-  return text;
+/** The hash algorithm of that name. Throws EvalError `usage`, or `unsupported` for BLAKE3 where its feature is off. Follows `parseHashAlgo`. */
+export function hashAlgorithmOf(name: string): HashAlgorithm {
+  if (!isHashAlgorithm(name)) {
+    throw new EvalError(
+      "usage",
+      `unknown hash algorithm '${name}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`,
+    );
+  }
+  if (name === "blake3" && currentLanguage().blake3Hashes !== true) throw featureDisabled("blake3-hashes");
+  return name;
 }
 
 function convertHash(arg: Lazy): ByteString {
@@ -219,7 +225,9 @@ function convertHash(arg: Lazy): ByteString {
   const hash = forceTextWithoutContext(attribute(args, "hash"), "while evaluating the attribute 'hash'");
   const algorithmArg = args.get("hashAlgo");
   const algorithm =
-    algorithmArg === undefined ? undefined : hashAlgorithm(algorithmArg, "while evaluating the attribute 'hashAlgo'");
+    algorithmArg === undefined
+      ? undefined
+      : hashAlgorithmOf(forceTextWithoutContext(algorithmArg, "while evaluating the attribute 'hashAlgo'"));
   const formatName = forceTextWithoutContext(
     attribute(args, "toHashFormat"),
     "while evaluating the attribute 'toHashFormat'",
@@ -227,7 +235,7 @@ function convertHash(arg: Lazy): ByteString {
   if (formatName === "base32") currentIo().log("warning", '"base32" is a deprecated alias for hash format "nix32".');
   if (!Object.hasOwn(HASH_FORMATS, formatName)) {
     const message = `unknown hash format '${formatName}', expect 'base16', 'base32', 'base64', or 'sri'`;
-    throw new EvalError("invalid-value", message);
+    throw new EvalError("usage", message);
   }
   try {
     return printHash(parseHash(hash, algorithm), HASH_FORMATS[formatName], false);

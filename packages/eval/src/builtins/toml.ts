@@ -1,6 +1,9 @@
 /*
-TOML to values, by smol-toml. Integers are 64 bits; dates and times are refused, as C++ Nix does without its experimental feature
-`parse-toml-timestamps`.
+TOML to values, by smol-toml. Integers are 64 bits; dates and times are refused unless the feature `parse-toml-timestamps` is on, as in
+C++ Nix.
+
+With the feature dates come as Temporal's, which keep nanoseconds; digits of a second beyond those, which Temporal refuses and TOML
+allows, are cut from the text before it is parsed.
 */
 
 import { byteStringOfText, bytesOf, type ByteString, messageOf } from "@firn/base";
@@ -9,17 +12,25 @@ import { makeInt } from "../arithmetic.ts";
 import { Attrs } from "../attrs.ts";
 import { forceTextWithoutContext } from "../coerce.ts";
 import { EvalError } from "../error.ts";
+import { intern } from "../intern.ts";
+import { Shape } from "../shape.ts";
 import { nullByteMessage } from "@firn/syntax";
 import { type Lazy, NixFloat, type Value } from "../value.ts";
+import { currentLanguage } from "../world.ts";
 import { type BuiltinDefinition, globalBuiltin } from "./definition.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The set a TOML document describes. Throws EvalError `invalid-value`. */
-export function tomlToValue(text: ByteString): Value {
+/** Strings and comments, which stay as they are, or a time with more digits than nanoseconds have: nothing else in TOML has colons. */
+const LONG_TIMES = /"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|#.*|(:\d\d\.\d{9})\d+/g;
+
+/** The set a TOML document describes. `timestamps`: whether dates and times are taken. Throws EvalError `invalid-value`. */
+export function tomlToValue(text: ByteString, timestamps: boolean): Value {
   let document: TomlValue;
   try {
-    document = parse(utf8.decode(bytesOf(text)), { integersAsBigInt: true });
+    let source = utf8.decode(bytesOf(text));
+    if (timestamps) source = source.replace(LONG_TIMES, (whole, time: string | undefined) => time ?? whole);
+    document = parse(source, { integersAsBigInt: true, useLegacyDate: !timestamps });
   } catch (thrown) {
     throw new EvalError("invalid-value", `while parsing TOML: ${messageOf(thrown)}`, 0, thrown);
   }
@@ -44,9 +55,25 @@ function valueOf(toml: TomlValue): Value {
   if (toml instanceof TomlDate)
     throw new EvalError("invalid-value", "while parsing TOML: Dates and times are not supported");
   if (Array.isArray(toml)) return toml.map(valueOf);
+  // Tables are without prototype, which nothing of Temporal is.
+  if (Object.getPrototypeOf(toml) !== null) return timestamp(String(toml));
   const entries = new Map<string, Lazy>();
   for (const [name, value] of Object.entries(toml)) entries.set(stringOf(name), valueOf(value as TomlValue));
   return Attrs.fromMap(entries);
+}
+
+const TIMESTAMP = new Shape(["_type", "value"].map(intern), null);
+
+/**
+ * From Temporal's text to C++ Nix's (`normalizeDatetimeFormat`): as many digits of the second as milli-, micro- or nanoseconds have, no time
+ * zone besides the offset, and that as `Z` where it is none.
+ */
+function timestamp(text: string): Attrs {
+  const shown = text
+    .replace(/\[.*\]$/, "")
+    .replace(/[+-]00:00$/, "Z")
+    .replace(/\.(\d+)/, (_, digits: string) => `.${digits.padEnd(Math.ceil(digits.length / 3) * 3, "0")}`);
+  return new Attrs(TIMESTAMP, ["timestamp", shown]);
 }
 
 function stringOf(text: string): ByteString {
@@ -58,5 +85,7 @@ function stringOf(text: string): ByteString {
 
 /** `fromTOML`. */
 export const TOML_BUILTINS: readonly BuiltinDefinition[] = [
-  globalBuiltin("fromTOML", (text: Lazy) => tomlToValue(forceTextWithoutContext(text))),
+  globalBuiltin("fromTOML", (text: Lazy) =>
+    tomlToValue(forceTextWithoutContext(text), currentLanguage().tomlTimestamps === true),
+  ),
 ];
