@@ -16,6 +16,7 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
 import { installDebianPackages } from "./debian.ts";
+import { fetchDebianSource } from "./debian-source.ts";
 
 const PATTERNS = [
   "packages/*/test/**/*.test.ts",
@@ -23,6 +24,9 @@ const PATTERNS = [
   "conformance/**/*.test.ts",
   "examples/**/*.test.ts",
 ];
+
+/** Test files that run what is in a Debian source package. */
+const DEBIAN_SOURCES: Readonly<Record<string, string>> = { "conformance/debian-language.test.ts": "nix" };
 
 /** Test files below `root`, relative and sorted; with `words`, those whose path contains one of them. */
 export function findTests(root: string, words: readonly string[]): string[] {
@@ -40,6 +44,11 @@ async function main(root: string): Promise<number> {
   }
   const told = installDebianPackages(root);
   if (told !== undefined) process.stderr.write(`test: ${told}\n`);
+  for (const [file, source] of Object.entries(DEBIAN_SOURCES)) {
+    if (!files.includes(file)) continue;
+    const toldOfSource = fetchDebianSource(root, source);
+    if (toldOfSource !== undefined) process.stderr.write(`test: ${toldOfSource}\n`);
+  }
 
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort()).once("SIGTERM", () => stop.abort());
