@@ -38,6 +38,11 @@ export class LruMap<K, V> {
     }
   }
 
+  /** All values, those used longest ago first. */
+  values(): V[] {
+    return Array.from(this.#entries.values(), ({ value }) => value);
+  }
+
   delete(key: K): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;

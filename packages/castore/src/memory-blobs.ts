@@ -1,5 +1,6 @@
 /*
-Blobs in memory: for tests, for browsers, and as the near side of caches. Bounded, and nothing is ever dropped to make room.
+Blobs in memory: for tests, for browsers, and as the near side of caches. Bounded: either nothing is ever dropped to make room, or, where it is only a
+cache's near side, what was used longest ago; then `has` says no more than that a blob is there now.
 */
 
 import { type ByteStream, concatBytes, throwIfAborted } from "@firn/base";
@@ -7,6 +8,7 @@ import type { BlobReader, BlobService, BlobServiceSupports, BlobWriter, ChunkMet
 import { digestOf } from "./digest.ts";
 import { CastoreError } from "./error.ts";
 import type { CallOptions } from "./lease.ts";
+import { LruMap } from "./lru-map.ts";
 import { MemoryLeases } from "./memory-leases.ts";
 import type { Digest } from "./node.ts";
 
@@ -14,20 +16,22 @@ const STREAM_CHUNK_BYTES = 1 << 16;
 
 export class MemoryBlobs implements BlobService {
   readonly supports: BlobServiceSupports = { write: true, chunks: false };
-  readonly #blobs = new Map<Digest, Uint8Array>();
+  readonly #blobs: LruMap<Digest, Uint8Array>;
   readonly #leases: MemoryLeases;
   readonly #bytesMax: number;
-  #bytes = 0;
+  readonly #forgets: boolean;
 
-  /** Holds at most `bytesMax` bytes of contents, 1 GiB when not said. */
-  constructor(leases = new MemoryLeases(), bytesMax = 1 << 30) {
+  /** Holds at most `bytesMax` bytes of contents, 1 GiB when not said; `forgets` old ones rather than refuse new ones. */
+  constructor(leases = new MemoryLeases(), bytesMax = 1 << 30, options: { readonly forgets?: boolean } = {}) {
     this.#leases = leases;
     this.#bytesMax = bytesMax;
+    this.#forgets = options.forgets ?? false;
+    this.#blobs = new LruMap(bytesMax);
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
     this.#begin(options);
-    return this.#blobs.has(digest);
+    return this.#blobs.get(digest) !== undefined;
   }
 
   async openRead(digest: Digest, options?: CallOptions): Promise<BlobReader | undefined> {
@@ -48,7 +52,7 @@ export class MemoryBlobs implements BlobService {
 
   async chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {
     this.#begin(options);
-    return this.#blobs.has(digest) ? [] : undefined;
+    return this.#blobs.get(digest) === undefined ? undefined : [];
   }
 
   #begin(options: CallOptions | undefined): void {
@@ -58,10 +62,9 @@ export class MemoryBlobs implements BlobService {
 
   #keep(bytes: Uint8Array): Digest {
     const digest = digestOf(bytes);
-    if (this.#blobs.has(digest)) return digest;
-    if (this.#bytes + bytes.length > this.#bytesMax) throw full(this.#bytesMax);
-    this.#bytes += bytes.length;
-    this.#blobs.set(digest, bytes);
+    if (this.#blobs.get(digest) !== undefined) return digest;
+    if (!this.#forgets && this.#blobs.weight + bytes.length > this.#bytesMax) throw full(this.#bytesMax);
+    this.#blobs.set(digest, bytes, bytes.length);
     return digest;
   }
 }

@@ -1,5 +1,6 @@
 /*
-Directories in memory, whole objects in a map: they are immutable, so they can be handed out as they are.
+Directories in memory, whole objects in a map: they are immutable, so they can be handed out as they are. As the near side of a cache it may be bounded and
+forget what was used longest ago; then having a directory promises nothing about those below it.
 */
 
 import { throwIfAborted } from "@firn/base";
@@ -8,21 +9,27 @@ import { walkDirectories } from "./directory-graph.ts";
 import type { DirectoryPutter, DirectoryService, DirectoryServiceSupports } from "./directory-service.ts";
 import { GraphPutter } from "./graph-putter.ts";
 import type { CallOptions } from "./lease.ts";
+import { LruMap } from "./lru-map.ts";
 import { MemoryLeases } from "./memory-leases.ts";
 import type { Digest } from "./node.ts";
 
+/** What a directory without entries takes in memory, about. */
+const OBJECT_BYTES = 256;
+
 export class MemoryDirectories implements DirectoryService {
   readonly supports: DirectoryServiceSupports = { write: true, everyDirectory: true };
-  readonly #directories = new Map<Digest, Directory>();
+  readonly #directories: LruMap<Digest, Directory>;
   readonly #leases: MemoryLeases;
 
-  constructor(leases = new MemoryLeases()) {
+  /** Forgets old ones when the encodings of all, and some for each, pass `bytesMax`; never when not said. */
+  constructor(leases = new MemoryLeases(), bytesMax = Number.POSITIVE_INFINITY) {
     this.#leases = leases;
+    this.#directories = new LruMap(bytesMax);
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
     this.#begin(options);
-    return this.#directories.has(digest);
+    return this.#directories.get(digest) !== undefined;
   }
 
   async get(digest: Digest, options?: CallOptions): Promise<Directory | undefined> {
@@ -46,7 +53,8 @@ export class MemoryDirectories implements DirectoryService {
     return new GraphPutter({
       stored: async (digest) => this.#directories.get(digest),
       keep: async (directories) => {
-        for (const directory of directories) this.#directories.set(directory.digest, directory);
+        for (const directory of directories)
+          this.#directories.set(directory.digest, directory, OBJECT_BYTES + directory.encoded.length);
       },
       signal: options?.signal,
     });

@@ -1,9 +1,9 @@
 /*
-Path infos in memory, for tests and browsers.
+Path infos in memory, for tests and browsers, and as the near side of a cache, where it may be bounded and forget what was used longest ago.
 */
 
 import { throwIfAborted } from "@firn/base";
-import { type CallOptions, MemoryLeases } from "@firn/castore";
+import { type CallOptions, LruMap, MemoryLeases } from "@firn/castore";
 import type { StorePath } from "@firn/nix-compat";
 import { mergeAll } from "./path-info-put.ts";
 import type { PathInfo } from "./path-info.ts";
@@ -11,11 +11,13 @@ import type { PathInfoService, PathInfoServiceSupports } from "./path-info-servi
 
 export class MemoryPathInfos implements PathInfoService {
   readonly supports: PathInfoServiceSupports = { write: true, list: true };
-  readonly #infos = new Map<string, PathInfo>();
+  readonly #infos: LruMap<string, PathInfo>;
   readonly #leases: MemoryLeases;
 
-  constructor(leases = new MemoryLeases()) {
+  /** Holds at most `countMax`, then forgets; any number when not said. */
+  constructor(leases = new MemoryLeases(), countMax = Number.POSITIVE_INFINITY) {
     this.#leases = leases;
+    this.#infos = new LruMap(countMax);
   }
 
   async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
@@ -26,12 +28,12 @@ export class MemoryPathInfos implements PathInfoService {
   async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
     this.#begin(options);
     for (const info of mergeAll(infos, (hashPart) => this.#infos.get(hashPart)))
-      this.#infos.set(info.path.hashPart, info);
+      this.#infos.set(info.path.hashPart, info, 1);
   }
 
   async *list(options?: CallOptions): AsyncGenerator<PathInfo, void> {
     this.#begin(options);
-    for (const info of [...this.#infos.values()]) {
+    for (const info of this.#infos.values()) {
       throwIfAborted(options?.signal);
       yield info;
     }

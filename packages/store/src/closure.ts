@@ -1,0 +1,87 @@
+/*
+The closure of paths over their references, in an order in which they can be registered: references first. Cycles cannot be, but for a path that
+names itself.
+*/
+
+import { mapConcurrently, throwIfAborted } from "@firn/base";
+import type { CallOptions } from "@firn/castore";
+import type { StorePath } from "@firn/nix-compat";
+import { StoreError } from "./error.ts";
+import type { PathInfo } from "./path-info.ts";
+import type { PathInfoService } from "./path-info-service.ts";
+
+const ASKED_AT_ONCE = 32;
+/** Most paths of one closure. */
+export const CLOSURE_PATHS_MAX = 1 << 22;
+
+export type ClosureOptions = CallOptions & {
+  /** True for a path whose references are not followed, nor is it part of the answer: it is known to be where it shall be. */
+  readonly skip?: (path: StorePath) => Promise<boolean> | boolean;
+};
+
+/** All path infos reachable from `roots`, references before referrers. Throws `missing` for a path that is not registered. */
+export async function closureOf(
+  roots: readonly StorePath[],
+  pathInfos: Pick<PathInfoService, "get">,
+  options: ClosureOptions = {},
+): Promise<PathInfo[]> {
+  const { skip, signal } = options;
+  const found = new Map<string, PathInfo | undefined>();
+  let level = roots.filter((path, i) => roots.findIndex((other) => other.equals(path)) === i);
+  while (level.length > 0) {
+    throwIfAborted(signal);
+    if (found.size + level.length > CLOSURE_PATHS_MAX)
+      throw new StoreError("limit", `a closure has more than ${CLOSURE_PATHS_MAX} paths`);
+    const infos = await mapConcurrently(
+      level,
+      ASKED_AT_ONCE,
+      async (path) => ((await skip?.(path)) ? undefined : needPathInfo(path, pathInfos, options)),
+      signal,
+    );
+    const next = new Map<string, StorePath>();
+    for (const [i, info] of infos.entries()) found.set(level[i].toString(), info);
+    for (const info of infos) {
+      for (const reference of info?.references ?? []) {
+        const key = reference.toString();
+        if (!found.has(key)) next.set(key, reference);
+      }
+    }
+    level = [...next.values()];
+  }
+  return referencesFirst(found);
+}
+
+/** The path info of exactly this path, or `missing`. */
+export async function needPathInfo(
+  path: StorePath,
+  pathInfos: Pick<PathInfoService, "get">,
+  options?: CallOptions,
+): Promise<PathInfo> {
+  const info = await pathInfos.get(path.hashPart, options);
+  if (info?.path.equals(path)) return info;
+  throw new StoreError("missing", `path ${path} is not registered`, { context: { path: path.toString() } });
+}
+
+function referencesFirst(found: ReadonlyMap<string, PathInfo | undefined>): PathInfo[] {
+  const ordered: PathInfo[] = [];
+  const entered = new Set<string>();
+  for (const top of found.values()) {
+    if (top === undefined || entered.has(top.path.toString())) continue;
+    entered.add(top.path.toString());
+    const open = [{ info: top, references: top.references.values() }];
+    for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+      const next = last.references.next();
+      if (next.done) {
+        open.pop();
+        ordered.push(last.info);
+        continue;
+      }
+      const key = next.value.toString();
+      const info = found.get(key);
+      if (info === undefined || entered.has(key)) continue;
+      entered.add(key);
+      open.push({ info, references: info.references.values() });
+    }
+  }
+  return ordered;
+}
