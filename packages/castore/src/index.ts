@@ -7,6 +7,7 @@ export { bytesOfDigest, digestFromBytes, digestOf, EMPTY_DIGEST, formatDigest, p
 export { checkDigest, checkName, checkNode, checkTarget, nameProblem, quote } from "./node-rules.ts";
 export { Directory } from "./directory.ts";
 export { DIRECTORY_BYTES_MAX } from "./directory-codec.ts";
+export { scanChildren } from "./directory-scan.ts";
 export type { CallOptions, Lease, LeaseService } from "./lease.ts";
 export type { BlobReader, BlobService, BlobServiceSupports, BlobWriter, ChunkMeta } from "./blob-service.ts";
 export type { DirectoryPutter, DirectoryService, DirectoryServiceSupports } from "./directory-service.ts";

@@ -7,6 +7,8 @@ export type { WritePendingOptions, WritePendingStores, WriteProgress } from "./w
 export type { Fetcher } from "./fetcher.ts";
 export { fetchToStore } from "./fetch-to-store.ts";
 export type { Fetched, FetchOptions, FetchStores } from "./fetch-to-store.ts";
+export { unpackTar } from "./unpack-tar.ts";
+export type { UnpackOptions } from "./unpack-tar.ts";
 export { checkBuildable } from "./derivation-attributes.ts";
 export { derivationRecipe } from "./derivation-recipe.ts";
 export type { DerivationRecipe, RecipeOptions } from "./derivation-recipe.ts";

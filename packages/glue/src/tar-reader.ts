@@ -49,6 +49,8 @@ export async function* readTar(stream: ByteStream): AsyncGenerator<TarEntry, voi
     const path = extra.get("path") ?? global.get("path") ?? nameOf(header);
     const target = extra.get("linkpath") ?? global.get("linkpath") ?? field(header, 157, 100);
     const executable = (numberIn(header, 100, 8) & 0o100) !== 0;
+    if ([...extra.keys()].some((key) => key.startsWith("GNU.sparse.")) || type === "S")
+      throw damaged(`'${path}' is stored as a sparse file: write the archive without --sparse`);
     extra = NONE;
     if (type === "0" || type === "7") {
       const contents = bytes.stream(size);

@@ -1,5 +1,5 @@
 /*
-A tar archive as a tree in castore, as fetchTarball wants it: what is in the one directory at its top, if there is just that.
+A tar archive as a tree in castore. fetchTarball wants what is in the one directory at its top, if there is just that; others want all of it.
 */
 
 import type { ByteString, ByteStream } from "@firn/base";
@@ -10,11 +10,16 @@ import { readTar, type TarEntry } from "./tar-reader.ts";
 /** A directory in the making; archives name entries in any order, and directories not at all or several times. */
 type Folder = Map<ByteString, Folder | Exclude<Node, { readonly kind: "directory" }>>;
 
+export type UnpackOptions = CallOptions & {
+  /** Whether a single directory at the top is taken for the tree; true when not said. */
+  readonly strip?: boolean;
+};
+
 /** Stores the archive's tree and yields its root. Throws `fetch-failed` for a damaged archive, or one that leads outside itself. */
 export async function unpackTar(
   archive: ByteStream,
   services: CastoreServices,
-  options: CallOptions = {},
+  { strip = true, ...options }: UnpackOptions = {},
 ): Promise<Node> {
   const root: Folder = new Map();
   for await (const entry of readTar(archive)) await take(entry, root, services, options);
@@ -29,7 +34,7 @@ export async function unpackTar(
     }
     await builder.leave();
   };
-  await put("", root.size === 1 && only instanceof Map ? only : root);
+  await put("", strip && root.size === 1 && only instanceof Map ? only : root);
   return await builder.close();
 }
 
