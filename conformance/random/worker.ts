@@ -1,6 +1,5 @@
 /*
-Firn as the random programs see it: an evaluator that takes texts and says what became of each. It also counts which builtins were called, by
-putting itself before their functions.
+Firn as the random programs see it: an evaluator that takes texts and says what became of each, and which builtins were called on the way.
 */
 
 import { readFileSync } from "node:fs";
@@ -43,23 +42,18 @@ const io = new StoreIo({ store, environment: () => "", log: () => {} });
 const show = readFileSync(join(import.meta.dirname, "show.nix"), "latin1");
 
 const called = new Set<string>();
-const names: string[] = [];
 
-const evaluator = new Evaluator({ io, builtins: storeBuiltins(store), currentSystem: "x86_64-linux", currentTime: 0 });
+const evaluator = new Evaluator({
+  io,
+  builtins: storeBuiltins(store),
+  currentSystem: "x86_64-linux",
+  currentTime: 0,
+  observer: { builtinEntered: (name) => void called.add(name) },
+});
 const base = new PathValue(io.rootTree, "/");
 const shower: Value = evaluator.run(() => evaluator.evaluate(show, base));
-
-for (const name of evaluator.builtins.names) {
-  const value = evaluator.builtins.get(name);
-  if (!(value instanceof Builtin)) continue;
-  names.push(name);
-  const { fn } = value;
-  const counted = (...args: Lazy[]): Value => {
-    called.add(name);
-    return fn(...args);
-  };
-  Object.defineProperty(value, "fn", { value: counted });
-}
+called.clear();
+const names = evaluator.builtins.names.filter((name) => evaluator.builtins.get(name) instanceof Builtin);
 
 function outcomeOf(program: string): Outcome {
   try {

@@ -6,7 +6,7 @@ directory stands for its default.nix, `-` for standard input; without either it 
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { byteStringOf, byteStringOfText, textOf } from "@firn/base";
-import type { LogKind, SearchPathEntry } from "@firn/eval";
+import type { SearchPathEntry } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
 import type { Command } from "commander";
 import { collect, type Flags, splitPair } from "./command.ts";
@@ -15,8 +15,10 @@ import { CliError } from "./error.ts";
 import { applySettings, declareSettings } from "./settings.ts";
 import { EvaluationWaits, type WaitOptions } from "./evaluation-waits.ts";
 import { EvaluatorHost } from "./evaluator/host.ts";
-import type { EvalArgument, EvalOutput, EvalResult, EvalSource } from "./evaluator/job.ts";
+import type { EvalArgument, EvalOutput, EvalResult, EvalSource, NoteKind } from "./evaluator/job.ts";
+import { evaluationText } from "./report.ts";
 import type { Session } from "./session.ts";
+import { printStatistics } from "./statistics.ts";
 
 /** The flags of `declareExpression` that take two operands. */
 export const EXPRESSION_PAIR_FLAGS = ["--arg", "--argstr", "--option"];
@@ -36,6 +38,9 @@ export type ExpressionOptions = {
   /** Whether something may be built because the evaluation reads it. */
   readonly allowImportFromDerivation: boolean;
   readonly experimentalFeatures: readonly string[];
+  /** Whether what the evaluation did is counted and shown. */
+  readonly stats: boolean;
+  readonly traceFunctionCalls: boolean;
   /** Names given to --option that nothing here knows. */
   readonly unknownSettings: readonly string[];
 };
@@ -63,6 +68,8 @@ export function declareExpression(command: Command): Command {
       "enable features that Nix holds to be experimental, such as ca-derivations; repeatable",
       collect(String),
     )
+    .option("--stats", "afterwards, show on stderr what the evaluation did: counts as JSON, as NIX_SHOW_STATS has them")
+    .option("--trace-function-calls", "show on stderr where and when each call of a function begins and ends")
     .option("--no-code-cache", "compile every file anew, and keep nothing of it");
   return declareSettings(declared);
 }
@@ -95,6 +102,8 @@ export function expressionOf(operands: readonly string[], given: Flags): Express
     experimentalFeatures: ((flags.extraExperimentalFeatures as string[] | undefined) ?? []).flatMap((names) =>
       names.split(/\s+/).filter((name) => name !== ""),
     ),
+    stats: flags.stats === true,
+    traceFunctionCalls: flags.traceFunctionCalls === true,
     unknownSettings: unknown,
   };
 }
@@ -133,12 +142,16 @@ export async function evaluate(
     experimentalFeatures: expression.experimentalFeatures,
     allowImportFromDerivation: expression.allowImportFromDerivation,
     showTrace: expression.showTrace,
+    observe: {
+      ...(expression.stats ? { statistics: "calls" } : {}),
+      traceFunctionCalls: expression.traceFunctionCalls,
+    },
     ...(expression.codeCache ? { codeCache: join(config.stateDir, "code") } : {}),
     ...(expression.callDepthMax === undefined ? {} : { callDepthMax: expression.callDepthMax }),
   });
   const notes: Promise<void>[] = [];
-  const onLog = (kind: LogKind, text: string) => {
-    notes.push(kind === "trace" ? session.output.note(`trace: ${textOf(text)}`) : session.output.warn(textOf(text)));
+  const onLog = (kind: NoteKind, text: string) => {
+    notes.push(said(kind, evaluationText(text), session));
   };
   await using waits = new EvaluationWaits(session, waitOptions);
   try {
@@ -152,16 +165,23 @@ export async function evaluate(
       })),
       output,
     };
-    return await host.request(job, {
+    const result = await host.request(job, {
       signal,
       onLog,
       onWait: waits.onWait,
       ...(onPending === undefined ? {} : { onPending }),
     });
+    await printStatistics(host, session);
+    return result;
   } finally {
     await Promise.all(notes);
     await host.close();
   }
+}
+
+function said(kind: NoteKind, text: string, { output }: Session): Promise<void> {
+  if (kind === "info") return output.note(text.trimEnd());
+  return kind === "trace" ? output.note(`trace: ${text}`) : output.warn(text);
 }
 
 async function sourceOf({ source }: ExpressionOptions, session: Session): Promise<EvalSource> {

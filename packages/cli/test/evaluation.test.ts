@@ -52,6 +52,24 @@ describe("firn parse and eval", () => {
     assert.deepEqual(stdout, bytes.subarray(1, -1));
   });
 
+  test("--stats counts what the evaluation did, on stderr", async () => {
+    const { out, err } = await firn.run(["eval", "--stats", "-E", "let f = x: x + 1; in f (f 1)"]);
+    assert.equal(out, "3\n");
+    const statistics = JSON.parse(err);
+    assert.equal(statistics.nrFunctionCalls, 2);
+    assert.deepEqual(statistics.functions, [{ name: "f", line: 1, column: 9, count: 2 }]);
+    assert.ok(statistics.cpuTime > 0 && statistics.gc.heapSize > 0);
+    assert.deepEqual(Object.keys(statistics), Object.keys(statistics).toSorted());
+  });
+
+  test("--trace-function-calls names each call's place and time, also of what fails", async () => {
+    const { code, err } = await firn.run(["eval", "--trace-function-calls", "-E", 'let x = throw "no"; in x']);
+    assert.equal(code, 1);
+    const [entered, exited] = err.split("\n");
+    assert.match(entered, /^function-trace entered «string»:1:9 at \d{19}$/);
+    assert.match(exited, /^function-trace exited «string»:1:9 at \d{19}$/);
+  });
+
   test("traces and warnings go to stderr and leave the value alone", async () => {
     const { out, err } = await firn.run(["eval", "-E", 'builtins.trace "seen" 1']);
     assert.equal(out, "1\n");

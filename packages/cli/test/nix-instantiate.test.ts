@@ -1,7 +1,7 @@
 /* compat/bin's nix-instantiate without a process: arguments, settings, what goes where, and how it ends. */
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -36,6 +36,20 @@ describe("nix-instantiate", () => {
     }
     return { code, out: stdout.text(), err: stderr.text() };
   }
+
+  test("NIX_SHOW_STATS shows what was counted, on stderr or in a file, and by what was called when asked", async () => {
+    const argv = ["--eval", "-E", "builtins.length [ ]"];
+    const { out, err } = await run(argv, "", { NIX_SHOW_STATS: "1" });
+    assert.equal(out, "0\n");
+    const statistics = JSON.parse(err);
+    assert.equal(statistics.nrPrimOpCalls, 1);
+    assert.ok(!("primops" in statistics));
+    const inFile = { NIX_SHOW_STATS: "1", NIX_COUNT_CALLS: "1", NIX_SHOW_STATS_PATH: "stats.json" };
+    assert.deepEqual(await run(argv, "", inFile), { code: 0, out: "0\n", err: "" });
+    const { primops } = JSON.parse(readFileSync(join(directory, "stats.json"), "utf8"));
+    assert.deepEqual(primops, { length: 1 });
+    assert.equal((await run(argv, "", { NIX_SHOW_STATS: "0" })).err, "");
+  });
 
   const printed: readonly (readonly [readonly string[], string, string?])[] = [
     [["--eval", "-E", "1 + 1"], "2\n"],

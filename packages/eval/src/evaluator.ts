@@ -34,12 +34,14 @@ import { intern } from "./intern.ts";
 import type { EvalIo } from "./io.ts";
 import type { LanguageOptions } from "./language-options.ts";
 import { type CancelWord, call1, enterEvaluation, force, lazily } from "./machine.ts";
+import type { Observer } from "./observer.ts";
+import { installObserver, observedBuiltin } from "./observing.ts";
 import { parentPath } from "./path.ts";
 import { coerceToPath, followLinks, followLinksTo } from "./path-value.ts";
 import { type Origin, Positions } from "./positions.ts";
 import { Scope } from "./scope.ts";
 import { Shape } from "./shape.ts";
-import { Closure, type Env, type Lazy, PathValue, type SourceTree, type Value } from "./value.ts";
+import { Builtin, Closure, type Env, type Lazy, PathValue, type SourceTree, type Value } from "./value.ts";
 
 /** The version of C++ Nix whose language this is. */
 export const NIX_VERSION = "2.35.2";
@@ -62,6 +64,8 @@ export type EvaluatorOptions = {
   readonly callDepthMax?: number;
   readonly cancelWord?: CancelWord;
   readonly language?: LanguageOptions;
+  /** Told of what happens; see observer.ts. */
+  readonly observer?: Observer;
   /** Keeps compiled code; without it every file is compiled. */
   readonly codeStore?: CodeStore;
 };
@@ -87,7 +91,9 @@ export class Evaluator {
       definitions.set(definition.name, definition);
     const values = new Map<string, Lazy>();
     this.#globals = new Map<string, Lazy>();
-    for (const { name, value, global } of definitions.values()) {
+    const { observer } = options;
+    for (const { name, value: plain, global } of definitions.values()) {
+      const value = observer !== undefined && plain instanceof Builtin ? observedBuiltin(plain, observer) : plain;
       values.set(name, value);
       this.#globals.set(global ? name : `__${name}`, value);
     }
@@ -138,7 +144,8 @@ export class Evaluator {
 
   /** Runs `work` on the machine. Throws EvalError for everything a program can cause; must not be nested. */
   run<T>(work: () => T): T {
-    const { cancelWord, callDepthMax = CALL_DEPTH_MAX, language } = this.#options;
+    const { cancelWord, callDepthMax = CALL_DEPTH_MAX, language, observer } = this.#options;
+    const uninstall = observer && installObserver(observer);
     enterEvaluation(
       this.io,
       this.positions,
@@ -152,6 +159,8 @@ export class Evaluator {
         throw new EvalError("stack-overflow", "stack overflow (possible infinite recursion)", 0);
       }
       throw thrown;
+    } finally {
+      uninstall?.();
     }
   }
 
@@ -219,7 +228,10 @@ export class Evaluator {
     const key = codeKey(this.#fingerprint, JSON.stringify([pipeOperators, lints]), source);
     const sealed = codeStore.load(key);
     const kept = sealed && openSealedCode(key, sealed);
-    if (kept !== undefined) return decodeCode(kept, this.#place(origin, baseDirectory));
+    if (kept !== undefined) {
+      this.#options.observer?.compiled?.({ label, bytes: source.length, cached: true });
+      return decodeCode(kept, this.#place(origin, baseDirectory));
+    }
     const warnings = this.#warnings;
     const code = compileIt();
     // What has a warning is compiled again, so that it is warned about again.
@@ -229,6 +241,7 @@ export class Evaluator {
 
   #parse(source: ByteString, base: number, label: string): Expr {
     const { pipeOperators = false, lints = {} } = this.#options.language ?? {};
+    this.#options.observer?.compiled?.({ label, bytes: source.length, cached: false });
     const { tree, diagnostics, warnings } = parse(source, { label, pipeOperators, lints });
     for (const warning of warnings) this.#warn(warning, base);
     if (diagnostics.length > 0) throw syntaxError(diagnostics[0], base);

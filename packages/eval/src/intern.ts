@@ -12,3 +12,8 @@ export function intern(name: string): string {
   table.set(name, name);
   return name;
 }
+
+/** All names so far, of every evaluation in this thread. */
+export function internedNames(): string[] {
+  return [...table.keys()];
+}

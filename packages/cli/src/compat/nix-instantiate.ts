@@ -11,10 +11,11 @@ import type { PendingObject } from "@firn/glue";
 import { parseSearchPath } from "../config.ts";
 import { EvaluationWaits } from "../evaluation-waits.ts";
 import { EvaluatorHost } from "../evaluator/host.ts";
-import type { EvalJob, EvalOutput, EvalSource } from "../evaluator/job.ts";
+import type { EvalJob, EvalOutput, EvalSource, NoteKind } from "../evaluator/job.ts";
 import { NodeFetcher } from "../node-fetcher.ts";
 import { evaluationText } from "../report.ts";
 import type { Session } from "../session.ts";
+import { printStatistics } from "../statistics.ts";
 import { addRoot } from "./gc-root.ts";
 import { type NixArguments, parseNixArguments } from "./nix-arguments.ts";
 import { type NixSettings, readNixSettings } from "./nix-settings.ts";
@@ -41,6 +42,7 @@ export async function runNixInstantiate(
   const host = new EvaluatorHost(evaluatorSettings(given, settings, features, env, session));
   try {
     await runOn(host, given, env, session);
+    await printStatistics(host, session, env.NIX_SHOW_STATS_PATH);
   } finally {
     await host.close();
   }
@@ -61,6 +63,7 @@ function evaluatorSettings(
   const fromSettings =
     env.NIX_PATH === undefined ? parseSearchPath((settings.get("nix-path") ?? "").replace(/\s+/g, ":")) : [];
   const maxCallDepth = settings.get("max-call-depth");
+  const isSet = (name: string) => (env[name] ?? "0") !== "0";
   const usesStore = !env.NIX_REMOTE?.startsWith("dummy://");
   return {
     storeDir: config.storeDir,
@@ -77,6 +80,10 @@ function evaluatorSettings(
     allowImportFromDerivation:
       settings.get("allow-import-from-derivation") === undefined || settings.isOn("allow-import-from-derivation"),
     showTrace: settings.isOn("show-trace"),
+    observe: {
+      ...(isSet("NIX_SHOW_STATS") ? { statistics: isSet("NIX_COUNT_CALLS") ? "calls" : "totals" } : {}),
+      traceFunctionCalls: settings.isOn("trace-function-calls"),
+    },
     ...(maxCallDepth === undefined ? {} : { callDepthMax: Number(maxCallDepth) }),
     language: {
       traceVerbose: settings.isOn("trace-verbose"),
@@ -102,7 +109,8 @@ async function runOn(
   const say = (text: string) => {
     notes = notes.then(() => output.note(text));
   };
-  const onLog = (kind: "trace" | "warning" | "evaluation-warning", text: string) => {
+  const onLog = (kind: NoteKind, text: string) => {
+    if (kind === "info") return say(evaluationText(text.trimEnd()));
     say(kind === "trace" ? `trace: ${evaluationText(text)}` : `${kind.replace("-", " ")}: ${evaluationText(text)}`);
   };
   const common = {

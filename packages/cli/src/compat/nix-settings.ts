@@ -13,6 +13,7 @@ const SWITCHES = [
   "show-trace",
   "trace-verbose",
   "abort-on-warn",
+  "trace-function-calls",
   "restrict-eval",
   "pure-eval",
   "allow-import-from-derivation",
@@ -36,7 +37,7 @@ const ELSEWHERE = new Set(
   pre-build-hook preallocate-contents print-missing print-build-logs repair require-drop-supplementary-groups require-sigs run-diff-hook
   sandbox sandbox-build-dir sandbox-dev-shm-size sandbox-fallback sandbox-paths secret-key-files show-trace ssl-cert-file
   stalled-download-timeout start-id store substitute substituters sync-before-registering system-features tarball-ttl timeout
-  trace-function-calls trace-import-from-derivation trust-tarballs-from-git-forges trusted-public-keys trusted-substituters trusted-users
+  trace-import-from-derivation trust-tarballs-from-git-forges trusted-public-keys trusted-substituters trusted-users
   upgrade-nix-store-path-url use-case-hack use-cgroups use-registries use-sqlite-wal use-xdg-base-directories user-agent-suffix verbosity
   warn-dirty warn-large-path-threshold`.split(/\s+/),
 );

@@ -5,9 +5,11 @@ stack; this side starts it, hands it jobs one at a time, and passes on what it p
 
 import { MessageChannel, Worker } from "node:worker_threads";
 import { FirnError } from "@firn/base";
-import type { LogKind } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
 import type {
+  EvalStatistics,
+  NoteKind,
+  WorkerRequest,
   EvalJob,
   EvalResult,
   EvaluatorSettings,
@@ -38,7 +40,8 @@ export type RequestOptions = {
   readonly signal?: AbortSignal;
   /** Gets what the evaluation wants stored; without it nothing is posted. */
   readonly onPending?: (objects: readonly PendingObject[]) => void;
-  readonly onLog?: (kind: LogKind, text: string) => void;
+  /** `info` is whole lines, the last newline included. */
+  readonly onLog?: (kind: NoteKind, text: string) => void;
   /**
    * Does what the evaluation waits for. When it throws, the evaluation fails with what was thrown. It is not told to stop: it should hear the same signal.
    * Without it nothing can be built.
@@ -108,6 +111,8 @@ export class EvaluatorHost {
           case "log":
             onLog?.(message.kind, message.text);
             return;
+          case "statistics":
+            return;
           case "result":
             return settle(() => resolve(message.result));
           case "failure":
@@ -121,7 +126,26 @@ export class EvaluatorHost {
       this.#worker.on("message", onMessage).on("error", onError).on("exit", onExit);
       signal?.addEventListener("abort", onAbort, { once: true });
       Atomics.store(cancel, 0, signal?.aborted ? 1 : 0);
-      this.#worker.postMessage({ job, collect: onPending !== undefined });
+      const request: WorkerRequest = { job, collect: onPending !== undefined };
+      this.#worker.postMessage(request);
+    });
+  }
+
+  /** What the jobs so far did, as far as the settings said to count it. To be asked once, between jobs. */
+  statistics(): Promise<EvalStatistics | undefined> {
+    if (this.#ended || this.#busy) return Promise.resolve(undefined);
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        this.#worker.off("message", onMessage).off("exit", onExit);
+        finish();
+      };
+      const onMessage = (message: WorkerMessage) => {
+        if (message.type === "statistics") settle(() => resolve(message.statistics));
+      };
+      const onExit = () => settle(() => reject(new Error("the evaluator's thread ended by itself")));
+      this.#worker.on("message", onMessage).on("exit", onExit);
+      const request: WorkerRequest = "statistics";
+      this.#worker.postMessage(request);
     });
   }
 

@@ -2,7 +2,7 @@
 What is asked of the evaluator's thread, and what it answers: plain data, because it crosses threads. Texts are byte strings.
 */
 
-import type { LanguageOptions, LogKind, SearchPathEntry } from "@firn/eval";
+import type { EvalCounts, LanguageOptions, LogKind, SearchPathEntry } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
 import type { FetchRequest, RealiseRequest } from "@firn/glue/evaluation";
 import type { MessagePort } from "node:worker_threads";
@@ -24,11 +24,37 @@ export type EvaluatorSettings = {
   readonly callDepthMax?: number;
   readonly showTrace?: boolean;
   readonly language?: LanguageOptions;
+  /** What is watched of the evaluations; nothing when not said. */
+  readonly observe?: ObserveSettings;
   /** Names of C++ Nix's experimental features that are enabled; none when not said. */
   readonly experimentalFeatures?: readonly string[];
   /** Whether something may be built because the evaluation reads it; true when not said. */
   readonly allowImportFromDerivation?: boolean;
 };
+
+export type ObserveSettings = {
+  /** Whether to count what happens, and calls by what is called too. */
+  readonly statistics?: "totals" | "calls";
+  /** Whether each call's begin and end is told, as log of kind `info`. */
+  readonly traceFunctionCalls?: boolean;
+};
+
+/** `file` is absent for what is no file. */
+export type StatisticsPlace = { readonly file?: string; readonly line?: number; readonly column?: number };
+
+/** In C++ Nix's words; times in seconds. */
+export type EvalStatistics = EvalCounts & {
+  /** Of the whole process. */
+  readonly cpuTime: number;
+  readonly time: { readonly cpu: number; readonly gc: number; readonly gcFraction: number };
+  readonly gc: { readonly heapSize: number; readonly totalBytes: number; readonly cycles: number };
+  readonly primops?: Readonly<Record<string, number>>;
+  readonly functions?: readonly (StatisticsPlace & { readonly name: string | null; readonly count: number })[];
+  readonly attributes?: readonly (StatisticsPlace & { readonly count: number })[];
+};
+
+/** What an evaluation says: of the program (LogKind), or lines about it that were asked for. */
+export type NoteKind = LogKind | "info";
 
 export type EvalSource =
   | { readonly kind: "file" /** Absolute. */; readonly path: string }
@@ -103,9 +129,13 @@ export type WorkerMessage =
   /** The thread stands still until it was answered. */
   | { readonly type: "wait"; readonly request: WaitRequest }
   | { readonly type: "pending"; readonly objects: readonly PendingObject[] }
-  | { readonly type: "log"; readonly kind: LogKind; readonly text: string }
+  | { readonly type: "log"; readonly kind: NoteKind; readonly text: string }
+  | { readonly type: "statistics"; readonly statistics: EvalStatistics | undefined }
   | { readonly type: "result"; readonly result: EvalResult }
   | { readonly type: "failure"; readonly failure: FailureData };
+
+/** To the thread. `collect`: whether what the evaluation wants stored is wanted. */
+export type WorkerRequest = { readonly job: EvalJob; readonly collect: boolean } | "statistics";
 
 /** To the thread, at its start: settings, and the word that stops an evaluation when it is not 0. */
 export type WorkerStart = {

@@ -12,7 +12,8 @@ import { useNodeKernels } from "@firn/hash/node";
 import { BlockingRealiser } from "./blocking-realiser.ts";
 import { DiskCodeStore } from "./disk-code-store.ts";
 import { DiskFiles } from "./disk-files.ts";
-import type { EvalJob, FailureData, WorkerMessage, WorkerStart } from "./job.ts";
+import type { FailureData, ObserveSettings, WorkerMessage, WorkerRequest, WorkerStart } from "./job.ts";
+import { Observation } from "./observation.ts";
 import { runJob } from "./run-job.ts";
 import { renderError } from "./render-error.ts";
 import { SyncStoreFiles } from "./sync-store-files.ts";
@@ -66,6 +67,9 @@ const io = new StoreIo({
   environment: (name) => settings.environment[name] ?? "",
   log: (kind, text) => post({ type: "log", kind, text }),
 });
+const observation = observes(settings.observe)
+  ? new Observation(settings.observe, (text) => post({ type: "log", kind: "info", text }))
+  : undefined;
 const evaluator = new Evaluator({
   io,
   builtins: storeBuiltins(store),
@@ -75,9 +79,16 @@ const evaluator = new Evaluator({
   cancelWord: new Int32Array(cancelWord),
   ...(settings.codeCache === undefined ? {} : { codeStore: new DiskCodeStore(settings.codeCache) }),
   ...(settings.homeDirectory === undefined ? {} : { homeDirectory: settings.homeDirectory }),
+  ...(observation === undefined ? {} : { observer: observation.observer }),
   language: { ...languageFeatures(settings.experimentalFeatures), ...settings.language },
   ...(settings.callDepthMax === undefined ? {} : { callDepthMax: settings.callDepthMax }),
 });
+
+if (observation !== undefined) observation.positions = evaluator.positions;
+
+function observes(observe: ObserveSettings | undefined): observe is ObserveSettings {
+  return observe?.statistics !== undefined || observe?.traceFunctionCalls === true;
+}
 
 /** What experimental features do to the language itself. */
 function languageFeatures(names: readonly string[] = []): LanguageOptions {
@@ -93,14 +104,17 @@ function failureOf(thrown: unknown): FailureData {
   throw thrown;
 }
 
-port.on("message", (request: { readonly job: EvalJob; readonly collect: boolean }) => {
+port.on("message", (request: WorkerRequest) => {
+  if (request === "statistics") return post({ type: "statistics", statistics: observation?.statistics() });
   collect = request.collect;
   try {
     const result = evaluator.run(() => runJob(evaluator, request.job));
     flush();
+    observation?.flush();
     post({ type: "result", result });
   } catch (thrown) {
     batch = [];
+    observation?.flush();
     post({ type: "failure", failure: failureOf(thrown) });
   }
 });
