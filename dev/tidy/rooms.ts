@@ -18,7 +18,9 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   sandbox: ["build"],
   glue: ["store", "build", "eval"],
   "backend-local": ["store", "build"],
-  cli: ["glue", "sandbox", "backend-local"],
+  "backend-sqlite": ["store"],
+  "backend-objects": ["castore"],
+  cli: ["glue", "sandbox", "backend-local", "backend-sqlite", "backend-objects"],
 };
 
 /** Rooms that import no Node module and use no Node global. */

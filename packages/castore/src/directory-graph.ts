@@ -145,18 +145,28 @@ export async function* leavesFirst(
   }
   const top = byDigest.get(root);
   if (top === undefined) return;
-  const entered = new Set<Digest>([root]);
-  const open = [{ directory: top, children: top.children() }];
+  yield* leavesFirstOf(top, (digest) => byDigest.get(digest));
+}
+
+/** A directory and all below it that `find` knows, each once, children before parents. */
+export function* leavesFirstOf(
+  root: Directory,
+  find: (digest: Digest) => Directory | undefined,
+): Generator<Directory, void> {
+  const entered = new Set<Digest>([root.digest]);
+  const open = [{ directory: root, children: root.children() }];
   for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
     const next = last.children.next();
     if (next.done) {
       open.pop();
       yield last.directory;
-    } else if (!entered.has(next.value.digest)) {
-      entered.add(next.value.digest);
-      const directory = byDigest.get(next.value.digest) as Directory; // checkRecursive saw to it
-      open.push({ directory, children: directory.children() });
+      continue;
     }
+    const { digest } = next.value;
+    const directory = entered.has(digest) ? undefined : find(digest);
+    if (directory === undefined) continue;
+    entered.add(digest);
+    open.push({ directory, children: directory.children() });
   }
 }
 

@@ -17,6 +17,7 @@ export {
   GRAPH_BYTES_MAX,
   GRAPH_DIRECTORIES_MAX,
   leavesFirst,
+  leavesFirstOf,
   walkDirectories,
 } from "./directory-graph.ts";
 export { GraphPutter } from "./graph-putter.ts";

@@ -8,7 +8,7 @@ import { createHasher, toHex } from "@firn/hash";
 import type { BlobService, ChunkMeta } from "./blob-service.ts";
 import { digestOf } from "./digest.ts";
 import type { Directory } from "./directory.ts";
-import { GRAPH_DIRECTORIES_MAX } from "./directory-graph.ts";
+import { GRAPH_DIRECTORIES_MAX, leavesFirstOf } from "./directory-graph.ts";
 import type { DirectoryService } from "./directory-service.ts";
 import { CastoreError } from "./error.ts";
 import type { CallOptions } from "./lease.ts";
@@ -129,8 +129,8 @@ export async function transferDirectories(
   if (first === undefined) return false;
   let level: Digest[] = await lacking(first, to, options);
   const isAllNew = level.length === new Set([...first.children()].map(({ digest }) => digest)).size;
-  if (isAllNew && level.length > 0) {
-    // Nothing is known of this tree, so it may as well come in one stream.
+  if (level.length > 0 && (isAllNew || !from.supports.everyDirectory)) {
+    // Nothing is known of this tree, or it cannot be had in parts, so it may as well come in one stream.
     for await (const directory of from.getRecursive(root, { signal })) await take(directory);
   } else {
     await take(first);
@@ -176,19 +176,7 @@ async function putTree(
   options: CallOptions,
 ): Promise<void> {
   await using putter = to.openPut(options);
-  const entered = new Set<Digest>([root]);
-  const open = [{ directory: missing.get(root) as Directory, children: (missing.get(root) as Directory).children() }];
-  for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
-    const next = last.children.next();
-    if (next.done) {
-      open.pop();
-      await putter.put(last.directory);
-      continue;
-    }
-    const directory = missing.get(next.value.digest);
-    if (directory === undefined || entered.has(next.value.digest)) continue;
-    entered.add(next.value.digest);
-    open.push({ directory, children: directory.children() });
-  }
+  const top = missing.get(root) as Directory;
+  for (const directory of leavesFirstOf(top, (digest) => missing.get(digest))) await putter.put(directory);
   await putter.close();
 }

@@ -1,0 +1,3 @@
+// Public, in reading order.
+export { openObjectStore } from "./object-store.ts";
+export type { ObjectStore } from "./object-store.ts";

@@ -1,0 +1,237 @@
+/*
+Blobs as objects: chunks compressed under their digests, and an index under the blob's. A chunk is verified whenever it is read. That an index lists the right
+chunks is found by hashing all of them once, when a blob is first opened here; after that ranges are read alone.
+*/
+
+import { type ByteStream, throwIfAborted } from "@firn/base";
+import {
+  type BlobReader,
+  type BlobService,
+  type BlobServiceSupports,
+  type BlobWriter,
+  type CallOptions,
+  CastoreError,
+  ChunkedReader,
+  Chunker,
+  type ChunkMeta,
+  type Digest,
+  digestFromBytes,
+  digestOf,
+  EMPTY_DIGEST,
+  LruMap,
+  type MemoryLeases,
+  verifyChunkList,
+} from "@firn/castore";
+import { createHasher } from "@firn/hash";
+import { decodeBlobIndex, encodeBlobIndex } from "./blob-index.ts";
+import type { ObjectFiles } from "./object-files.ts";
+import { compress, decompress } from "./zstd.ts";
+
+/** Longest chunk that is read: others may be configured to cut more coarsely. */
+const CHUNK_BYTES_MAX = 64 * 1024 * 1024;
+/** Indexes known to be right. */
+const VERIFIED_MAX = 100_000;
+/** Chunks stored at the same time by one writer. */
+const PUTS_MAX = 8;
+
+const blobKey = (digest: Digest) => `blobs/b3/${digest.slice(0, 4)}/${digest}`;
+const chunkKey = (digest: Digest) => `chunks/b3/${digest.slice(0, 4)}/${digest}`;
+
+export class ObjectBlobs implements BlobService {
+  readonly supports: BlobServiceSupports = { write: true, chunks: true };
+  readonly #files: ObjectFiles;
+  readonly #leases: MemoryLeases;
+  /** Blob to the digest of the index that was found to be right. */
+  readonly #verified = new LruMap<Digest, Digest>(VERIFIED_MAX);
+
+  constructor(files: ObjectFiles, leases: MemoryLeases) {
+    this.#files = files;
+    this.#leases = leases;
+  }
+
+  async has(digest: Digest, options?: CallOptions): Promise<boolean> {
+    this.#begin(options);
+    return (await this.#files.has(blobKey(digest))) || (await this.#files.has(chunkKey(digest)));
+  }
+
+  async openRead(digest: Digest, options?: CallOptions): Promise<BlobReader | undefined> {
+    this.#begin(options);
+    const index = await this.#index(digest);
+    if (index === undefined || index.chunks.length === 0) {
+      const bytes = index !== undefined && digest === EMPTY_DIGEST ? new Uint8Array() : await this.#chunk(digest);
+      if (bytes !== undefined) return new WholeReader(bytes, options?.signal);
+      if (index === undefined) return undefined;
+      throw new CastoreError("missing", `blob ${digest} is one chunk, which is not there`, { context: { digest } });
+    }
+    const chunks: Pick<BlobService, "openRead"> = {
+      openRead: async (chunk) => {
+        const bytes = await this.#chunk(chunk);
+        return bytes && new WholeReader(bytes, options?.signal);
+      },
+    };
+    if (this.#verified.get(digest) !== index.digest) {
+      await verifyChunkList(digest, index.chunks, chunks, { signal: options?.signal });
+      this.#verified.set(digest, index.digest, 1);
+    }
+    return new ChunkedReader(index.chunks, chunks, { signal: options?.signal });
+  }
+
+  openWrite(options?: CallOptions): BlobWriter {
+    this.#begin(options);
+    const keep = {
+      chunk: async (digest: Digest, bytes: Uint8Array) => {
+        if (await this.#files.has(chunkKey(digest))) return;
+        await this.#files.put(chunkKey(digest), await compress(bytes));
+      },
+      index: async (digest: Digest, chunks: readonly ChunkMeta[]) => {
+        const bytes = encodeBlobIndex(chunks);
+        await this.#files.put(blobKey(digest), bytes);
+        this.#verified.set(digest, digestOf(bytes), 1);
+      },
+    };
+    return new ObjectWriter(keep, options?.signal);
+  }
+
+  async put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
+    await using writer = this.openWrite(options);
+    await writer.write(bytes);
+    return await writer.close();
+  }
+
+  async chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {
+    this.#begin(options);
+    const index = await this.#index(digest);
+    if (index !== undefined) return index.chunks;
+    return (await this.#files.has(chunkKey(digest))) ? [] : undefined;
+  }
+
+  async #index(
+    digest: Digest,
+  ): Promise<{ readonly chunks: readonly ChunkMeta[]; readonly digest: Digest } | undefined> {
+    const bytes = await this.#files.get(blobKey(digest));
+    return bytes && { chunks: decodeBlobIndex(bytes, digest), digest: digestOf(bytes) };
+  }
+
+  /** A chunk's bytes, verified. */
+  async #chunk(digest: Digest): Promise<Uint8Array | undefined> {
+    const stored = await this.#files.get(chunkKey(digest));
+    if (stored === undefined) return undefined;
+    const bytes = await decompress(stored, CHUNK_BYTES_MAX, `chunk ${digest}`);
+    if (digestOf(bytes) === digest) return bytes;
+    throw new CastoreError("corrupt", `chunk ${digest} is damaged: its bytes have another digest`, {
+      context: { digest },
+    });
+  }
+
+  #begin(options: CallOptions | undefined): void {
+    throwIfAborted(options?.signal);
+    this.#leases.check(options);
+  }
+}
+
+class WholeReader implements BlobReader {
+  readonly size: number;
+  readonly #bytes: Uint8Array;
+  readonly #signal: AbortSignal | undefined;
+  #isClosed = false;
+
+  constructor(bytes: Uint8Array, signal: AbortSignal | undefined) {
+    this.size = bytes.length;
+    this.#bytes = bytes;
+    this.#signal = signal;
+  }
+
+  async *stream(from = 0, to = this.size): ByteStream {
+    throwIfAborted(this.#signal);
+    if (this.#isClosed) throw new CastoreError("closed", "the blob reader is closed");
+    const part = this.#bytes.slice(Math.max(0, from), Math.max(0, Math.min(to, this.size)));
+    if (part.length > 0) yield part;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+type Keep = {
+  readonly chunk: (digest: Digest, bytes: Uint8Array) => Promise<void>;
+  readonly index: (digest: Digest, chunks: readonly ChunkMeta[]) => Promise<void>;
+};
+
+/** Chunks go out as they are known, the index last. Chunks of a writer that was aborted stay, under their digests, and do no harm. */
+class ObjectWriter implements BlobWriter {
+  readonly #keep: Keep;
+  readonly #signal: AbortSignal | undefined;
+  readonly #hasher = createHasher("blake3");
+  readonly #chunker = new Chunker();
+  readonly #chunks: ChunkMeta[] = [];
+  readonly #puts = new Set<Promise<void>>();
+  #failure: { readonly thrown: unknown } | undefined;
+  #closing: Promise<Digest> | undefined;
+  #aborted = false;
+
+  constructor(keep: Keep, signal: AbortSignal | undefined) {
+    this.#keep = keep;
+    this.#signal = signal;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    throwIfAborted(this.#signal);
+    if (this.#aborted || this.#closing !== undefined) throw new CastoreError("closed", "the blob writer has ended");
+    this.#hasher.update(bytes);
+    for (let at = 0; at < bytes.length; ) {
+      at += this.#chunker.push(bytes.subarray(at));
+      await this.#drain(false);
+    }
+  }
+
+  async #drain(isEnd: boolean): Promise<void> {
+    for (let chunk = this.#chunker.take(isEnd); chunk !== undefined; chunk = this.#chunker.take(isEnd)) {
+      const digest = digestOf(chunk);
+      this.#chunks.push({ digest, size: chunk.length });
+      const put: Promise<void> = this.#keep
+        .chunk(digest, new Uint8Array(chunk))
+        .catch((thrown: unknown) => {
+          this.#failure ??= { thrown };
+        })
+        .finally(() => this.#puts.delete(put));
+      this.#puts.add(put);
+      while (this.#puts.size >= PUTS_MAX) await Promise.race(this.#puts);
+      if (this.#failure !== undefined) throw this.#failure.thrown;
+    }
+  }
+
+  close(): Promise<Digest> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<Digest> {
+    if (this.#aborted) throw new CastoreError("closed", "the blob writer was aborted");
+    try {
+      throwIfAborted(this.#signal);
+      await this.#drain(true);
+    } finally {
+      await Promise.all(this.#puts);
+    }
+    if (this.#failure !== undefined) throw this.#failure.thrown;
+    throwIfAborted(this.#signal);
+    const digest = digestFromBytes(this.#hasher.digest());
+    await this.#keep.index(digest, this.#chunks);
+    return digest;
+  }
+
+  async abort(): Promise<void> {
+    if (this.#closing !== undefined) return;
+    this.#aborted = true;
+    await Promise.all(this.#puts);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.abort();
+  }
+}

@@ -1,0 +1,25 @@
+/*
+Zstandard by Node, off the main thread, with a bound on what comes out: an object may claim to be much longer than it is.
+*/
+
+import { promisify } from "node:util";
+import { constants, zstdCompress, zstdDecompress } from "node:zlib";
+import { messageOf } from "@firn/base";
+import { CastoreError } from "@firn/castore";
+
+const compressed = promisify(zstdCompress);
+const decompressed = promisify(zstdDecompress);
+const LEVEL = 3;
+
+export async function compress(bytes: Uint8Array): Promise<Uint8Array> {
+  return compressed(bytes, { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } });
+}
+
+/** `corrupt` for bytes that are no zstd, or would be longer than `bytesMax`. `what` is for messages. */
+export async function decompress(bytes: Uint8Array, bytesMax: number, what: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await decompressed(bytes, { maxOutputLength: bytesMax }));
+  } catch (thrown) {
+    throw new CastoreError("corrupt", `${what} is damaged: ${messageOf(thrown)}`, { cause: thrown });
+  }
+}

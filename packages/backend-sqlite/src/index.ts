@@ -1,0 +1,5 @@
+// Public, in reading order.
+export { SqliteStoreError } from "./error.ts";
+export type { SqliteStoreErrorCode } from "./error.ts";
+export { openSqliteStore } from "./sqlite-store.ts";
+export type { SqliteStore } from "./sqlite-store.ts";

@@ -1,0 +1,88 @@
+/*
+Path infos in SQLite, in store's encoding, with a table of referrers. Contents are not asked for, so it can be a cache's near side.
+*/
+
+import { throwIfAborted } from "@firn/base";
+import type { CallOptions, MemoryLeases } from "@firn/castore";
+import type { StorePath } from "@firn/nix-compat";
+import {
+  decodePathInfo,
+  encodePathInfo,
+  mergeAll,
+  type PathInfo,
+  type PathInfoService,
+  type PathInfoServiceSupports,
+} from "@firn/store";
+import type { SqliteFile } from "./sqlite-file.ts";
+
+/** Rows read at a time while listing, so that a slow consumer holds nothing. */
+const PAGE = 500;
+
+export class SqlitePathInfos implements PathInfoService {
+  readonly supports: PathInfoServiceSupports = { write: true, list: true };
+  readonly #file: SqliteFile;
+  readonly #leases: MemoryLeases;
+
+  constructor(file: SqliteFile, leases: MemoryLeases) {
+    this.#file = file;
+    this.#leases = leases;
+  }
+
+  async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
+    this.#begin(options);
+    return this.#read(hashPart);
+  }
+
+  async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
+    this.#begin(options);
+    await this.#file.write("registering paths", () => {
+      for (const info of mergeAll(infos, (hashPart) => this.#read(hashPart))) {
+        const { hashPart } = info.path;
+        const sql =
+          "insert into path_infos(hash_part, encoded) values (?, ?) on conflict(hash_part) do update set encoded = excluded.encoded";
+        this.#file.run(sql, hashPart, encodePathInfo(info));
+        for (const reference of info.references) {
+          if (reference.hashPart !== hashPart)
+            this.#file.run(
+              "insert or ignore into reference(target, referrer) values (?, ?)",
+              reference.hashPart,
+              hashPart,
+            );
+        }
+      }
+    });
+  }
+
+  async *list(options?: CallOptions): AsyncGenerator<PathInfo, void> {
+    this.#begin(options);
+    for (let after = ""; ; ) {
+      throwIfAborted(options?.signal);
+      const sql = "select hash_part, encoded from path_infos where hash_part > ? order by hash_part limit ?";
+      const rows = this.#file.all(sql, after, PAGE);
+      for (const { encoded } of rows) yield decodePathInfo(encoded as Uint8Array);
+      if (rows.length < PAGE) return;
+      after = rows[rows.length - 1].hash_part as string;
+    }
+  }
+
+  async referrers(path: StorePath, options?: CallOptions): Promise<readonly StorePath[]> {
+    this.#begin(options);
+    const rows = this.#file.all("select referrer from reference where target = ?", path.hashPart);
+    const paths: StorePath[] = [];
+    for (const { referrer } of rows) {
+      const info = this.#read(referrer as string);
+      if (info !== undefined) paths.push(info.path);
+    }
+    return paths;
+  }
+
+  #read(hashPart: string): PathInfo | undefined {
+    const row = this.#file.get("select encoded from path_infos where hash_part = ?", hashPart);
+    return row && decodePathInfo(row.encoded as Uint8Array);
+  }
+
+  #begin(options: CallOptions | undefined): void {
+    throwIfAborted(options?.signal);
+    this.#leases.check(options);
+  }
+}
