@@ -5,7 +5,7 @@ n log n, and a lookup passes few layers. Whoever needs all names flattens the se
 */
 
 import { intern } from "./intern.ts";
-import { planMerge, Shape } from "./shape.ts";
+import { Shape } from "./shape.ts";
 import type { Lazy } from "./value.ts";
 
 /** Sets up to this size are merged by copying, with a remembered plan. */
@@ -66,7 +66,7 @@ export class Attrs {
     let values = this.values;
     for (let i = 1; i < layers.length; i++) {
       const below = layers[i];
-      const plan = planMerge(below.shape, shape);
+      const plan = shape.planOver(below.shape);
       values = take(plan.from, below.values, values);
       shape = plan.shape;
     }
@@ -102,7 +102,7 @@ export class Attrs {
       values[i] = map.get(names[i]) as Lazy;
       names[i] = intern(names[i]);
     }
-    return new Attrs(new Shape(names, null), values);
+    return new Attrs(Shape.of(names, null), values);
   }
 
   /** The entries whose index is in `keep` (ascending) of a flat set. */
@@ -118,7 +118,7 @@ export class Attrs {
       values[i] = from.values[at];
       if (pos !== null && positions !== null) pos[i] = positions[at];
     }
-    return new Attrs(new Shape(kept, pos), values);
+    return new Attrs(Shape.of(kept, pos), values);
   }
 }
 
@@ -127,7 +127,7 @@ export function byteOrder(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function take(from: Int32Array, left: readonly Lazy[], right: readonly Lazy[]): Lazy[] {
+function take(from: readonly number[], left: readonly Lazy[], right: readonly Lazy[]): Lazy[] {
   const values: Lazy[] = new Array(from.length);
   for (let i = 0; i < from.length; i++) {
     const at = from[i];
@@ -152,7 +152,7 @@ export function update(left: Attrs, right: Attrs): Attrs {
   let values = right.values;
   let below: Attrs | null = left;
   while (below !== null && below.shape.names.length <= 2 * shape.names.length) {
-    const plan = planMerge(below.shape, shape);
+    const plan = shape.planOver(below.shape);
     values = take(plan.from, below.values, values);
     shape = plan.shape;
     below = below.base;

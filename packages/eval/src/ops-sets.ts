@@ -292,7 +292,7 @@ function addDynamic(
   if (added.size === 0) return statics;
   const sorted = [...added.keys()].sort(byteOrder);
   const entries = sorted.map((name) => added.get(name) as { value: Lazy; pos: number });
-  const shape = new Shape(
+  const shape = Shape.of(
     sorted.map(intern),
     entries.map((entry) => entry.pos),
   );

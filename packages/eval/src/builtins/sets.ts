@@ -31,7 +31,7 @@ function intersect(left: Attrs, right: Attrs): Attrs {
     positions.push(right.positionOf(names[i]));
     values.push(value);
   }
-  return new Attrs(new Shape(kept, positions), values);
+  return new Attrs(Shape.of(kept, positions), values);
 }
 
 function functionArgs(fn: Lazy): Attrs {
@@ -41,7 +41,7 @@ function functionArgs(fn: Lazy): Attrs {
   const formals = value.code.formals;
   if (formals === null) return Attrs.EMPTY;
   const sorted = [...formals].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const shape = new Shape(
+  const shape = Shape.of(
     sorted.map((formal) => formal.name),
     sorted.map((formal) => formal.pos),
   );
