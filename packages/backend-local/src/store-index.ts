@@ -3,8 +3,9 @@ The store's index: one LMDB environment with a few databases. Readers never wait
 others queue in LMDB. `overlappingSync` is off, so what is visible is durable. Writes go through commits.ts.
 */
 
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { type Database, open, type RootDatabase } from "lmdb";
+import type { Database, RootDatabase } from "lmdb";
 import { LocalStoreError, storageProblem } from "./error.ts";
 
 /** Address space for the index, which bounds its size: it must be the same in all processes, and costs nothing until used. */
@@ -26,6 +27,8 @@ export class StoreIndex {
 
   constructor(dir: string) {
     try {
+      // Loaded here and not above: it takes longer than an evaluation that never looks into the store.
+      const { open } = createRequire(import.meta.url)("lmdb") as typeof import("lmdb");
       this.env = open({ path: join(dir, "index"), maxDbs: 32, mapSize: MAP_BYTES, overlappingSync: false, ...BINARY });
       this.blobs = this.env.openDB({ name: "blobs", ...BINARY });
       this.directories = this.env.openDB({ name: "directories", ...BINARY });

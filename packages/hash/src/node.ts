@@ -6,15 +6,33 @@ be loaded. Call `useNodeKernels` once where the process starts; results are the 
 import * as crypto from "node:crypto";
 import { createRequire } from "node:module";
 import type { HashAlgorithm } from "./algorithm.ts";
-import { installKernel, type Hasher, type HashKernel } from "./kernel.ts";
+import { installKernel, type Hasher, type HashKernel, PURE_KERNELS } from "./kernel.ts";
 
-/** Installs them for this process and says whether BLAKE3 got its native kernel. Calling it again changes nothing. */
-export function useNodeKernels(): { readonly nativeBlake3: boolean } {
+let inUse = false;
+
+/** Installs them for this process. Calling it again changes nothing. */
+export function useNodeKernels(): void {
+  if (inUse) return;
+  inUse = true;
   for (const algorithm of ["md5", "sha1", "sha256", "sha512"] as const)
     installKernel(algorithm, cryptoKernel(algorithm));
-  const native = loadBlakeHash();
-  if (native !== undefined) installKernel("blake3", blake3Kernel(native));
-  return { nativeBlake3: native !== undefined };
+  installKernel("blake3", blake3WhenNeeded());
+}
+
+/** Loading the native package takes longer than many a command that hashes nothing with it; the first digest does. */
+function blake3WhenNeeded(): HashKernel {
+  const load = (): HashKernel => {
+    const native = loadBlakeHash();
+    const kernel = native === undefined ? PURE_KERNELS.blake3 : blake3Kernel(native);
+    installKernel("blake3", kernel);
+    return kernel;
+  };
+  return {
+    hash: (bytes) => load().hash(bytes),
+    hashByteString: (text) => load().hashByteString(text),
+    hashByteStringHex: (text) => load().hashByteStringHex(text),
+    createHasher: () => load().createHasher(),
+  };
 }
 
 function cryptoKernel(algorithm: HashAlgorithm): HashKernel {

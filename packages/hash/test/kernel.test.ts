@@ -27,7 +27,7 @@ test("the pure kernels agree with published digests", () => {
 });
 
 test("Node's kernels answer as the pure ones do, whole and in pieces", () => {
-  assert.equal(typeof useNodeKernels().nativeBlake3, "boolean");
+  useNodeKernels();
   fc.assert(
     fc.property(
       fc.constantFrom(...HASH_ALGORITHMS),
