@@ -4,7 +4,6 @@ instead of copying it. Layers grow geometrically towards the base, like the runs
 n log n, and a lookup passes few layers. Whoever needs all names flattens the set in place; nobody can tell the difference.
 */
 
-import { intern } from "./intern.ts";
 import { Shape } from "./shape.ts";
 import type { Lazy } from "./value.ts";
 
@@ -88,21 +87,31 @@ export class Attrs {
 
   /** A set of these entries; of two with one name the first wins, as in listToAttrs. */
   static fromEntries(entries: readonly (readonly [string, Lazy])[]): Attrs {
-    if (entries.length === 0) return Attrs.EMPTY;
-    const byName = new Map<string, Lazy>();
-    for (const [name, value] of entries) if (!byName.has(name)) byName.set(name, value);
-    return Attrs.fromMap(byName);
+    return Attrs.fromColumns(
+      entries.map(([name]) => name),
+      entries.map(([, value]) => value),
+    );
   }
 
   /** A set of a map's entries; values are taken over, the map is not kept. */
   static fromMap(map: ReadonlyMap<string, Lazy>): Attrs {
-    const names = [...map.keys()].sort(byteOrder);
-    const values: Lazy[] = new Array(names.length);
-    for (let i = 0; i < names.length; i++) {
-      values[i] = map.get(names[i]) as Lazy;
-      names[i] = intern(names[i]);
+    return Attrs.fromColumns([...map.keys()], [...map.values()]);
+  }
+
+  /** A set of names and the values beside them, both taken over; of two with one name the first wins. */
+  static fromColumns(names: string[], values: Lazy[]): Attrs {
+    if (names.length === 0) return Attrs.EMPTY;
+    if (isAscending(names)) return new Attrs(Shape.of(names, null), values);
+    const order = names.map((_, i) => i).sort((a, b) => (names[a] < names[b] ? -1 : names[a] > names[b] ? 1 : a - b));
+    const sortedNames: string[] = [];
+    const sortedValues: Lazy[] = [];
+    for (let n = 0; n < order.length; n++) {
+      const at = order[n];
+      if (n > 0 && names[at] === names[order[n - 1]]) continue;
+      sortedNames.push(names[at]);
+      sortedValues.push(values[at]);
     }
-    return new Attrs(Shape.of(names, null), values);
+    return new Attrs(Shape.of(sortedNames, null), sortedValues);
   }
 
   /** The entries whose index is in `keep` (ascending) of a flat set. */
@@ -120,6 +129,11 @@ export class Attrs {
     }
     return new Attrs(Shape.of(kept, pos), values);
   }
+}
+
+function isAscending(names: readonly string[]): boolean {
+  for (let i = 1; i < names.length; i++) if (names[i - 1] >= names[i]) return false;
+  return true;
 }
 
 /** Byte order of byte strings, for sort(). */

@@ -134,31 +134,40 @@ function placeOfFunction(fn: Lazy): number {
   return fn instanceof Closure ? fn.code.pos : 0;
 }
 
-const APPLY_1 = new Instruction(
-  defineOperation("native-apply", [], "A thunk made by a builtin: applies slot 0 to slot 1.", (_, env) =>
-    call1(force(env[0]), env[1], placeOfFunction(env[0])),
-  ),
-  0,
+const APPLY_1 = defineOperation(
+  "native-apply",
+  [],
+  "A thunk made by a builtin that calls its function on each of many: its environment is the argument.",
+  (i, arg) => call1(force(i.a), arg as unknown as Lazy, placeOfFunction(i.a)),
 );
 
-/** A thunk for `fn arg`. */
-export function lazyCall1(fn: Lazy, arg: Lazy): Thunk {
-  return new Thunk(APPLY_1, [fn, arg]);
+/** The code of thunks for `fn arg`, one for all that a builtin makes: they are `new Thunk(code, arg)`, half the size of one with an environment. */
+export function lazyCalls1(fn: Lazy): Instruction {
+  return new Instruction(APPLY_1, 0, fn);
 }
 
-const APPLY_2 = new Instruction(
-  defineOperation(
-    "native-apply-2",
-    [],
-    "A thunk made by a builtin: applies slot 0 to slots 1 and 2, at the position in slot 3.",
-    (_, env) => call2(force(env[0]), env[1], env[2], env[3]),
-  ),
-  0,
-);
+const APPLY_2 = defineOperation("native-apply-2", [], "As native-apply, with two arguments.", (i, env) => {
+  const { first, second } = env as unknown as Arguments2;
+  return call2(force(i.a), first, second, i.pos);
+});
 
-/** A thunk for `fn a b`; `pos` is the call's position, when it has one. */
-export function lazyCall2(fn: Lazy, a: Lazy, b: Lazy, pos = 0): Thunk {
-  return new Thunk(APPLY_2, [fn, a, b, pos]);
+class Arguments2 {
+  readonly first: Lazy;
+  readonly second: Lazy;
+  constructor(first: Lazy, second: Lazy) {
+    this.first = first;
+    this.second = second;
+  }
+}
+
+/** As `lazyCalls1` for `fn a b`; `pos` is the call's position, when it has one. */
+export function lazyCalls2(fn: Lazy, pos = 0): Instruction {
+  return new Instruction(APPLY_2, pos, fn);
+}
+
+/** A thunk for the call that `code`, made by `lazyCalls2`, does with these arguments. */
+export function lazyCall2(code: Instruction, first: Lazy, second: Lazy): Thunk {
+  return new Thunk(code, new Arguments2(first, second));
 }
 
 /** `fn arg`. `pos` is the call's position. */

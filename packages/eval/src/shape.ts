@@ -1,7 +1,7 @@
 /*
 Shapes: the names of an attribute set, apart from its values. Sets made by the same literal, by mapAttrs from one
 another, or by the same `//` share a shape, so that a place in the code can remember (shape, index) and `//` can remember how two
-shapes merge. Names are interned and sorted bytewise: listing them is free, merging is linear.
+shapes merge. Names are sorted bytewise and, where they come from code, interned: listing them is free, merging is linear.
 */
 
 /** Below this many names a linear scan is quicker than a map. */
@@ -21,7 +21,7 @@ let shared = new Map<number, Shape>();
 export type MergePlan = { readonly shape: Shape; readonly from: readonly number[] };
 
 export class Shape {
-  /** Sorted bytewise, interned, no duplicates. */
+  /** Sorted bytewise, no duplicates. */
   readonly names: readonly string[];
   /** Global position of each definition (0: unknown), or null when none is known. */
   readonly positions: readonly number[] | null;
@@ -42,7 +42,7 @@ export class Shape {
   static readonly EMPTY = new Shape([], null);
 
   /**
-   * The shape of these names (sorted, interned; both arrays are taken over): the one made before when there is one. For sets that are computed, so
+   * The shape of these names (sorted; both arrays are taken over): the one made before when there is one. For sets that are computed, so
    * that they remember how they merge as literals do.
    */
   static of(names: readonly string[], positions: readonly number[] | null): Shape {
@@ -52,7 +52,8 @@ export class Shape {
     let hash = length;
     for (let i = 0; i < length; i++) {
       const name = names[i];
-      hash = (Math.imul(hash, 31) + name.length + (name.charCodeAt(0) << 5) + (name.charCodeAt(name.length - 1) << 10)) | 0;
+      hash =
+        (Math.imul(hash, 31) + name.length + (name.charCodeAt(0) << 5) + (name.charCodeAt(name.length - 1) << 10)) | 0;
       if (positions !== null) hash = (Math.imul(hash, 31) + positions[i]) | 0;
     }
     const known = shared.get(hash);

@@ -7,7 +7,6 @@ import { Attrs } from "../attrs.ts";
 import { forceAttrs, forceList, forceTextWithoutContext, makeString, textOfString, coerceToString } from "../coerce.ts";
 import { StringContext } from "../context.ts";
 import { EvalError } from "../error.ts";
-import { intern } from "../intern.ts";
 import type { FileKind } from "../io.ts";
 import { force } from "../machine.ts";
 import { currentIo } from "../world.ts";
@@ -87,7 +86,7 @@ function readDir(path: Lazy): Attrs {
   const io = currentIo();
   const entries = [...io.readDirectory(followLinks(coerceToPath(path)))].sort((a, b) => (a[0] < b[0] ? -1 : 1));
   const shape = new Shape(
-    entries.map(([name]) => intern(name)),
+    entries.map(([name]) => name),
     null,
   );
   return new Attrs(

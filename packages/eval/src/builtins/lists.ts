@@ -8,9 +8,9 @@ import { forceAttrs, forceBool, forceFunction, forceList, forceSmallInt, forceTe
 import { equalValues, lessThan } from "../compare.ts";
 import { EvalError } from "../error.ts";
 import { intern } from "../intern.ts";
-import { call1, call2, force, lazyCall1, poll } from "../machine.ts";
+import { call1, call2, force, lazyCalls1, poll } from "../machine.ts";
 import { Shape } from "../shape.ts";
-import { Builtin, Closure, type Lazy, type Value } from "../value.ts";
+import { Builtin, Closure, type Lazy, Thunk, type Value } from "../value.ts";
 import { type BuiltinDefinition, builtin, globalBuiltin } from "./definition.ts";
 import { genericClosure } from "./generic-closure.ts";
 import { mergeSort } from "./merge-sort.ts";
@@ -65,8 +65,9 @@ export const LIST_BUILTINS: readonly BuiltinDefinition[] = [
     const items = forceList(list, "while evaluating the second argument passed to builtins.map");
     if (items.length === 0) return items;
     const f = forceFunction(fn, "while evaluating the first argument passed to builtins.map");
+    const call = lazyCalls1(f);
     const mapped: Lazy[] = [];
-    for (let i = 0; i < items.length; i++) mapped.push(lazyCall1(f, items[i]));
+    for (let i = 0; i < items.length; i++) mapped.push(new Thunk(call, items[i]));
     return mapped;
   }),
   builtin("filter", (fn: Lazy, list: Lazy) => {
@@ -137,10 +138,11 @@ export const LIST_BUILTINS: readonly BuiltinDefinition[] = [
     if (length > LIST_ITEMS_MAX)
       throw new EvalError("limit", `cannot create a list of more than ${LIST_ITEMS_MAX} items`);
     const f = forceFunction(fn, "while evaluating the first argument passed to builtins.genList");
+    const call = lazyCalls1(f);
     const items: Lazy[] = [];
     for (let i = 0; i < length; i++) {
       if ((i & 0xfffff) === 0xfffff) poll();
-      items.push(lazyCall1(f, i));
+      items.push(new Thunk(call, i));
     }
     return items;
   }),

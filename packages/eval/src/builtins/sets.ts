@@ -6,7 +6,7 @@ import { Attrs } from "../attrs.ts";
 import { forceAttrs, forceFunction, forceList, forceTextWithoutContext } from "../coerce.ts";
 import { EvalError } from "../error.ts";
 import { intern } from "../intern.ts";
-import { force, lazyCall2 } from "../machine.ts";
+import { force, lazyCall2, lazyCalls2 } from "../machine.ts";
 import { positionValue } from "../ops-position.ts";
 import { Shape } from "../shape.ts";
 import { Builtin, Closure, type Lazy, PartialApplication } from "../value.ts";
@@ -92,7 +92,8 @@ export const SET_BUILTINS: readonly BuiltinDefinition[] = [
     return Attrs.select(attrs, keep);
   }),
   builtin("listToAttrs", (list: Lazy) => {
-    const map = new Map<string, Lazy>();
+    const names: string[] = [];
+    const values: Lazy[] = [];
     for (const item of forceList(list, "while evaluating the argument passed to builtins.listToAttrs")) {
       const entry = forceAttrs(item, "while evaluating an element of the list passed to builtins.listToAttrs");
       const name = entry.get("name");
@@ -102,18 +103,23 @@ export const SET_BUILTINS: readonly BuiltinDefinition[] = [
         "while evaluating the `name` attribute of an element of the list passed to builtins.listToAttrs",
         entry.positionOf("name"),
       );
-      if (map.has(text)) continue;
       const value = entry.get("value");
-      if (value === undefined) throw lacking("value", "in a {name=...; value=...;} pair");
-      map.set(text, value);
+      if (value === undefined) {
+        // Of two with one name the first one counts, and only that one needs a value.
+        if (names.includes(text)) continue;
+        throw lacking("value", "in a {name=...; value=...;} pair");
+      }
+      names.push(text);
+      values.push(value);
     }
-    return map.size === 0 ? Attrs.EMPTY : Attrs.fromMap(map);
+    return Attrs.fromColumns(names, values);
   }),
   builtin("mapAttrs", (fn: Lazy, set: Lazy) => {
     const attrs = forceAttrs(set, "while evaluating the second argument passed to builtins.mapAttrs").flat();
     const names = attrs.shape.names;
+    const call = lazyCalls2(fn);
     const values: Lazy[] = [];
-    for (let i = 0; i < names.length; i++) values.push(lazyCall2(fn, names[i], attrs.values[i]));
+    for (let i = 0; i < names.length; i++) values.push(lazyCall2(call, names[i], attrs.values[i]));
     return new Attrs(attrs.shape.withoutPositions(), values);
   }),
   builtin("intersectAttrs", (left: Lazy, right: Lazy) =>
@@ -150,10 +156,12 @@ export const SET_BUILTINS: readonly BuiltinDefinition[] = [
         else group.push(attrs.values[i]);
       });
     }
-    const zipped = new Map<string, Lazy>();
-    for (const [name, values] of groups)
-      zipped.set(name, lazyCall2(f, name, values, f instanceof Closure ? f.code.pos : 0));
-    return Attrs.fromMap(zipped);
+    const call = lazyCalls2(f, f instanceof Closure ? f.code.pos : 0);
+    const names = [...groups.keys()];
+    return Attrs.fromColumns(
+      names,
+      names.map((name) => lazyCall2(call, name, groups.get(name) as Lazy[])),
+    );
   }),
   builtin("functionArgs", (fn: Lazy) => functionArgs(fn)),
   builtin("unsafeGetAttrPos", (name: Lazy, set: Lazy) => {

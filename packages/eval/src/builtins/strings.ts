@@ -93,28 +93,33 @@ function concatStringsSep(separator: Lazy, list: Lazy): StringValue {
   return makeString(text, context);
 }
 
-/** The strings to look for: `byFirst[char]` lists, ascending, those that can match before that char, empty ones among them. */
+/** The strings to look for. */
 type Needles = {
   readonly texts: readonly ByteString[];
-  readonly byFirst: readonly (readonly number[])[];
+  /** `byFirst[char]` lists, ascending, those that can match before that char; null where there are so few that all are tried. */
+  readonly byFirst: readonly (readonly number[])[] | null;
+  /** The first empty one, or -1. It matches everywhere, so later ones never get their turn. */
   readonly firstEmpty: number;
 };
 
 const NONE: readonly number[] = [];
-/** nixpkgs calls `replaceStrings` with the same few lists all the time (`toLower`, `escapeShellArg`). */
+
+/** nixpkgs calls `replaceStrings` with the same few long lists all the time (`toLower`, `toUpper`), which are worth an index. */
 const needlesOfList = new WeakMap<Lazy[], Needles>();
+/** Shorter ones are often written into the call, so each is a new list: many weak entries cost the collector far more than they save. */
+const INDEXED_LIST_MIN = 16;
 
 function needlesOf(list: Lazy[]): Needles {
-  const known = needlesOfList.get(list);
+  const known = list.length < INDEXED_LIST_MIN ? undefined : needlesOfList.get(list);
   if (known !== undefined) return known;
   const texts = list.map((text) =>
     forceText(text, "while evaluating one of the strings to replace passed to builtins.replaceStrings"),
   );
   const firstEmpty = texts.indexOf("");
+  if (list.length < INDEXED_LIST_MIN) return { texts, byFirst: null, firstEmpty };
   const byFirst: number[][] = [];
-  for (let i = 0; i < texts.length; i++) {
-    if (firstEmpty >= 0 && i > firstEmpty) break; // the empty string matches everywhere, so later ones never get their turn
-    if (texts[i] === "") continue;
+  const end = firstEmpty < 0 ? texts.length : firstEmpty;
+  for (let i = 0; i < end; i++) {
     const first = texts[i].charCodeAt(0);
     if (byFirst[first] === undefined) byFirst[first] = [];
     byFirst[first].push(i);
@@ -125,14 +130,22 @@ function needlesOf(list: Lazy[]): Needles {
 }
 
 function findNeedle(needles: Needles, text: ByteString, at: number): number {
-  if (at < text.length) {
-    const candidates = needles.byFirst[text.charCodeAt(at)] ?? NONE;
-    for (let i = 0; i < candidates.length; i++) {
-      const needle = needles.texts[candidates[i]];
-      if (needle.length === 1 || text.startsWith(needle, at)) return candidates[i];
+  if (at === text.length) return needles.firstEmpty;
+  const { texts, byFirst, firstEmpty } = needles;
+  const char = text.charCodeAt(at);
+  if (byFirst === null) {
+    for (let i = 0; i < texts.length && i !== firstEmpty; i++) {
+      const needle = texts[i];
+      if (needle.charCodeAt(0) === char && (needle.length === 1 || text.startsWith(needle, at))) return i;
     }
+    return firstEmpty;
   }
-  return needles.firstEmpty;
+  const candidates = byFirst[char] ?? NONE;
+  for (let i = 0; i < candidates.length; i++) {
+    const needle = texts[candidates[i]];
+    if (needle.length === 1 || text.startsWith(needle, at)) return candidates[i];
+  }
+  return firstEmpty;
 }
 
 /** At each place the first needle that matches is replaced; an empty one puts its replacement before the char and steps over it. */
