@@ -17,3 +17,4 @@ export { abortable, throwIfAborted } from "./cancel.ts";
 export { collectBytes, mapConcurrently, streamOf } from "./stream.ts";
 export type { ByteStream } from "./stream.ts";
 export { ByteSource } from "./byte-source.ts";
+export { closestNames } from "./suggestion.ts";

@@ -12,6 +12,7 @@ import { FirnError } from "@firn/base";
  * - `changed`: a file changed while it was imported.
  * - `closed`: a writer, reader, lease or service was used after it ended.
  * - `limit`: a stated limit was passed; the message says which.
+ * - `composition`: a description of services is not well-formed, names what is not there, or goes in a circle.
  * - `unsupported`: this backend does not do that, see its `supports`.
  * - `storage`: the engine below failed (disk full, permission, lost connection).
  */
@@ -28,6 +29,7 @@ export type CastoreErrorCode =
   | "changed"
   | "closed"
   | "limit"
+  | "composition"
   | "unsupported"
   | "storage";
 

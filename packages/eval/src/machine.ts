@@ -6,6 +6,7 @@ The state here is one evaluation's: evaluation is synchronous and does not nest,
 `enterEvaluation` sets them; everything else in this package assumes that it was called.
 */
 
+import { closestNames } from "@firn/base";
 import { EvalError, framed } from "./error.ts";
 import type { EvalIo } from "./io.ts";
 import { Attrs } from "./attrs.ts";
@@ -13,7 +14,6 @@ import { defineOperation, Instruction } from "./instruction.ts";
 import { type LambdaCode, unexpectedArgument } from "./lambda.ts";
 import type { LanguageOptions } from "./language-options.ts";
 import type { Positions } from "./positions.ts";
-import { closestNames } from "./suggestion.ts";
 import { typeError } from "./type-name.ts";
 import { enterWorld } from "./world.ts";
 import { Builtin, Closure, type Env, type Lazy, PartialApplication, Thunk, type Value } from "./value.ts";

@@ -2,6 +2,7 @@
 Operations on attribute sets. Selecting remembers at each place the shape met last and the index there.
 */
 
+import { closestNames } from "@firn/base";
 import { Attrs, byteOrder, update } from "./attrs.ts";
 import { forceTextWithoutContext } from "./coerce.ts";
 import { EvalError, framed } from "./error.ts";
@@ -11,7 +12,6 @@ import { force, forceThunk } from "./machine.ts";
 import { currentPositions } from "./world.ts";
 import { framePos, letFrame } from "./ops-basic.ts";
 import { Shape } from "./shape.ts";
-import { closestNames } from "./suggestion.ts";
 import { typeError } from "./type-name.ts";
 import { type Env, type Lazy, Thunk, type Value } from "./value.ts";
 

@@ -29,3 +29,5 @@ export { TieredPathInfos } from "./tiered-path-infos.ts";
 export { VerifiedPathInfos } from "./verified-path-infos.ts";
 export type { VerifiedPathInfosParts } from "./verified-path-infos.ts";
 export { SigningPathInfos } from "./signing-path-infos.ts";
+export { STORE_WRAPS, storeServiceTypes } from "./service-types.ts";
+export type { StoreTypesHost } from "./service-types.ts";
