@@ -31,15 +31,12 @@ export type Instance = {
 /** A reference to an instance: its name, or an instance of its own. */
 export type Reference = string | Instance;
 
-/** Checks a whole document. Yields its instances by `kind.name`; every kind of `needed` has one named `root`. */
-export function readComposition(
-  document: unknown,
-  registry: ServiceRegistry,
-  needed: readonly string[] = registry.kinds,
-): ReadonlyMap<string, Instance> {
+/** Checks a whole document. Yields its instances by `kind.name`; every kind has one named `root`. */
+export function readComposition(document: unknown, registry: ServiceRegistry): ReadonlyMap<string, Instance> {
+  const { kinds } = registry;
   const instances = new Map<string, Instance>();
   for (const [kind, table] of entriesOf(document, "the composition")) {
-    if (!registry.kinds.includes(kind)) throw unknown("a table", kind, registry.kinds, "the composition");
+    if (!kinds.includes(kind)) throw unknown("a table", kind, kinds, "the composition");
     for (const [name, fields] of entriesOf(table, kind)) {
       if (instances.size >= INSTANCES_MAX)
         throw new CastoreError("limit", `a composition has more than ${INSTANCES_MAX} instances`);
@@ -47,7 +44,7 @@ export function readComposition(
       instances.set(`${kind}.${name}`, readInstance(kind, name, fields, registry));
     }
   }
-  for (const kind of needed) {
+  for (const kind of kinds) {
     if (!instances.has(`${kind}.${ROOT_NAME}`))
       throw wrong(kind, `an instance named '${ROOT_NAME}' is missing: [${kind}.${ROOT_NAME}]`);
   }
