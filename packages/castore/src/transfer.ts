@@ -103,6 +103,8 @@ async function takeChunk({ digest, size }: ChunkMeta, from: BlobService, to: Blo
 export type DirectoryTransferOptions = TransferOptions & {
   /** Sees each directory that travels, before it is stored: the place to fetch what it refers to. */
   readonly onDirectory?: (directory: Directory) => Promise<void> | void;
+  /** Awaited before any directory is stored. */
+  readonly beforePut?: () => Promise<void>;
 };
 
 /**
@@ -115,7 +117,7 @@ export async function transferDirectories(
   to: DirectoryService,
   options: DirectoryTransferOptions = {},
 ): Promise<boolean> {
-  const { signal, lease, onBytes, onDirectory } = options;
+  const { signal, lease, onBytes, onDirectory, beforePut } = options;
   if (await to.has(root, { signal, lease })) return true;
   const missing = new Map<Digest, Directory>();
   const take = async (directory: Directory) => {
@@ -153,6 +155,7 @@ export async function transferDirectories(
       level = [...next].filter((digest) => !missing.has(digest));
     }
   }
+  await beforePut?.();
   await putTree(root, missing, to, { signal, lease });
   return true;
 }
