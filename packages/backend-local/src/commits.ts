@@ -5,8 +5,10 @@ some megabytes takes as long as LMDB's own writer thread needs for it, and unlik
 exception of the one who asked, after which the index is as it was and the next write may succeed.
 */
 
+import type { CallOptions, Digest } from "@firn/castore";
 import { storageError } from "./error.ts";
-import type { StoreIndex, Table } from "./store-index.ts";
+import { currentEpoch, epochAt, restamp, stamp } from "./record-head.ts";
+import { digestKey, type StoreIndex, type Table } from "./store-index.ts";
 
 type Write = {
   readonly run: () => unknown;
@@ -54,7 +56,7 @@ export class Commits {
     this.#waiting = [];
     const done: (() => void)[] = [];
     try {
-      this.#index.env.transactionSync(() => {
+      this.#index.write(() => {
         for (const { run, resolve, reject } of writes) {
           try {
             const value = run();
@@ -74,13 +76,15 @@ export class Commits {
 
 const BATCH_BYTES = 4 << 20;
 const BATCH_WRITES_MAX = 8192;
+const PAGE_BYTES = 4096;
 
-/** Many records for few transactions. Values are copied into one arena, which is used again after each commit. */
+/** Many records with heads for few transactions. Values are copied into one arena, which is used again after each commit. */
 export class WriteBatch {
   readonly #index: StoreIndex;
   readonly #doing: string;
   readonly #arena = Buffer.allocUnsafeSlow(BATCH_BYTES);
   #arenaUsed = 0;
+  #valueBytes = 0;
   #tables: Table[] = [];
   #keys: Buffer[] = [];
   #values: Uint8Array[] = [];
@@ -91,7 +95,10 @@ export class WriteBatch {
     this.#doing = doing;
   }
 
-  /** Adds a record whose value is `head` followed by `body`; both are the caller's again on return. Commits when the batch is full. */
+  /**
+   * Adds a record whose value is `head` followed by `body`; both are the caller's again on return. The first four bytes become the epoch of
+   * the commit. Commits when the batch is full.
+   */
   put(table: Table, key: Buffer, head: Uint8Array, body?: Uint8Array): void {
     const length = head.length + (body?.length ?? 0);
     if (this.#arenaUsed + length > BATCH_BYTES || this.#keys.length === BATCH_WRITES_MAX) this.commit();
@@ -106,6 +113,7 @@ export class WriteBatch {
     this.#tables.push(table);
     this.#keys.push(key);
     this.#values.push(value);
+    this.#valueBytes += length;
   }
 
   /** Makes all that was put durable. Throws `storage`, and then none of this batch is stored. */
@@ -117,13 +125,38 @@ export class WriteBatch {
     this.#tables = [];
     this.#keys = [];
     this.#values = [];
+    // Values, and about a page of the tree for each.
+    const bytes = this.#valueBytes + keys.length * PAGE_BYTES;
+    this.#valueBytes = 0;
     this.#arenaUsed = 0;
     try {
-      this.#index.env.transactionSync(() => {
-        for (let i = 0; i < keys.length; i++) tables[i].putSync(keys[i], values[i]);
-      });
+      this.#index.write(() => {
+        const epoch = currentEpoch(this.#index);
+        for (let i = 0; i < keys.length; i++) {
+          stamp(values[i], epoch);
+          tables[i].putSync(keys[i], values[i]);
+        }
+      }, bytes);
     } catch (thrown) {
       throw storageError(this.#doing, thrown);
     }
   }
+}
+
+/**
+ * Whether one of the tables has a record under the digest. Under a lease the record is stamped with the current epoch first, in a
+ * transaction, so that a yes stays true.
+ */
+export async function isHeld(
+  index: StoreIndex,
+  commits: Commits,
+  tables: readonly Table[],
+  digest: Digest,
+  options: CallOptions | undefined,
+): Promise<boolean> {
+  const key = digestKey(digest);
+  const table = tables.find((one) => one.doesExist(key));
+  if (table === undefined || options?.lease === undefined) return table !== undefined;
+  if (epochAt(table, key) === currentEpoch(index)) return true;
+  return commits.run(() => restamp(table, key, currentEpoch(index)));
 }

@@ -17,7 +17,6 @@ import {
   readdirSync,
   readlinkSync,
   readSync,
-  rmSync,
   type Stats,
 } from "node:fs";
 import { isAbsolute } from "node:path";
@@ -35,21 +34,24 @@ import {
   TREE_DEPTH_MAX,
   type TreeImporter,
 } from "@firn/castore";
-import { createHasher, toHex } from "@firn/hash";
+import { CHUNK_BYTES_MIN } from "@firn/hash";
+import { BlobIngest } from "./blob-ingest.ts";
 import { INLINE_BYTES_MAX, INLINE_HEAD } from "./blob-record.ts";
+import { ChunkSession } from "./chunk-store.ts";
 import { WriteBatch } from "./commits.ts";
 import { errnoOf, storageError, storageProblem } from "./error.ts";
 import { bytePath, hostPath } from "./host-path.ts";
-import { keepStaged, type LocalBlobParts, writeAll } from "./local-blobs.ts";
+import type { LocalBlobParts } from "./local-blobs.ts";
 import { keepDirectories } from "./local-directories.ts";
+import { currentEpoch, epochAt } from "./record-head.ts";
 import { digestKey } from "./store-index.ts";
 
 /** Entries handled in a row before others get their turn. */
 const ROW_ENTRIES = 128;
 const LARGE_READ_BYTES = 256 * 1024;
 const LARGE_ROW_BYTES = 8 * 1024 * 1024;
-/** Large files being flushed and renamed while the walk goes on. */
-const LARGE_UNDER_WAY_MAX = 32;
+/** Bytes of new chunks after which they are flushed and recorded. */
+const SESSION_BYTES_MAX = 256 * 1024 * 1024;
 // A FIFO put in the place of a file must not make opening wait for a writer.
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -77,8 +79,8 @@ class Import {
   readonly #blobsTaken = new Set<Digest>();
   /** Children before parents. */
   readonly #directories = new Map<Digest, Directory>();
-  readonly #largeUnderWay = new Set<Promise<void>>();
-  #largeFailure: { readonly thrown: unknown } | undefined;
+  readonly #session: ChunkSession;
+  readonly #epoch: number;
   #files = 0;
   #bytes = 0;
   #rowEntries = 0;
@@ -87,20 +89,21 @@ class Import {
     this.#parts = parts;
     this.#options = options;
     this.#batch = new WriteBatch(parts.index, "importing a tree");
+    this.#session = new ChunkSession(parts);
+    this.#epoch = currentEpoch(parts.index);
   }
 
   async run(root: ByteString): Promise<Node> {
     try {
       const node = await this.#root(root);
-      await Promise.all(this.#largeUnderWay);
-      this.#checkLarge();
+      await this.#session.commit();
       this.#batch.commit();
       throwIfAborted(this.#options.signal);
       keepDirectories(this.#parts.index, this.#directories.values());
       this.#options.onProgress?.({ files: this.#files, bytes: this.#bytes });
       return node;
     } finally {
-      await Promise.all(this.#largeUnderWay);
+      await this.#session.settle();
     }
   }
 
@@ -114,7 +117,7 @@ class Import {
     if (stats.isDirectory()) return this.#directory(path, "", 1);
     if (stats.isSymbolicLink()) return this.#symlink(path);
     if (!stats.isFile()) throw unsupported(path, stats);
-    return this.#smallFile(path) ?? this.#largeFile(path);
+    return this.#file(path);
   }
 
   async #directory(path: ByteString, relative: ByteString, depth: number): Promise<Node> {
@@ -137,7 +140,7 @@ class Import {
       let node: Node;
       if (kind === "directory") node = await this.#directory(childPath, childRelative, depth + 1);
       else if (kind === "symlink") node = this.#symlink(childPath);
-      else node = this.#smallFile(childPath) ?? (await this.#largeFile(childPath));
+      else node = await this.#file(childPath);
       entries.push({ name, node });
       if (++this.#rowEntries >= ROW_ENTRIES) await this.#endRow();
     }
@@ -151,7 +154,7 @@ class Import {
     this.#options.onProgress?.({ files: this.#files, bytes: this.#bytes });
     await new Promise(setImmediate);
     throwIfAborted(this.#options.signal);
-    this.#checkLarge();
+    if (this.#session.appendedBytes > SESSION_BYTES_MAX) await this.#session.commit();
   }
 
   #kindOf(path: ByteString, entry: Dirent<Buffer> | Stats): Node["kind"] {
@@ -180,95 +183,70 @@ class Import {
     return { kind: "symlink", target };
   }
 
-  /** Takes a file that fits into the index; undefined, with nothing done, when it is longer. */
-  #smallFile(path: ByteString): Node | undefined {
+  async #file(path: ByteString): Promise<Node> {
+    let fd = -1;
+    try {
+      fd = openSync(hostPath(path), OPEN_FLAGS);
+      const before = fstatSync(fd);
+      if (!before.isFile()) throw unsupported(path, before);
+      const digest =
+        before.size <= CHUNK_BYTES_MIN
+          ? this.#small(this.#readWhole(fd, before, path))
+          : await this.#large(fd, before, path);
+      return this.#fileNode(before, typeof digest === "string" ? digest : await digest, before.size);
+    } catch (thrown) {
+      throw this.#failure(path, thrown);
+    } finally {
+      if (fd >= 0) closeSync(fd);
+    }
+  }
+
+  /** The contents of a file of at most one chunk: a view of the one buffer. */
+  #readWhole(fd: number, before: Stats, path: ByteString): Uint8Array {
     const buffer = this.#buffer;
-    let fd = -1;
-    try {
-      fd = openSync(hostPath(path), OPEN_FLAGS);
-      const before = fstatSync(fd);
-      if (!before.isFile()) throw unsupported(path, before);
-      if (before.size > INLINE_BYTES_MAX) return undefined;
-      let length = 0;
-      // One byte more is asked for, to see the end.
-      for (let count = 1; count > 0 && length <= before.size; length += count) {
-        count = readSync(fd, buffer, length, before.size + 1 - length, null);
-      }
-      if (length !== before.size || isOther(before, fstatSync(fd))) throw changed(path);
-      const bytes = buffer.subarray(0, length);
-      this.#options.observer?.file()(bytes);
-      const digest = digestOf(bytes);
-      if (!this.#blobsTaken.has(digest)) {
-        this.#blobsTaken.add(digest);
-        const key = digestKey(digest);
-        const { blobs } = this.#parts.index;
-        if (!blobs.doesExist(key)) this.#batch.put(blobs, key, INLINE_HEAD, bytes);
-      }
-      return this.#fileNode(before, digest, length);
-    } catch (thrown) {
-      throw this.#failure(path, thrown);
-    } finally {
-      if (fd >= 0) closeSync(fd);
+    let length = 0;
+    // One byte more is asked for, to see the end.
+    for (let count = 1; count > 0 && length <= before.size; length += count) {
+      count = readSync(fd, buffer, length, before.size + 1 - length, null);
     }
+    const bytes = buffer.subarray(0, length);
+    this.#options.observer?.file()(bytes);
+    if (length !== before.size || isOther(before, fstatSync(fd))) throw changed(path);
+    return bytes;
   }
 
-  async #largeFile(path: ByteString): Promise<Node> {
-    const staged = this.#parts.staging.newPath();
-    let fd = -1;
-    let stagedFd = -1;
-    let keeps = false;
-    try {
-      fd = openSync(hostPath(path), OPEN_FLAGS);
-      const before = fstatSync(fd);
-      if (!before.isFile()) throw unsupported(path, before);
-      stagedFd = openSync(staged, "wx", 0o600);
-      const observe = this.#options.observer?.file();
-      const hasher = createHasher("blake3");
-      let length = 0;
-      for (let row = 0; ; ) {
-        const count = readSync(fd, this.#buffer, 0, LARGE_READ_BYTES, null);
-        if (count === 0) break;
-        const bytes = this.#buffer.subarray(0, count);
-        observe?.(bytes);
-        hasher.update(bytes);
-        writeAll(stagedFd, bytes);
-        length += count;
-        row += count;
-        if (length > before.size) throw changed(path);
-        if (row < LARGE_ROW_BYTES) continue;
-        row = 0;
-        await new Promise(setImmediate);
-        throwIfAborted(this.#options.signal);
-      }
-      if (length !== before.size || isOther(before, fstatSync(fd))) throw changed(path);
-      const digest = toHex(hasher.digest()) as Digest;
-      if (!this.#blobsTaken.has(digest)) {
-        this.#blobsTaken.add(digest);
-        keeps = true;
-        await this.#keepLarge(staged, digest, length);
-      }
-      return this.#fileNode(before, digest, length);
-    } catch (thrown) {
-      throw this.#failure(path, thrown);
-    } finally {
-      if (fd >= 0) closeSync(fd);
-      if (stagedFd >= 0) closeSync(stagedFd);
-      if (!keeps) rmSync(staged, { force: true });
+  /** Stores contents that go into the index, or are one chunk. */
+  #small(bytes: Uint8Array): Digest | Promise<Digest> {
+    if (bytes.length > INLINE_BYTES_MAX) return this.#session.wholeBlob(bytes);
+    const digest = digestOf(bytes);
+    if (!this.#blobsTaken.has(digest)) {
+      this.#blobsTaken.add(digest);
+      const key = digestKey(digest);
+      const { blobs } = this.#parts.index;
+      if (epochAt(blobs, key) !== this.#epoch) this.#batch.put(blobs, key, INLINE_HEAD, bytes);
     }
+    return digest;
   }
 
-  async #keepLarge(staged: string, digest: Digest, size: number): Promise<void> {
-    while (this.#largeUnderWay.size >= LARGE_UNDER_WAY_MAX) await Promise.race(this.#largeUnderWay);
-    const keeping: Promise<void> = keepStaged(this.#parts, staged, digest, size)
-      .catch((thrown: unknown) => {
-        this.#largeFailure ??= { thrown };
-      })
-      .finally(() => this.#largeUnderWay.delete(keeping));
-    this.#largeUnderWay.add(keeping);
-  }
-
-  #checkLarge(): void {
-    if (this.#largeFailure !== undefined) throw this.#largeFailure.thrown;
+  async #large(fd: number, before: Stats, path: ByteString): Promise<Digest> {
+    const observe = this.#options.observer?.file();
+    const ingest = new BlobIngest(this.#session);
+    let length = 0;
+    for (let row = 0; ; ) {
+      const count = readSync(fd, this.#buffer, 0, LARGE_READ_BYTES, null);
+      if (count === 0) break;
+      const bytes = this.#buffer.subarray(0, count);
+      observe?.(bytes);
+      await ingest.write(bytes);
+      length += count;
+      row += count;
+      if (length > before.size) throw changed(path);
+      if (row < LARGE_ROW_BYTES) continue;
+      row = 0;
+      await this.#endRow();
+    }
+    if (length !== before.size || isOther(before, fstatSync(fd))) throw changed(path);
+    return (await ingest.finish()).digest;
   }
 
   #fileNode(stats: Stats, digest: Digest, size: number): Node {

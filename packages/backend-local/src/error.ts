@@ -35,6 +35,7 @@ export function storageProblem(thrown: unknown): string {
   const message = messageOf(thrown);
   // LMDB reports a write that was cut short as a fault of the disk, whatever cut it.
   if (code === EIO_NUMBER) return `the disk is full or faulty (${message})`;
+  if (message.startsWith("the disk is full")) return message;
   if (typeof code === "string" && ADVICE[code] !== undefined) return `${ADVICE[code]} (${message})`;
   if (message.includes("MDB_MAP_FULL")) return `the index has reached its largest size (${message})`;
   if (message.includes("No space left")) return `the disk is full (${message})`;

@@ -3,25 +3,25 @@ The `format` file: which version of the directory layout a store has, and which 
 anything else is touched. What is not known is refused, because guessing at a store's meaning can destroy it.
 
     firn-local-store
-    version 0
+    version 1
     features
 */
 
-import { linkSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, LocalStoreError, storageProblem } from "./error.ts";
 import { identityOfSelf } from "./process-identity.ts";
 
-/** The version this code writes and the only one it reads. */
-export const FORMAT_VERSION = 0;
-/** Feature words this code knows; version 0 needs none. */
+/** The version this code writes. Version 0 is migrated (migration.ts), no other is read. */
+export const FORMAT_VERSION = 1;
+/** Feature words this code knows; version 1 needs none. */
 const FEATURES: readonly string[] = [];
 const TEXT = `firn-local-store\nversion ${FORMAT_VERSION}\nfeatures\n`;
 /** What an interrupted creation may have left beside a missing `format`. */
-const OWN_NAMES = /^(format\.[\w-]+|index|blobs|files|trees|staging)$/;
+const OWN_NAMES = /^(format\.[\w-]+|index|packs|files|trees|staging)$/;
 
-/** Checks the store at `dir`; makes an empty one first when `create` is set and nothing is there. */
-export function openFormat(dir: string, create: boolean): void {
+/** Checks the store at `dir` and yields its version; makes an empty one first when `create` is set and nothing is there. */
+export function openFormat(dir: string, create: boolean): number {
   const path = join(dir, "format");
   let text = readFormat(path);
   if (text === undefined && create) {
@@ -30,7 +30,22 @@ export function openFormat(dir: string, create: boolean): void {
   }
   if (text === undefined)
     throw new LocalStoreError("not-a-store", `there is no Firn store at ${dir}`, { context: { dir } });
-  checkFormat(text, dir);
+  return checkFormat(text, dir);
+}
+
+/** Writes the current version over an older one, when everything else has been brought up to it. */
+export function replaceFormat(dir: string): void {
+  const path = join(dir, "format");
+  const temporary = `${path}.${identityOfSelf()}`;
+  try {
+    writeFileSync(temporary, TEXT, { mode: 0o644, flush: true });
+    renameSync(temporary, path);
+  } catch (thrown) {
+    rmSync(temporary, { force: true });
+    throw new LocalStoreError("storage", `the store's format cannot be written: ${storageProblem(thrown)}`, {
+      cause: thrown,
+    });
+  }
 }
 
 function readFormat(path: string): string | undefined {
@@ -71,13 +86,13 @@ function createFormat(dir: string, path: string): void {
   }
 }
 
-function checkFormat(text: string, dir: string): void {
+function checkFormat(text: string, dir: string): number {
   const match = /^firn-local-store\nversion (\d{1,9})\nfeatures((?: [\w-]+)*)\n$/.exec(text);
   if (match === null)
     throw new LocalStoreError("not-a-store", `${dir}/format is not that of a Firn store`, { context: { dir } });
   const version = Number(match[1]);
-  if (version !== FORMAT_VERSION) {
-    const message = `the store at ${dir} has format version ${version}, this Firn knows version ${FORMAT_VERSION}: use a newer Firn`;
+  if (version > FORMAT_VERSION) {
+    const message = `the store at ${dir} has format version ${version}, this Firn knows versions up to ${FORMAT_VERSION}: use a newer Firn`;
     throw new LocalStoreError("unknown-format", message, { context: { dir, version } });
   }
   const unknown = match[2].split(" ").filter((word) => word !== "" && !FEATURES.includes(word));
@@ -85,4 +100,5 @@ function checkFormat(text: string, dir: string): void {
     const message = `the store at ${dir} uses what this Firn does not know (${unknown.join(", ")}): use a newer Firn`;
     throw new LocalStoreError("unknown-format", message, { context: { dir, features: unknown.join(" ") } });
   }
+  return version;
 }

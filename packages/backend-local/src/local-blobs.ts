@@ -1,10 +1,9 @@
 /*
-Blobs of the local store: small ones in the index, larger ones as files (blob-files.ts). A writer keeps what came in memory until it is
-too long for the index, and goes on in a staged file then.
+Blobs of the local store: small ones in the index, larger ones cut into chunks (chunk-store.ts). A writer keeps what came in memory until it
+is too long for one chunk, and cuts as it comes from then on.
 */
 
-import { closeSync, openSync, read as readFd, rmSync, unlinkSync, writeSync } from "node:fs";
-import { type ByteStream, throwIfAborted } from "@firn/base";
+import { type ByteStream, concatBytes, throwIfAborted } from "@firn/base";
 import {
   type BlobReader,
   type BlobService,
@@ -12,31 +11,34 @@ import {
   type BlobWriter,
   type CallOptions,
   CastoreError,
+  ChunkedReader,
   type ChunkMeta,
+  computeOutboard,
   type Digest,
   digestOf,
 } from "@firn/castore";
-import { createHasher, toHex } from "@firn/hash";
-import type { BlobFiles } from "./blob-files.ts";
-import { type BlobRecord, decodeBlobRecord, encodeFileRecord, INLINE_BYTES_MAX, INLINE_HEAD } from "./blob-record.ts";
-import type { Commits } from "./commits.ts";
+import { CHUNK_BYTES_MIN } from "@firn/hash";
+import { BlobIngest } from "./blob-ingest.ts";
+import { type BlobRecord, decodeBlobRecord, INLINE_BYTES_MAX, INLINE_HEAD } from "./blob-record.ts";
+import { ChunkSession, type ChunkSessionParts, type ChunkStore } from "./chunk-store.ts";
+import { isHeld } from "./commits.ts";
 import { storageError } from "./error.ts";
 import type { LocalLeases } from "./local-leases.ts";
+import { currentEpoch, epochAt, HEAD_BYTES, restamp, stamp } from "./record-head.ts";
 import type { Staging } from "./staging.ts";
 import { digestKey, type StoreIndex } from "./store-index.ts";
 
-const STREAM_CHUNK_BYTES = 256 * 1024;
+/** Longest outboard that is kept in the index: that of a blob of 4 GiB. Those of longer ones are made each time. */
+const OUTBOARD_KEPT_BYTES_MAX = 16 * 1024 * 1024;
 
-export type LocalBlobParts = {
+export type LocalBlobParts = ChunkSessionParts & {
   readonly index: StoreIndex;
-  readonly commits: Commits;
-  readonly files: BlobFiles;
   readonly staging: Staging;
   readonly leases: LocalLeases;
 };
 
 export class LocalBlobs implements BlobService {
-  readonly supports: BlobServiceSupports = { write: true, chunks: false };
+  readonly supports: BlobServiceSupports = { write: true, chunks: true };
   readonly #parts: LocalBlobParts;
 
   constructor(parts: LocalBlobParts) {
@@ -45,16 +47,16 @@ export class LocalBlobs implements BlobService {
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
     this.#begin(options);
-    return this.#parts.index.blobs.doesExist(digestKey(digest));
+    const { index, commits } = this.#parts;
+    return isHeld(index, commits, [index.blobs, index.chunks], digest, options);
   }
 
   async openRead(digest: Digest, options?: CallOptions): Promise<BlobReader | undefined> {
     this.#begin(options);
-    const record = this.record(digest);
+    const record = readBlobRecord(this.#parts.index, this.#parts.chunks, digest);
     if (record === undefined) return undefined;
     if (record.kind === "inline") return new InlineReader(record.bytes, options?.signal);
-    const fd = await this.#parts.files.openVerified(digest, record.size, options?.signal);
-    return new FileReader(fd, record.size, digest, options?.signal);
+    return new ChunkedReader(record.chunks, (chunk) => this.#parts.chunks.read(chunk.digest), options?.signal);
   }
 
   openWrite(options?: CallOptions): BlobWriter {
@@ -66,7 +68,7 @@ export class LocalBlobs implements BlobService {
     this.#begin(options);
     if (bytes.length <= INLINE_BYTES_MAX) {
       const digest = digestOf(bytes);
-      await keepInline(this.#parts, digest, [bytes]);
+      await keepInline(this.#parts, digest, bytes);
       return digest;
     }
     const writer = this.openWrite(options);
@@ -79,12 +81,28 @@ export class LocalBlobs implements BlobService {
   }
 
   async chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {
-    return (await this.has(digest, options)) ? [] : undefined;
+    if (!(await this.has(digest, options))) return undefined;
+    const record = readBlobRecord(this.#parts.index, this.#parts.chunks, digest);
+    if (record === undefined) return undefined;
+    return record.kind === "inline" || record.chunks.length === 1 ? [] : record.chunks;
   }
 
-  /** The blob's record; inline contents are verified and the caller's. */
-  record(digest: Digest): BlobRecord | undefined {
-    return readRecord(this.#parts.index, digest);
+  /** Made when it is first asked for, by reading the blob, and kept. */
+  async outboard(digest: Digest, options?: CallOptions): Promise<Uint8Array | undefined> {
+    if (!(await this.has(digest, options))) return undefined;
+    const { index, commits } = this.#parts;
+    const key = digestKey(digest);
+    const kept = index.outboards.getBinary(key);
+    if (kept !== undefined) return new Uint8Array(kept.subarray(HEAD_BYTES));
+    const made = await computeOutboard(this, digest, options);
+    if (made === undefined || made.length > OUTBOARD_KEPT_BYTES_MAX) return made;
+    await commits.run(() => {
+      const record = new Uint8Array(HEAD_BYTES + made.length);
+      stamp(record, currentEpoch(index));
+      record.set(made, HEAD_BYTES);
+      index.outboards.putSync(key, record);
+    });
+    return made;
   }
 
   #begin(options: CallOptions | undefined): void {
@@ -93,10 +111,13 @@ export class LocalBlobs implements BlobService {
   }
 }
 
-/** Reads a record from the index; inline contents are verified and in a new buffer. */
-export function readRecord(index: StoreIndex, digest: Digest): BlobRecord | undefined {
+/** Reads a record from the index; inline contents are verified and in a new buffer. A chunk's digest is that of a blob of one chunk. */
+export function readBlobRecord(index: StoreIndex, chunks: ChunkStore, digest: Digest): BlobRecord | undefined {
   const bytes = index.blobs.getBinary(digestKey(digest));
-  if (bytes === undefined) return undefined;
+  if (bytes === undefined) {
+    const chunk = chunks.record(digest);
+    return chunk && { kind: "chunked", size: chunk.size, chunks: [{ digest, size: chunk.size }] };
+  }
   const record = decodeBlobRecord(bytes, digest);
   if (record.kind === "inline" && digestOf(record.bytes) !== digest) {
     throw new CastoreError("corrupt", `blob ${digest} is damaged: its bytes in the index have another digest`, {
@@ -137,99 +158,38 @@ function closedReader(): CastoreError {
   return new CastoreError("closed", "the blob reader is closed");
 }
 
-class FileReader implements BlobReader {
-  readonly size: number;
-  readonly #digest: Digest;
-  readonly #signal: AbortSignal | undefined;
-  #fd: number | undefined;
-  #readsUnderWay = 0;
-  #closing = false;
-
-  constructor(fd: number, size: number, digest: Digest, signal: AbortSignal | undefined) {
-    this.#fd = fd;
-    this.size = size;
-    this.#digest = digest;
-    this.#signal = signal;
-  }
-
-  async *stream(from = 0, to = this.size): ByteStream {
-    const end = Math.min(to, this.size);
-    for (let at = Math.max(0, from); at < end; ) {
-      throwIfAborted(this.#signal);
-      const chunk = await this.#read(at, Math.min(STREAM_CHUNK_BYTES, end - at));
-      at += chunk.length;
-      yield chunk;
-    }
-  }
-
-  async #read(at: number, length: number): Promise<Uint8Array> {
-    const fd = this.#fd;
-    if (fd === undefined || this.#closing) throw closedReader();
-    this.#readsUnderWay++;
-    try {
-      const buffer = new Uint8Array(length);
-      const count = await new Promise<number>((resolve, reject) => {
-        readFd(fd, buffer, 0, length, at, (error, bytesRead) => (error === null ? resolve(bytesRead) : reject(error)));
-      });
-      if (count === 0) {
-        throw new CastoreError("corrupt", `the file of blob ${this.#digest} was cut while it was read`, {
-          context: { digest: this.#digest },
-        });
-      }
-      return buffer.subarray(0, count);
-    } catch (thrown) {
-      throw storageError(`reading blob ${this.#digest}`, thrown);
-    } finally {
-      this.#readsUnderWay--;
-      if (this.#closing) await this.close();
-    }
-  }
-
-  /** The descriptor is kept until the reads under way end: closed too early, its number could be another file's by then. */
-  async close(): Promise<void> {
-    this.#closing = true;
-    if (this.#fd === undefined || this.#readsUnderWay > 0) return;
-    closeSync(this.#fd);
-    this.#fd = undefined;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-}
-
 class LocalWriter implements BlobWriter {
   readonly #parts: LocalBlobParts;
   readonly #signal: AbortSignal | undefined;
-  readonly #hasher = createHasher("blake3");
+  readonly #session: ChunkSession;
   #head: Uint8Array[] = [];
-  #size = 0;
-  #staged: { readonly path: string; readonly fd: number } | undefined;
+  #headBytes = 0;
+  #ingest: BlobIngest | undefined;
   #closing: Promise<Digest> | undefined;
   #aborted = false;
 
   constructor(parts: LocalBlobParts, signal: AbortSignal | undefined) {
     this.#parts = parts;
     this.#signal = signal;
+    this.#session = new ChunkSession(parts);
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     throwIfAborted(this.#signal);
     if (this.#aborted || this.#closing !== undefined) throw new CastoreError("closed", "the blob writer has ended");
-    this.#hasher.update(bytes);
-    this.#size += bytes.length;
-    if (this.#size <= INLINE_BYTES_MAX) {
-      this.#head.push(new Uint8Array(bytes));
-      return;
-    }
     try {
-      if (this.#staged === undefined) {
-        const path = this.#parts.staging.newPath();
-        this.#staged = { path, fd: openSync(path, "wx", 0o600) };
-        for (const part of this.#head) writeAll(this.#staged.fd, part);
-        this.#head = [];
+      if (this.#ingest === undefined && this.#headBytes + bytes.length <= CHUNK_BYTES_MIN) {
+        this.#head.push(new Uint8Array(bytes));
+        this.#headBytes += bytes.length;
+        return;
       }
-      writeAll(this.#staged.fd, bytes);
+      if (this.#ingest === undefined) {
+        this.#ingest = new BlobIngest(this.#session);
+        const head = this.#head;
+        this.#head = [];
+        for (const part of head) await this.#ingest.write(part);
+      }
+      await this.#ingest.write(bytes);
     } catch (thrown) {
       await this.abort();
       throw storageError("storing a blob", thrown);
@@ -245,82 +205,57 @@ class LocalWriter implements BlobWriter {
     if (this.#aborted) throw new CastoreError("closed", "the blob writer was aborted");
     try {
       throwIfAborted(this.#signal);
-      const digest = toHex(this.#hasher.digest()) as Digest;
-      const staged = this.#staged;
-      if (staged === undefined) {
-        await keepInline(this.#parts, digest, this.#head);
-      } else {
-        closeSync(staged.fd);
-        this.#staged = undefined;
-        await keepStaged(this.#parts, staged.path, digest, this.#size);
+      if (this.#ingest !== undefined) {
+        const { digest } = await this.#ingest.finish();
+        await this.#session.commit();
+        return digest;
       }
+      const bytes = concatBytes(this.#head);
+      this.#head = [];
+      if (bytes.length <= INLINE_BYTES_MAX) {
+        const digest = digestOf(bytes);
+        await keepInline(this.#parts, digest, bytes);
+        return digest;
+      }
+      const digest = await this.#session.wholeBlob(bytes);
+      await this.#session.commit();
       return digest;
     } catch (thrown) {
-      this.#discard();
       if (this.#signal?.aborted) throw this.#signal.reason;
       throw storageError("storing a blob", thrown);
+    } finally {
+      await this.#session.settle();
     }
   }
 
   async abort(): Promise<void> {
     if (this.#closing !== undefined) return;
     this.#aborted = true;
-    this.#discard();
+    this.#head = [];
+    this.#ingest = undefined;
+    await this.#session.settle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.abort();
   }
-
-  #discard(): void {
-    this.#head = [];
-    if (this.#staged === undefined) return;
-    closeSync(this.#staged.fd);
-    rmSync(this.#staged.path, { force: true });
-    this.#staged = undefined;
-  }
 }
 
-/** Stores contents that fit into the index, unless they are there. */
-async function keepInline(
-  { index, commits }: LocalBlobParts,
-  digest: Digest,
-  parts: readonly Uint8Array[],
-): Promise<void> {
+/** Stores contents that fit into the index, or stamps what is there. */
+async function keepInline({ index, commits }: LocalBlobParts, digest: Digest, bytes: Uint8Array): Promise<void> {
   const key = digestKey(digest);
-  if (index.blobs.doesExist(key)) return;
+  if (epochAt(index.blobs, key) === currentEpoch(index)) return;
+  const record = new Uint8Array(INLINE_HEAD.length + bytes.length);
+  record.set(INLINE_HEAD);
+  record.set(bytes, INLINE_HEAD.length);
   try {
-    await commits.put(index.blobs, key, Buffer.concat([INLINE_HEAD, ...parts]));
+    await commits.run(() => {
+      const epoch = currentEpoch(index);
+      if (restamp(index.blobs, key, epoch)) return;
+      stamp(record, epoch);
+      index.blobs.putSync(key, record);
+    });
   } catch (thrown) {
     throw storageError(`storing blob ${digest}`, thrown);
   }
-}
-
-/**
- * Makes the closed file at `staged`, which has this digest and size, the file of a blob, durably, or removes it when the store has the blob
- * already. A damaged or vanished file of a known blob is replaced: putting a blob again mends it.
- */
-export async function keepStaged(
-  { index, commits, files }: Pick<LocalBlobParts, "index" | "commits" | "files">,
-  staged: string,
-  digest: Digest,
-  size: number,
-): Promise<void> {
-  try {
-    const key = digestKey(digest);
-    const isThere = index.blobs.doesExist(key);
-    if (isThere && (await files.isGood(digest, size))) {
-      unlinkSync(staged);
-      return;
-    }
-    await files.adopt(staged, digest);
-    if (!isThere) await commits.put(index.blobs, key, encodeFileRecord(size));
-  } catch (thrown) {
-    rmSync(staged, { force: true });
-    throw storageError(`storing blob ${digest}`, thrown);
-  }
-}
-
-export function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }

@@ -13,23 +13,28 @@ import {
   GraphPutter,
   walkDirectories,
 } from "@firn/castore";
-import { WriteBatch } from "./commits.ts";
+import { type Commits, isHeld, WriteBatch } from "./commits.ts";
 import type { LocalLeases } from "./local-leases.ts";
+import { currentEpoch, epochAt, HEAD_BYTES } from "./record-head.ts";
 import { digestKey, type StoreIndex } from "./store-index.ts";
+
+const EMPTY_HEAD = new Uint8Array(HEAD_BYTES);
 
 export class LocalDirectories implements DirectoryService {
   readonly supports: DirectoryServiceSupports = { write: true, everyDirectory: true };
   readonly #index: StoreIndex;
+  readonly #commits: Commits;
   readonly #leases: LocalLeases;
 
-  constructor(index: StoreIndex, leases: LocalLeases) {
+  constructor(index: StoreIndex, commits: Commits, leases: LocalLeases) {
     this.#index = index;
+    this.#commits = commits;
     this.#leases = leases;
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
     this.#begin(options);
-    return this.#index.directories.doesExist(digestKey(digest));
+    return isHeld(this.#index, this.#commits, [this.#index.directories], digest, options);
   }
 
   async get(digest: Digest, options?: CallOptions): Promise<Directory | undefined> {
@@ -66,7 +71,7 @@ export class LocalDirectories implements DirectoryService {
 /** The directory, verified, or undefined. */
 export function readDirectory(index: StoreIndex, digest: Digest): Directory | undefined {
   const bytes = index.directories.getBinary(digestKey(digest));
-  return bytes === undefined ? undefined : Directory.decodeVerified(bytes, digest);
+  return bytes === undefined ? undefined : Directory.decodeVerified(bytes.subarray(HEAD_BYTES), digest);
 }
 
 /**
@@ -75,9 +80,10 @@ export function readDirectory(index: StoreIndex, digest: Digest): Directory | un
  */
 export function keepDirectories(index: StoreIndex, directories: Iterable<Directory>): void {
   const batch = new WriteBatch(index, "storing directories");
+  const epoch = currentEpoch(index);
   for (const directory of directories) {
     const key = digestKey(directory.digest);
-    if (!index.directories.doesExist(key)) batch.put(index.directories, key, directory.encoded);
+    if (epochAt(index.directories, key) !== epoch) batch.put(index.directories, key, EMPTY_HEAD, directory.encoded);
   }
   batch.commit();
 }

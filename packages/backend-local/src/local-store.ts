@@ -9,16 +9,19 @@ import { throwIfAborted } from "@firn/base";
 import type { BlobService, DirectoryService, TreeExposer, TreeImporter } from "@firn/castore";
 import { useNodeKernels } from "@firn/hash/node";
 import type { PathInfoService } from "@firn/store";
-import { BlobFiles } from "./blob-files.ts";
+import { ChunkStore } from "./chunk-store.ts";
 import { Commits } from "./commits.ts";
 import { DiskImporter } from "./disk-importer.ts";
 import { LocalStoreError, storageProblem } from "./error.ts";
-import { openFormat } from "./format.ts";
+import { FORMAT_VERSION, openFormat, replaceFormat } from "./format.ts";
 import { LocalBlobs } from "./local-blobs.ts";
 import { LocalDirectories } from "./local-directories.ts";
 import { LocalLeases } from "./local-leases.ts";
 import { LocalPathInfos } from "./local-path-infos.ts";
 import { LocalRoots } from "./local-roots.ts";
+import { migrateFromVersion0 } from "./migration.ts";
+import { PackWriter } from "./pack-writer.ts";
+import { Packs } from "./packs.ts";
 import { Staging } from "./staging.ts";
 import { StoreIndex } from "./store-index.ts";
 import { TreeCheckout } from "./tree-checkout.ts";
@@ -48,9 +51,12 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
   throwIfAborted(options.signal);
   useNodeKernels(); // a store hashes all it touches
   const dir = resolve(storeDir);
-  openFormat(dir, options.create ?? true);
+  if (openFormat(dir, options.create ?? true) < FORMAT_VERSION) {
+    await migrateFromVersion0(dir, options.signal);
+    replaceFormat(dir);
+  }
   try {
-    for (const name of ["index", "blobs", "files", "trees", "staging"]) mkdirSync(join(dir, name), { recursive: true });
+    for (const name of ["index", "packs", "files", "trees", "staging"]) mkdirSync(join(dir, name), { recursive: true });
   } catch (thrown) {
     throw new LocalStoreError("storage", `the store at ${dir} cannot be written to: ${storageProblem(thrown)}`, {
       cause: thrown,
@@ -60,12 +66,16 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
   const commits = new Commits(index);
   const leases = new LocalLeases(index, commits);
   const staging = new Staging(dir);
-  const parts = { index, commits, leases, staging, files: new BlobFiles(dir) };
+  const packs = new Packs(dir);
+  const writer = new PackWriter(index, packs);
+  const parts = { index, commits, leases, staging, packs, writer, chunks: new ChunkStore(index, packs) };
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= leases.releaseAll().finally(() => {
+    closing ??= leases.releaseAll().finally(async () => {
       commits.flush();
-      return index.close();
+      await writer.close().catch(() => {}); // what was to be durable was flushed by who stored it
+      packs.close();
+      await index.close();
     });
     return closing;
   };
@@ -79,7 +89,7 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
   return {
     dir,
     blobs: new LocalBlobs(parts),
-    directories: new LocalDirectories(index, leases),
+    directories: new LocalDirectories(index, commits, leases),
     pathInfos: new LocalPathInfos(index, commits, leases),
     leases,
     importer: new DiskImporter(parts),

@@ -7,11 +7,13 @@ import { resolve } from "node:path";
 import { CastoreError, type Digest, type Directory } from "@firn/castore";
 import { useNodeKernels } from "@firn/hash/node";
 import type { PathInfo } from "@firn/store";
-import { BlobFiles } from "./blob-files.ts";
-import { openFormat } from "./format.ts";
-import { readRecord } from "./local-blobs.ts";
+import { LocalStoreError } from "./error.ts";
+import { ChunkStore } from "./chunk-store.ts";
+import { FORMAT_VERSION, openFormat } from "./format.ts";
+import { readBlobRecord } from "./local-blobs.ts";
 import { readDirectory } from "./local-directories.ts";
 import { readPathInfo } from "./local-path-infos.ts";
+import { Packs } from "./packs.ts";
 import { StoreIndex } from "./store-index.ts";
 
 export interface SyncStore {
@@ -29,9 +31,14 @@ const READS_PER_SNAPSHOT = 1024;
 export function openLocalStoreSync(storeDir: string): SyncStore {
   useNodeKernels();
   const dir = resolve(storeDir);
-  openFormat(dir, false);
+  const version = openFormat(dir, false);
+  if (version < FORMAT_VERSION) {
+    const message = `the store at ${dir} has format version ${version}: opening it for writing brings it up to date`;
+    throw new LocalStoreError("unknown-format", message, { context: { dir, version } });
+  }
   const index = new StoreIndex(dir);
-  const files = new BlobFiles(dir);
+  const packs = new Packs(dir);
+  const chunks = new ChunkStore(index, packs);
   // LMDB gives one thread the same snapshot until it returns to its event loop, which an evaluation does not. So a miss asks a newer one,
   // and now and then the snapshot is let go, because the pages it holds cannot be used again by writers.
   let reads = 0;
@@ -46,13 +53,23 @@ export function openLocalStoreSync(storeDir: string): SyncStore {
     pathInfo: (hashPart) => fresh(() => readPathInfo(index, hashPart)),
     directory: (digest) => fresh(() => readDirectory(index, digest)),
     readBlob: (digest, bytesMax = BYTES_MAX) => {
-      const record = fresh(() => readRecord(index, digest));
+      const record = fresh(() => readBlobRecord(index, chunks, digest));
       if (record === undefined) return undefined;
       const size = record.kind === "inline" ? record.bytes.length : record.size;
       if (size > bytesMax)
         throw new CastoreError("limit", `blob ${digest} has ${size} bytes, at most ${bytesMax} are read whole`);
-      return record.kind === "inline" ? record.bytes : files.readSync(digest, size);
+      if (record.kind === "inline") return record.bytes;
+      const bytes = new Uint8Array(size);
+      let at = 0;
+      for (const chunk of record.chunks) {
+        bytes.set(chunks.readSync(chunk.digest), at);
+        at += chunk.size;
+      }
+      return bytes;
     },
-    close: () => index.close(),
+    close: async () => {
+      packs.close();
+      await index.close();
+    },
   };
 }

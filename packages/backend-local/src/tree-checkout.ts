@@ -1,7 +1,6 @@
 /*
 Trees of the store as real files: files/<first two digits>/<digest>-<r|x> holds whole, verified files, trees/<digest> a directory
-made of hard links to them. A blob that is a file of the store already serves as its own `-r`. A tree is made in staging and renamed,
-so what is under its name is complete; two processes making the same one end with either's.
+made of hard links to them. A tree is made in staging and renamed, so what is under its name is complete; two processes making the same one end with either's.
 
 Nothing here is flushed, it can all be made again. After a crash of the machine a tree may be damaged, so a tree that was not made or
 checked since the machine started is checked, contents included, when it is asked for, and made anew when it is not right.
@@ -25,12 +24,14 @@ import {
   rmSync,
   symlinkSync,
   utimesSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { type ByteString, bytesOf, throwIfAborted } from "@firn/base";
 import {
   type CallOptions,
   CastoreError,
+  ChunkedReader,
   type Digest,
   type Directory,
   type DirectoryNode,
@@ -42,7 +43,8 @@ import {
   TREE_DEPTH_MAX,
   type TreeExposer,
 } from "@firn/castore";
-import { readRecord, writeAll, type LocalBlobParts } from "./local-blobs.ts";
+import type { BlobRecord } from "./blob-record.ts";
+import { type LocalBlobParts, readBlobRecord } from "./local-blobs.ts";
 import { errnoOf, storageError } from "./error.ts";
 import { hashFile } from "./file-hash.ts";
 import { bytePath, hostPath } from "./host-path.ts";
@@ -165,7 +167,7 @@ export class TreeCheckout implements TreeExposer {
     const name = `${digest}-${executable ? "x" : "r"}`;
     const known = this.#goodFiles.get(name);
     if (known !== undefined) return known;
-    const record = readRecord(this.#parts.index, digest);
+    const record = readBlobRecord(this.#parts.index, this.#parts.chunks, digest);
     if (record === undefined)
       throw new CastoreError("missing", `blob ${digest} is not stored`, { context: { digest } });
     const storedSize = record.kind === "inline" ? record.bytes.length : record.size;
@@ -174,27 +176,34 @@ export class TreeCheckout implements TreeExposer {
         context: { digest },
       });
     }
-    let path = join(this.#files, digest.slice(0, 2), name);
-    if (record.kind === "file" && !executable) {
-      closeSync(await this.#parts.files.openVerified(digest, size, signal));
-      path = this.#parts.files.pathOf(digest);
-    } else if (!isThere(path) || !(await isRightFile(path, digest, size, executable, signal))) {
-      if (record.kind === "file") closeSync(await this.#parts.files.openVerified(digest, size, signal));
-      this.#makeFile(path, record.kind === "inline" ? record.bytes : this.#parts.files.pathOf(digest), executable);
-    }
+    const path = join(this.#files, digest.slice(0, 2), name);
+    if (!isThere(path) || !(await isRightFile(path, digest, size, executable, signal)))
+      await this.#makeFile(path, record, executable, signal);
     this.#goodFiles.set(name, path);
     return path;
   }
 
-  /** `contents` are bytes, or the host path of a file that was verified. */
-  #makeFile(path: string, contents: Uint8Array | string, executable: boolean): void {
+  /** Chunks are verified as they are read; that together they are the blob is what the record said when it was put. */
+  async #makeFile(
+    path: string,
+    record: BlobRecord,
+    executable: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const staged = this.#parts.staging.newPath();
     try {
-      if (typeof contents === "string")
-        copyFileSync(contents, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-      const fd = openSync(staged, typeof contents === "string" ? "r" : "wx", 0o600);
+      const fd = openSync(staged, "wx", 0o600);
       try {
-        if (typeof contents !== "string") writeAll(fd, contents);
+        if (record.kind === "inline") writeAll(fd, record.bytes);
+        else {
+          const { chunks } = this.#parts;
+          for await (const bytes of new ChunkedReader(
+            record.chunks,
+            ({ digest }) => chunks.read(digest),
+            signal,
+          ).stream())
+            writeAll(fd, bytes);
+        }
         fchmodSync(fd, modeOf(executable));
         futimesSync(fd, MTIME, MTIME);
       } finally {
@@ -300,4 +309,8 @@ function setAside(path: string, aside: string): void {
     throw thrown;
   }
   removeTree(bytePath(aside));
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }

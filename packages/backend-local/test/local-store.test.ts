@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import {
-  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -20,9 +19,12 @@ import { type LocalStore, openLocalStore, openLocalStoreSync } from "@firn/backe
 import { type Digest, Directory, digestOf, readBlob } from "@firn/castore";
 import { parseStorePath } from "@firn/nix-compat";
 import { calculateNar } from "@firn/store";
-import { BlobFiles } from "../src/blob-files.ts";
 import { decodeBlobRecord } from "../src/blob-record.ts";
+import { ChunkStore } from "../src/chunk-store.ts";
+import { Packs } from "../src/packs.ts";
+import { HEAD_BYTES } from "../src/record-head.ts";
 import { digestKey, StoreIndex } from "../src/store-index.ts";
+import { noise } from "./noise.ts";
 import { describeTree, makeOddTree, temporaryDir } from "./odd-tree.ts";
 import { collectSync } from "./sync-read.ts";
 
@@ -52,20 +54,20 @@ describe("the format of a store", () => {
     using dir = temporaryDir();
     const at = join(dir.path, "new", "store");
     await (await openLocalStore(at)).close();
-    assert.equal(readFileSync(join(at, "format"), "latin1"), "firn-local-store\nversion 0\nfeatures\n");
+    assert.equal(readFileSync(join(at, "format"), "latin1"), "firn-local-store\nversion 1\nfeatures\n");
     await (await openLocalStore(at, { create: false })).close();
   });
 
   const refused: [string, string, string, RegExp][] = [
     [
       "a newer version",
-      "firn-local-store\nversion 1\nfeatures\n",
+      "firn-local-store\nversion 2\nfeatures\n",
       "unknown-format",
-      /format version 1, this Firn knows version 0/,
+      /format version 2, this Firn knows versions up to 1/,
     ],
     [
       "an unknown feature",
-      "firn-local-store\nversion 0\nfeatures chunks\n",
+      "firn-local-store\nversion 1\nfeatures chunks\n",
       "unknown-format",
       /what this Firn does not know \(chunks\)/,
     ],
@@ -100,17 +102,21 @@ describe("the format of a store", () => {
 /** Every object the index knows is whole, and everything a directory refers to is there. */
 async function verifyAll(dir: string): Promise<{ blobs: number; directories: number }> {
   const index = new StoreIndex(dir);
-  const files = new BlobFiles(dir);
+  const packs = new Packs(dir);
+  const chunks = new ChunkStore(index, packs);
   const count = { blobs: 0, directories: 0 };
   for (const { key, value } of index.blobs.getRange()) {
     const digest = Buffer.from(key).toString("hex") as Digest;
     const record = decodeBlobRecord(value, digest);
     if (record.kind === "inline") assert.equal(digestOf(record.bytes), digest);
-    else assert.ok(await files.isGood(digest, record.size), `the file of ${digest} is whole`);
+    else {
+      const parts = await Promise.all(record.chunks.map((chunk) => chunks.read(chunk.digest)));
+      assert.equal(digestOf(Buffer.concat(parts)), digest);
+    }
     count.blobs++;
   }
   for (const { key, value } of index.directories.getRange()) {
-    const directory = Directory.decodeVerified(value, Buffer.from(key).toString("hex") as Digest);
+    const directory = Directory.decodeVerified(value.subarray(HEAD_BYTES), Buffer.from(key).toString("hex") as Digest);
     for (const { node } of directory.entries) {
       if (node.kind === "symlink") continue;
       const table = node.kind === "directory" ? index.directories : index.blobs;
@@ -118,6 +124,7 @@ async function verifyAll(dir: string): Promise<{ blobs: number; directories: num
     }
     count.directories++;
   }
+  packs.close();
   await index.close();
   return count;
 }
@@ -182,34 +189,48 @@ test("an import that is killed leaves a store that opens, whose objects are whol
 });
 
 describe("damage", () => {
-  const large = new Uint8Array(100_000).fill(3);
+  const packOf = (at: string) => join(at, "packs", readdirSync(join(at, "packs"))[0]);
 
-  async function withDamaged(damage: (file: string) => void, code: string): Promise<void> {
+  async function withDamaged(large: Uint8Array, damage: (pack: string) => void, code: string): Promise<void> {
     using dir = temporaryDir();
-    await using store = await openLocalStore(join(dir.path, "store"));
-    const digest = await store.blobs.put(large);
-    const file = join(dir.path, "store", "blobs", digest.slice(0, 2), digest);
-    assert.deepEqual(await readBlob(store.blobs, digest, 1 << 20), large);
-    chmodSync(file, 0o644);
-    damage(file);
-    await assert.rejects(store.blobs.openRead(digest), { code });
+    const at = join(dir.path, "store");
+    const digest = await (async () => {
+      await using store = await openLocalStore(at);
+      const put = await store.blobs.put(large);
+      assert.deepEqual(await readBlob(store.blobs, put, 1 << 20), large);
+      return put;
+    })();
+    damage(packOf(at));
+    await using store = await openLocalStore(at);
+    await assert.rejects(readBlob(store.blobs, digest, 1 << 20), { code });
     const node = { kind: "file", digest, size: large.length, executable: true } as const;
     await assert.rejects(store.exposer.expose([node]), { code });
-    const sync = openLocalStoreSync(join(dir.path, "store"));
+    const sync = openLocalStoreSync(at);
     assert.throws(() => sync.readBlob(digest), { code });
     await sync.close();
     assert.equal(await store.blobs.put(large), digest, "putting it again mends it");
     assert.deepEqual(await readBlob(store.blobs, digest, 1 << 20), large);
+    await store.close();
+    await verifyAll(at);
   }
 
-  test("a flipped byte of a blob file is found before any byte is handed out", () =>
-    withDamaged((file) => {
-      const bytes = readFileSync(file);
-      bytes[77_777] ^= 1;
-      writeFileSync(file, bytes);
-    }, "corrupt"));
-  test("a cut blob file is found", () => withDamaged((file) => truncateSync(file, 99_999), "corrupt"));
-  test("a blob file that is gone is named", () => withDamaged((file) => rmSync(file), "missing"));
+  for (const [kind, large] of [
+    ["one chunk", noise(100_000, 3)],
+    ["several chunks", noise(900_000, 4)],
+    ["a compressed chunk", new Uint8Array(100_000).map((_, i) => (i * i) >> 9)],
+  ] as const) {
+    const flip = (at: number) => (pack: string) => {
+      const bytes = readFileSync(pack);
+      bytes[at < 0 ? bytes.length + at : at] ^= 1;
+      writeFileSync(pack, bytes);
+    };
+    test(`a flipped byte in ${kind} is found before any byte of it is handed out`, async () => {
+      await withDamaged(large, flip(70), "corrupt");
+      await withDamaged(large, flip(-10), "corrupt");
+    });
+    test(`a cut pack under ${kind} is found`, () => withDamaged(large, (pack) => truncateSync(pack, 500), "missing"));
+    test(`a pack that is gone under ${kind} is named`, () => withDamaged(large, (pack) => rmSync(pack), "missing"));
+  }
 
   test("a flipped byte in the index is found", async () => {
     using dir = temporaryDir();
@@ -245,7 +266,7 @@ test("a full disk is a storage error that says so, and the store still opens", a
   try {
     const store = await openLocalStore(join(disk, "store"));
     const kept = await store.blobs.put(new Uint8Array(1000));
-    await assert.rejects(store.blobs.put(new Uint8Array(8 << 20)), { code: "storage", message: /the disk is full/ });
+    await assert.rejects(store.blobs.put(noise(8 << 20, 1)), { code: "storage", message: /the disk is full/ });
     mkdirSync(join(dir.path, "tree"));
     for (let i = 0; i < 2000; i++) writeFileSync(join(dir.path, "tree", `${i}`), `${i}`.padEnd(6000));
     await assert.rejects(store.importer.importTree(join(dir.path, "tree")), {

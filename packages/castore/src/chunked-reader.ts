@@ -1,7 +1,7 @@
 /*
-A blob read through its chunks: a reader over a list of them and a BlobService that knows them, as from a peer that only has the list, or
-from a store that has some of them. Each chunk is verified by the service it comes from, so no byte is handed out unverified; that the
-list is the blob's is what `verifyChunkList` says, and what a digest over all of it would.
+A blob read through its chunks: a reader over a list of them and something that reads one, as a peer that only has the list, or a store that
+has some of them. Who reads a chunk verifies it, so no byte is handed out unverified; whether the list is the blob's is for
+`verifyChunkList` to say, where it does not come from someone who is trusted.
 */
 
 import { type ByteStream, throwIfAborted } from "@firn/base";
@@ -17,20 +17,28 @@ const AHEAD_CHUNKS = 4;
 /** Longest chunk that is accepted, in bytes: other programs may cut more coarsely than Firn. */
 const CHUNK_BYTES_LIMIT = 64 * 1024 * 1024;
 
+/** Reads one chunk, whole, verified, in a buffer that is the caller's; `missing` when it is not there. */
+export type ReadChunk = (chunk: ChunkMeta) => Promise<Uint8Array>;
+
+/** Chunks read through a service that knows them as blobs. */
+export function chunksFrom(blobs: BlobService, options?: CallOptions): ReadChunk {
+  return (chunk) => readBlob(blobs, chunk.digest, CHUNK_BYTES_LIMIT, options);
+}
+
 export class ChunkedReader implements BlobReader {
   readonly size: number;
   readonly #chunks: readonly ChunkMeta[];
   /** Where each chunk begins, and the end. */
   readonly #starts: Float64Array;
-  readonly #blobs: Pick<BlobService, "openRead">;
-  readonly #options: CallOptions | undefined;
+  readonly #readChunk: ReadChunk;
+  readonly #signal: AbortSignal | undefined;
   #isClosed = false;
 
-  /** Throws `limit` for a chunk that is too long. `options` go with every read. */
-  constructor(chunks: readonly ChunkMeta[], blobs: Pick<BlobService, "openRead">, options?: CallOptions) {
+  /** Throws `limit` for a chunk that is too long. */
+  constructor(chunks: readonly ChunkMeta[], readChunk: ReadChunk, signal?: AbortSignal) {
     this.#chunks = chunks;
-    this.#blobs = blobs;
-    this.#options = options;
+    this.#readChunk = readChunk;
+    this.#signal = signal;
     this.#starts = new Float64Array(chunks.length + 1);
     let size = 0;
     chunks.forEach((chunk, i) => {
@@ -59,7 +67,7 @@ export class ChunkedReader implements BlobReader {
         reading.catch(() => {}); // it is thrown where it is awaited, or nobody asks any more
         ahead.push(reading);
       }
-      throwIfAborted(this.#options?.signal);
+      throwIfAborted(this.#signal);
       if (this.#isClosed) throw new CastoreError("closed", "the blob reader is closed");
       const bytes = (await ahead.shift()) as Uint8Array;
       const part = bytes.subarray(Math.max(0, start - this.#starts[i]), Math.min(bytes.length, end - this.#starts[i]));
@@ -88,7 +96,7 @@ export class ChunkedReader implements BlobReader {
   }
 
   async #read(chunk: ChunkMeta): Promise<Uint8Array> {
-    const bytes = await readBlob(this.#blobs as BlobService, chunk.digest, CHUNK_BYTES_LIMIT, this.#options);
+    const bytes = await this.#readChunk(chunk);
     if (bytes.length === chunk.size) return bytes;
     throw new CastoreError("corrupt", `chunk ${chunk.digest} has ${bytes.length} bytes, the list says ${chunk.size}`, {
       context: { digest: chunk.digest },
@@ -100,11 +108,11 @@ export class ChunkedReader implements BlobReader {
 export async function verifyChunkList(
   digest: Digest,
   chunks: readonly ChunkMeta[],
-  blobs: Pick<BlobService, "openRead">,
-  options?: CallOptions,
+  readChunk: ReadChunk,
+  signal?: AbortSignal,
 ): Promise<void> {
   const hasher = createHasher("blake3");
-  for await (const bytes of new ChunkedReader(chunks, blobs, options).stream()) hasher.update(bytes);
+  for await (const bytes of new ChunkedReader(chunks, readChunk, signal).stream()) hasher.update(bytes);
   if (toHex(hasher.digest()) === digest) return;
   throw new CastoreError("corrupt", `a list of chunks is not blob ${digest}'s`, { context: { digest } });
 }

@@ -26,10 +26,11 @@ export { lookup, needDirectory, readBlob, tooDeep, walkTree } from "./lookup.ts"
 export type { CastoreServices, TreeEntry } from "./lookup.ts";
 export { Chunker, chunksOf } from "./chunker.ts";
 export type { Chunk } from "./chunker.ts";
-export { ChunkedReader, verifyChunkList } from "./chunked-reader.ts";
+export { ChunkedReader, chunksFrom, verifyChunkList } from "./chunked-reader.ts";
+export type { ReadChunk } from "./chunked-reader.ts";
 export { OutboardBuilder, outboardBytes, outboardSize } from "./outboard.ts";
 export type { Outboard } from "./outboard.ts";
-export { outboardOf } from "./outboard-of.ts";
+export { computeOutboard, outboardOf } from "./outboard-of.ts";
 export { decodeSlice, encodeSlice, verifiedRange } from "./bao-slice.ts";
 export { TreeBuilder } from "./tree-builder.ts";
 export type { ContentObserver, ImportOptions, TreeImporter } from "./import.ts";

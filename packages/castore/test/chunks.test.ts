@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { collectBytes, concatBytes } from "@firn/base";
-import { ChunkedReader, type ChunkMeta, chunksOf, digestOf, MemoryBlobs, verifyChunkList } from "@firn/castore";
+import {
+  ChunkedReader,
+  chunksFrom,
+  type ChunkMeta,
+  chunksOf,
+  digestOf,
+  MemoryBlobs,
+  verifyChunkList,
+} from "@firn/castore";
 import { firstChunkBytes } from "@firn/hash";
 import fc from "fast-check";
 
@@ -69,7 +77,7 @@ describe("chunks of a stream", () => {
 describe("a reader over chunks", () => {
   test("seeks anywhere", async () => {
     const { blobs, list } = await stored();
-    await using reader = new ChunkedReader(list, blobs);
+    await using reader = new ChunkedReader(list, chunksFrom(blobs));
     assert.equal(reader.size, contents.length);
     await fc.assert(
       fc.asyncProperty(fc.nat(3_100_000), fc.nat(3_100_000), async (a, b) => {
@@ -79,30 +87,32 @@ describe("a reader over chunks", () => {
       { numRuns: 20 },
     );
     assert.equal(digestOf(await all(reader.stream())), digestOf(contents));
-    await verifyChunkList(digestOf(contents), list, blobs);
+    await verifyChunkList(digestOf(contents), list, chunksFrom(blobs));
   });
 
   test("names a chunk that is missing or of another length, and a list that is another blob's", async () => {
     const { blobs, list } = await stored();
     const absent = digestOf(new Uint8Array(7));
     const holey = [...list.slice(0, 2), { digest: absent, size: 7 }];
-    await assert.rejects(all(new ChunkedReader(holey, blobs).stream()), {
+    await assert.rejects(all(new ChunkedReader(holey, chunksFrom(blobs)).stream()), {
       code: "missing",
       message: new RegExp(absent),
     });
     const wrong = [{ ...list[0], size: list[0].size - 1 }, ...list.slice(1)];
-    await assert.rejects(all(new ChunkedReader(wrong, blobs).stream()), { code: "corrupt" });
-    assert.throws(() => new ChunkedReader([{ ...list[0], size: 2 ** 40 }], blobs), { code: "limit" });
-    await assert.rejects(verifyChunkList(digestOf(contents), [...list].reverse(), blobs), { code: "corrupt" });
+    await assert.rejects(all(new ChunkedReader(wrong, chunksFrom(blobs)).stream()), { code: "corrupt" });
+    assert.throws(() => new ChunkedReader([{ ...list[0], size: 2 ** 40 }], chunksFrom(blobs)), { code: "limit" });
+    await assert.rejects(verifyChunkList(digestOf(contents), [...list].reverse(), chunksFrom(blobs)), {
+      code: "corrupt",
+    });
   });
 
   test("takes no more reads once closed, and listens to its signal", async () => {
     const { blobs, list } = await stored();
-    const reader = new ChunkedReader(list, blobs);
+    const reader = new ChunkedReader(list, chunksFrom(blobs));
     await reader.close();
     await assert.rejects(all(reader.stream()), { code: "closed" });
     const reason = new Error("enough");
-    await assert.rejects(all(new ChunkedReader(list, blobs, { signal: AbortSignal.abort(reason) }).stream()), reason);
-    assert.equal((await all(new ChunkedReader([], blobs).stream())).length, concatBytes([]).length);
+    await assert.rejects(all(new ChunkedReader(list, chunksFrom(blobs), AbortSignal.abort(reason)).stream()), reason);
+    assert.equal((await all(new ChunkedReader([], chunksFrom(blobs)).stream())).length, concatBytes([]).length);
   });
 });

@@ -1,0 +1,42 @@
+/*
+The bytes of one larger blob on their way into the store: hashed as a whole, cut, and given to a session chunk by chunk.
+*/
+
+import { Chunker, type ChunkMeta, type Digest } from "@firn/castore";
+import { createHasher, toHex } from "@firn/hash";
+import type { ChunkSession } from "./chunk-store.ts";
+
+export class BlobIngest {
+  readonly #session: ChunkSession;
+  readonly #hasher = createHasher("blake3");
+  readonly #chunker = new Chunker();
+  readonly #chunks: ChunkMeta[] = [];
+  #size = 0;
+
+  constructor(session: ChunkSession) {
+    this.#session = session;
+  }
+
+  /** Takes more bytes, which are the caller's again once it resolves. */
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#hasher.update(bytes);
+    this.#size += bytes.length;
+    for (let at = 0; at < bytes.length; ) {
+      at += this.#chunker.push(bytes.subarray(at));
+      await this.#drain(false);
+    }
+  }
+
+  /** Has the blob recorded when the session commits. Nothing may be written afterwards. */
+  async finish(): Promise<{ readonly digest: Digest; readonly size: number }> {
+    await this.#drain(true);
+    const digest = toHex(this.#hasher.digest()) as Digest;
+    this.#session.blob(digest, this.#size, this.#chunks);
+    return { digest, size: this.#size };
+  }
+
+  async #drain(isEnd: boolean): Promise<void> {
+    for (let chunk = this.#chunker.take(isEnd); chunk !== undefined; chunk = this.#chunker.take(isEnd))
+      this.#chunks.push(await this.#session.chunk(chunk));
+  }
+}

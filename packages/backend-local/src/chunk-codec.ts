@@ -1,0 +1,89 @@
+/*
+How a chunk is written: as it is, or as a zstd frame of level 1 where that saves at least a tenth. Most of what a store holds of large files
+is compressed already, and trying costs more than hashing, so a sample of the bytes is looked at first: what spreads evenly over all
+values will not shrink.
+*/
+
+import { zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync, constants } from "node:zlib";
+import { promisify } from "node:util";
+import { CastoreError, type Digest, digestOf } from "@firn/castore";
+import type { ChunkCodec, ChunkRecord } from "./chunk-record.ts";
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+const OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+
+/** Of 8: random bytes have 7.95 in a sample of this size, machine code about 6. */
+const ENTROPY_BITS_MAX = 7.8;
+const SAMPLE_BYTES = 4096;
+
+export type EncodedChunk = { readonly codec: ChunkCodec; readonly stored: Uint8Array };
+
+/** The chunk as it is to be stored: a new buffer, or `bytes` themselves. Long work is done on the thread pool. */
+export async function encodeChunk(bytes: Uint8Array): Promise<EncodedChunk> {
+  return looksCompressible(bytes) ? pick(bytes, await compress(bytes, OPTIONS)) : { codec: "raw", stored: bytes };
+}
+
+/** The same without leaving the call. */
+export function encodeChunkSync(bytes: Uint8Array): EncodedChunk {
+  return looksCompressible(bytes) ? pick(bytes, zstdCompressSync(bytes, OPTIONS)) : { codec: "raw", stored: bytes };
+}
+
+function pick(bytes: Uint8Array, compressed: Uint8Array): EncodedChunk {
+  return compressed.length * 10 <= bytes.length * 9
+    ? { codec: "zstd", stored: compressed }
+    : { codec: "raw", stored: bytes };
+}
+
+const counts = new Uint32Array(256);
+
+/** Whether a sample of the bytes has less entropy than random ones. */
+export function looksCompressible(bytes: Uint8Array): boolean {
+  counts.fill(0);
+  // In runs of 64, so that files of records are not met at the same field each time.
+  const runs = SAMPLE_BYTES / 64;
+  const stride = Math.max(64, Math.floor(bytes.length / runs));
+  let sampled = 0;
+  for (let run = 0; run < bytes.length && sampled < SAMPLE_BYTES; run += stride) {
+    const end = Math.min(run + 64, bytes.length);
+    for (let at = run; at < end; at++) counts[bytes[at]]++;
+    sampled += end - run;
+  }
+  let bits = 0;
+  for (let value = 0; value < 256; value++)
+    if (counts[value] > 0) bits -= (counts[value] / sampled) * Math.log2(counts[value] / sampled);
+  return bits < ENTROPY_BITS_MAX;
+}
+
+/** The chunk out of what was stored of it, verified; `corrupt` when it is another. */
+export async function decodeChunk(stored: Uint8Array, record: ChunkRecord, digest: Digest): Promise<Uint8Array> {
+  if (record.codec === "raw") return checked(stored, record, digest);
+  try {
+    return checked(await decompress(stored, { maxOutputLength: record.size }), record, digest);
+  } catch (thrown) {
+    throw damaged(digest, thrown);
+  }
+}
+
+/** The same without leaving the call. */
+export function decodeChunkSync(stored: Uint8Array, record: ChunkRecord, digest: Digest): Uint8Array {
+  if (record.codec === "raw") return checked(stored, record, digest);
+  try {
+    return checked(zstdDecompressSync(stored, { maxOutputLength: record.size }), record, digest);
+  } catch (thrown) {
+    throw damaged(digest, thrown);
+  }
+}
+
+function checked(bytes: Uint8Array, { size }: ChunkRecord, digest: Digest): Uint8Array {
+  if (bytes.length !== size || digestOf(bytes) !== digest) throw damaged(digest);
+  return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
+}
+
+function damaged(digest: Digest, cause?: unknown): CastoreError {
+  if (cause instanceof CastoreError) return cause;
+  return new CastoreError("corrupt", `chunk ${digest} is damaged: what is stored of it is something else`, {
+    cause,
+    context: { digest },
+  });
+}

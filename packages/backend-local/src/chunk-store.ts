@@ -1,0 +1,230 @@
+/*
+Chunks by their digests: records in the index, bytes in packs. Reading verifies; a chunk found damaged or gone is remembered, so that who
+puts its contents again replaces it.
+
+Writing goes through a `ChunkSession`, the chunks of one blob or of one import: they are appended as they come, a few under way at a
+time, and recorded together with the blobs that name them when the session commits. One flush and one transaction serve all of it.
+*/
+
+import { CastoreError, type ChunkMeta, type Digest, digestOf } from "@firn/castore";
+import { encodeChunkedRecord } from "./blob-record.ts";
+import { decodeChunk, decodeChunkSync, encodeChunk } from "./chunk-codec.ts";
+import { type ChunkRecord, decodeChunkRecord, encodeChunkRecord } from "./chunk-record.ts";
+import type { Commits } from "./commits.ts";
+import { storageError } from "./error.ts";
+import type { PackPlace, PackWriter } from "./pack-writer.ts";
+import { chunkGone, encodeEntryHead, ENTRY_HEAD_BYTES, type Packs } from "./packs.ts";
+import { currentEpoch, restamp, stamp } from "./record-head.ts";
+import { digestKey, type StoreIndex, type Table } from "./store-index.ts";
+
+/** Bytes of one session that may be on their way to a pack. */
+const UNDER_WAY_BYTES_MAX = 16 * 1024 * 1024;
+
+export class ChunkStore {
+  readonly index: StoreIndex;
+  readonly #packs: Packs;
+  readonly #damaged = new Set<Digest>();
+
+  constructor(index: StoreIndex, packs: Packs) {
+    this.index = index;
+    this.#packs = packs;
+  }
+
+  /** The record of a chunk, undefined when there is none. Throws `corrupt`. */
+  record(digest: Digest): ChunkRecord | undefined {
+    const bytes = this.index.chunks.getBinary(digestKey(digest));
+    return bytes === undefined ? undefined : decodeChunkRecord(bytes, digest);
+  }
+
+  /** The chunk's bytes, verified, in a new buffer. Throws `missing` or `corrupt`. */
+  async read(digest: Digest): Promise<Uint8Array> {
+    const record = this.#need(digest);
+    try {
+      const stored = (await this.#packs.read(record)) ?? (await this.#packs.read(this.#moved(digest, record)));
+      if (stored === undefined) throw chunkGone(digest);
+      return await decodeChunk(stored, record, digest);
+    } catch (thrown) {
+      throw this.#noticed(digest, thrown);
+    }
+  }
+
+  /** The same without leaving the call. */
+  readSync(digest: Digest): Uint8Array {
+    const record = this.#need(digest);
+    try {
+      const stored = this.#packs.readSync(record) ?? this.#packs.readSync(this.#moved(digest, record));
+      if (stored === undefined) throw chunkGone(digest);
+      return decodeChunkSync(stored, record, digest);
+    } catch (thrown) {
+      throw this.#noticed(digest, thrown);
+    }
+  }
+
+  /** Whether the chunk need not be stored again: it is recorded, its pack reaches that far, and nobody here found it damaged. */
+  isGood(digest: Digest): boolean {
+    if (this.#damaged.has(digest)) return false;
+    const bytes = this.index.chunks.getBinary(digestKey(digest));
+    if (bytes === undefined) return false;
+    try {
+      return this.#packs.holds(decodeChunkRecord(bytes, digest));
+    } catch (thrown) {
+      if (thrown instanceof CastoreError && thrown.code === "corrupt") return false;
+      throw thrown;
+    }
+  }
+
+  /** What was damaged was stored again. */
+  mended(digest: Digest): void {
+    this.#damaged.delete(digest);
+  }
+
+  #need(digest: Digest): ChunkRecord {
+    const record = this.record(digest);
+    if (record === undefined)
+      throw new CastoreError("missing", `chunk ${digest} is not stored`, { context: { digest } });
+    return record;
+  }
+
+  /** Compaction moves chunks between packs; whoever held the old record looks again, in a newer snapshot. */
+  #moved(digest: Digest, before: ChunkRecord): ChunkRecord {
+    this.index.env.resetReadTxn();
+    const now = this.#need(digest);
+    if (now.pack === before.pack && now.offset === before.offset) throw chunkGone(digest);
+    return now;
+  }
+
+  #noticed(digest: Digest, thrown: unknown): unknown {
+    if (thrown instanceof CastoreError && (thrown.code === "corrupt" || thrown.code === "missing"))
+      this.#damaged.add(digest);
+    return thrown;
+  }
+}
+
+export type ChunkSessionParts = {
+  readonly chunks: ChunkStore;
+  readonly writer: PackWriter;
+  readonly commits: Commits;
+};
+
+export class ChunkSession {
+  readonly #parts: ChunkSessionParts;
+  readonly #table: Table;
+  /** What this session appended, by digest; recorded when it commits. */
+  #appended = new Map<Digest, Promise<ChunkRecord>>();
+  /** Chunks that were there already and that a blob of this session names. */
+  #relied = new Set<Digest>();
+  #blobs: { readonly digest: Digest; readonly record: Uint8Array }[] = [];
+  #underWayBytes = 0;
+  #waiting: (() => void)[] = [];
+  #failure: { readonly thrown: unknown } | undefined;
+
+  /** Blobs are recorded in `blobs`, the index's own table unless a migration says otherwise. */
+  constructor(parts: ChunkSessionParts, blobs: Table = parts.chunks.index.blobs) {
+    this.#parts = parts;
+    this.#table = blobs;
+  }
+
+  /** How many bytes of new chunks wait for a commit, about. */
+  appendedBytes = 0;
+
+  /** Takes a chunk; the bytes are the caller's again once it resolves, which it does when there is room for more. */
+  async chunk(bytes: Uint8Array): Promise<ChunkMeta> {
+    const digest = digestOf(bytes);
+    const meta = { digest, size: bytes.length };
+    if (this.#appended.has(digest) || this.#relied.has(digest)) return meta;
+    if (this.#parts.chunks.isGood(digest)) {
+      this.#relied.add(digest);
+      return meta;
+    }
+    while (this.#underWayBytes > 0 && this.#underWayBytes + bytes.length > UNDER_WAY_BYTES_MAX) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure.thrown;
+    this.#underWayBytes += bytes.length;
+    this.appendedBytes += bytes.length;
+    const appending = this.#append(digest, new Uint8Array(bytes)).finally(() => {
+      this.#underWayBytes -= bytes.length;
+      for (const resume of this.#waiting.splice(0)) resume();
+    });
+    appending.catch((thrown: unknown) => {
+      this.#failure ??= { thrown };
+    });
+    this.#appended.set(digest, appending);
+    return meta;
+  }
+
+  /** Takes a blob that is one chunk. The bytes are the caller's again once it resolves. */
+  async wholeBlob(bytes: Uint8Array): Promise<Digest> {
+    const chunk = await this.chunk(bytes);
+    this.blob(chunk.digest, chunk.size, [chunk]);
+    return chunk.digest;
+  }
+
+  /** Records a blob with the next commit. Its chunks were given to this session. */
+  blob(digest: Digest, size: number, chunks: readonly ChunkMeta[]): void {
+    this.#blobs.push({ digest, record: encodeChunkedRecord(size, chunks) });
+  }
+
+  /** Makes all chunks and blobs since the last commit durable; nothing may be given to the session meanwhile. Throws `storage`, and then none of the blobs is recorded. */
+  async commit(): Promise<void> {
+    const { chunks, writer, commits } = this.#parts;
+    const { index } = chunks;
+    const appended = this.#appended;
+    const relied = this.#relied;
+    const blobs = this.#blobs;
+    if (appended.size === 0 && blobs.length === 0) return;
+    const records: { readonly key: Buffer; readonly digest: Digest; readonly value: Uint8Array }[] = [];
+    const outcomes = await Promise.allSettled(appended.values());
+    let i = 0;
+    for (const digest of appended.keys()) {
+      const outcome = outcomes[i++];
+      if (outcome.status === "rejected") throw storageError("storing a chunk", outcome.reason);
+      records.push({ key: digestKey(digest), digest, value: encodeChunkRecord(outcome.value) });
+    }
+    if (records.length > 0) await writer.flush();
+    await commits.run(() => {
+      const epoch = currentEpoch(index);
+      for (const digest of relied) {
+        if (restamp(index.chunks, digestKey(digest), epoch)) continue;
+        throw new CastoreError("storage", `chunk ${digest} was collected while it was relied on: try again`, {
+          retryable: true,
+          context: { digest },
+        });
+      }
+      for (const { key, value } of records) {
+        stamp(value, epoch);
+        index.chunks.putSync(key, value);
+      }
+      for (const { digest, record } of blobs) {
+        stamp(record, epoch);
+        this.#table.putSync(digestKey(digest), record);
+      }
+    });
+    this.#appended = new Map();
+    this.#relied = new Set();
+    this.#blobs = [];
+    this.appendedBytes = 0;
+    for (const { digest } of records) chunks.mended(digest);
+  }
+
+  /** Ends the session, however it went: waits for what is under way and gives back what was appended and not committed. */
+  async settle(): Promise<void> {
+    const places: PackPlace[] = [];
+    for (const outcome of await Promise.allSettled(this.#appended.values())) {
+      if (outcome.status === "rejected") continue;
+      const { pack, offset, storedBytes } = outcome.value;
+      places.push({ pack, start: offset - ENTRY_HEAD_BYTES, end: offset + storedBytes });
+    }
+    this.#appended = new Map();
+    this.#parts.writer.giveBack(places);
+  }
+
+  async #append(digest: Digest, bytes: Uint8Array): Promise<ChunkRecord> {
+    const { codec, stored } = await encodeChunk(bytes);
+    const head = encodeEntryHead(digest, codec, stored.length, bytes.length);
+    const { pack, offset } = await this.#parts.writer.append(head, stored);
+    return { codec, pack, offset, storedBytes: stored.length, size: bytes.length };
+  }
+}
