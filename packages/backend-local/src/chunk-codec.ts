@@ -4,7 +4,7 @@ is compressed already, and trying costs more than hashing, so a sample of the by
 values will not shrink.
 */
 
-import { zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync, constants } from "node:zlib";
+import { zstdCompress, zstdDecompress, zstdDecompressSync, constants } from "node:zlib";
 import { promisify } from "node:util";
 import { CastoreError, type Digest, digestOf } from "@firn/castore";
 import type { ChunkCodec, ChunkRecord } from "./chunk-record.ts";
@@ -22,11 +22,6 @@ export type EncodedChunk = { readonly codec: ChunkCodec; readonly stored: Uint8A
 /** The chunk as it is to be stored: a new buffer, or `bytes` themselves. Long work is done on the thread pool. */
 export async function encodeChunk(bytes: Uint8Array): Promise<EncodedChunk> {
   return looksCompressible(bytes) ? pick(bytes, await compress(bytes, OPTIONS)) : { codec: "raw", stored: bytes };
-}
-
-/** The same without leaving the call. */
-export function encodeChunkSync(bytes: Uint8Array): EncodedChunk {
-  return looksCompressible(bytes) ? pick(bytes, zstdCompressSync(bytes, OPTIONS)) : { codec: "raw", stored: bytes };
 }
 
 function pick(bytes: Uint8Array, compressed: Uint8Array): EncodedChunk {

@@ -7,7 +7,7 @@ exception of the one who asked, after which the index is as it was and the next 
 
 import type { CallOptions, Digest } from "@firn/castore";
 import { storageError } from "./error.ts";
-import { currentEpoch, epochAt, restamp, stamp } from "./record-head.ts";
+import { currentEpoch, isCurrent, restamp, stamp } from "./record-head.ts";
 import { digestKey, type StoreIndex, type Table } from "./store-index.ts";
 
 type Write = {
@@ -157,6 +157,6 @@ export async function isHeld(
   const key = digestKey(digest);
   const table = tables.find((one) => one.doesExist(key));
   if (table === undefined || options?.lease === undefined) return table !== undefined;
-  if (epochAt(table, key) === currentEpoch(index)) return true;
+  if (isCurrent(index, table, key)) return true;
   return commits.run(() => restamp(table, key, currentEpoch(index)));
 }

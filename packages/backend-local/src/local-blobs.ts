@@ -24,7 +24,7 @@ import { ChunkSession, type ChunkSessionParts, type ChunkStore } from "./chunk-s
 import { isHeld } from "./commits.ts";
 import { storageError } from "./error.ts";
 import type { LocalLeases } from "./local-leases.ts";
-import { currentEpoch, epochAt, HEAD_BYTES, restamp, stamp } from "./record-head.ts";
+import { currentEpoch, HEAD_BYTES, isCurrent, restamp, stamp } from "./record-head.ts";
 import type { Staging } from "./staging.ts";
 import { digestKey, type StoreIndex } from "./store-index.ts";
 
@@ -244,7 +244,7 @@ class LocalWriter implements BlobWriter {
 /** Stores contents that fit into the index, or stamps what is there. */
 async function keepInline({ index, commits }: LocalBlobParts, digest: Digest, bytes: Uint8Array): Promise<void> {
   const key = digestKey(digest);
-  if (epochAt(index.blobs, key) === currentEpoch(index)) return;
+  if (isCurrent(index, index.blobs, key)) return;
   const record = new Uint8Array(INLINE_HEAD.length + bytes.length);
   record.set(INLINE_HEAD);
   record.set(bytes, INLINE_HEAD.length);

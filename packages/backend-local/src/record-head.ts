@@ -46,6 +46,15 @@ export function epochAt(table: Table, key: Buffer): number | undefined {
   return record === undefined ? undefined : epochOf(record);
 }
 
+/**
+ * Whether the record is there and of the current epoch, so that there is nothing to write. It looks in a new snapshot: one that was taken
+ * before a collection began would say so of what is being swept.
+ */
+export function isCurrent(index: StoreIndex, table: Table, key: Buffer): boolean {
+  index.env.resetReadTxn();
+  return epochAt(table, key) === currentEpoch(index);
+}
+
 /** Whether the record is there, stamped with `epoch` if its own is older. To be called inside a write transaction. */
 export function restamp(table: Table, key: Buffer, epoch: number): boolean {
   const record = table.getBinary(key);
