@@ -290,7 +290,7 @@ function makeSymlink(target: ByteString, path: ByteString): void {
 /** File systems bound the links of one file; a popular one is copied then. */
 function linkOrCopy(from: string, to: string | Buffer, executable: boolean): void {
   try {
-    linkSync(from, to);
+    linkWhileReplaced(from, to);
   } catch (thrown) {
     if (errnoOf(thrown) !== "EMLINK") throw thrown;
     copyFileSync(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
@@ -313,4 +313,16 @@ function setAside(path: string, aside: string): void {
 
 function writeAll(fd: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+}
+
+/** Another process may put the same file in its place between the lookup of the name and the link, which then fails as if it were gone. */
+function linkWhileReplaced(from: string, to: string | Buffer): void {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      linkSync(from, to);
+      return;
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "ENOENT" || attempt === ATTEMPTS_MAX || !isThere(from)) throw thrown;
+    }
+  }
 }

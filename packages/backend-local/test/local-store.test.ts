@@ -38,7 +38,7 @@ function child(dir: string, tree: string) {
   process_.stdout.on("data", (chunk) => (output += chunk));
   process_.stderr.on("data", (chunk) => (errors += chunk));
   const ended = new Promise<number | null>((resolve) => process_.on("close", resolve));
-  const opened = new Promise<void>((resolve) => process_.stdout.once("data", () => resolve()));
+  const opened = Promise.race([ended, new Promise<void>((resolve) => process_.stdout.once("data", () => resolve()))]);
   return { process: process_, opened, ended, output: () => output, errors: () => errors };
 }
 
@@ -174,7 +174,9 @@ test("an import that is killed leaves a store that opens, whose objects are whol
     await victim.opened;
     await new Promise((resolve) => setTimeout(resolve, delay));
     victim.process.kill("SIGKILL");
-    if ((await victim.ended) === null) killed++;
+    const status = await victim.ended;
+    if (status === null) killed++;
+    else assert.equal(status, 0, victim.errors());
     await (await openLocalStore(at)).close();
     assert.deepEqual(readdirSync(join(at, "staging")), []);
     await verifyAll(at);

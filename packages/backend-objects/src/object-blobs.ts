@@ -63,17 +63,16 @@ export class ObjectBlobs implements BlobService {
       if (index === undefined) return undefined;
       throw new CastoreError("missing", `blob ${digest} is one chunk, which is not there`, { context: { digest } });
     }
-    const chunks: Pick<BlobService, "openRead"> = {
-      openRead: async (chunk) => {
-        const bytes = await this.#chunk(chunk);
-        return bytes && new WholeReader(bytes, options?.signal);
-      },
+    const readChunk = async (chunk: ChunkMeta) => {
+      const bytes = await this.#chunk(chunk.digest);
+      if (bytes !== undefined) return bytes;
+      throw new CastoreError("missing", `chunk ${chunk.digest} is not there`, { context: { digest: chunk.digest } });
     };
     if (this.#verified.get(digest) !== index.digest) {
-      await verifyChunkList(digest, index.chunks, chunks, { signal: options?.signal });
+      await verifyChunkList(digest, index.chunks, readChunk, options?.signal);
       this.#verified.set(digest, index.digest, 1);
     }
-    return new ChunkedReader(index.chunks, chunks, { signal: options?.signal });
+    return new ChunkedReader(index.chunks, readChunk, options?.signal);
   }
 
   openWrite(options?: CallOptions): BlobWriter {
