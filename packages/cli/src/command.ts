@@ -16,6 +16,8 @@ export type CommandDefinition<Options> = {
   readonly declare: (command: Command) => void;
   /** Flags that take two operands (`--arg NAME EXPR`), see `joinPairs`. */
   readonly pairFlags?: readonly string[];
+  /** Which kinds of store it works on, and so takes --store: any, or Firn's own alone. Without it there is no such flag. */
+  readonly store?: "any" | "local";
   /** True when what follows the first operand belongs to another program. */
   readonly passesThrough?: boolean;
   readonly optionsOf: (operands: readonly string[], flags: Flags) => Options;

@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 import { type AnyCommand, type CommandEntry, joinPairs } from "./command.ts";
 import { CliError, EXIT } from "./error.ts";
 import type { Session } from "./session.ts";
+import { STORE_FORMS } from "./store-choice.ts";
 import { VERSION } from "./version.ts";
 
 /** All commands, in the order help shows them. */
@@ -34,13 +35,47 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "store cat", summary: "print a file of the store", load: () => import("./commands/store/cat.ts") },
   { name: "store dump", summary: "print a store path as a NAR", load: () => import("./commands/store/dump.ts") },
   {
+    name: "store path-info",
+    summary: "show what the store knows of paths",
+    load: () => import("./commands/store/path-info.ts"),
+  },
+  {
+    name: "store copy",
+    summary: "copy paths and all they need to another store",
+    load: () => import("./commands/store/copy.ts"),
+  },
+  {
+    name: "store export",
+    summary: "write paths and all they need to one file",
+    load: () => import("./commands/store/export.ts"),
+  },
+  { name: "store import", summary: "take in an exported file", load: () => import("./commands/store/import.ts") },
+  { name: "store sign", summary: "sign paths with a key", load: () => import("./commands/store/sign.ts") },
+  {
+    name: "store diff",
+    summary: "show what differs between two trees",
+    load: () => import("./commands/store/diff.ts"),
+  },
+  {
+    name: "store why-depends",
+    summary: "show why one path needs another",
+    load: () => import("./commands/store/why-depends.ts"),
+  },
+  { name: "store du", summary: "show what paths take", load: () => import("./commands/store/du.ts") },
+  { name: "key generate", summary: "make a key for signing", load: () => import("./commands/key/generate.ts") },
+  { name: "key public", summary: "print a key's public half", load: () => import("./commands/key/public.ts") },
+  {
     name: "completion",
     summary: "print a completion script for a shell",
     load: async () => ({ command: (await import("./commands/completion.ts")).completionCommand(COMMANDS) }),
   },
 ];
 
-const NOUNS: Readonly<Record<string, string>> = { drv: "look at derivations", store: "look into the store, add to it" };
+const NOUNS: Readonly<Record<string, string>> = {
+  drv: "look at derivations",
+  key: "make keys for signing",
+  store: "look into the store, add to it",
+};
 
 const EXIT_CODES_HELP = `
 Exit codes: 0 done, 1 error, 2 wrong usage, 100 a build failed, 101 a build took too long,
@@ -51,7 +86,12 @@ XDG_STATE_HOME), NIX_PATH, NIX_STORE_DIR, NO_COLOR, FIRN_DEBUG=1 (stacks in erro
 `;
 
 /** A command line that is understood: what to run, with which options. Help and version are answered while parsing. */
-export type ParsedCommand = { readonly name: string; readonly command: AnyCommand; readonly options: unknown };
+export type ParsedCommand = {
+  readonly name: string;
+  readonly command: AnyCommand;
+  readonly options: unknown;
+  readonly store?: string;
+};
 
 /** Where help is printed while parsing. */
 export type HelpSink = { readonly out: (text: string) => void; readonly columns: number };
@@ -89,9 +129,11 @@ export async function parseCommandLine(argv: readonly string[], sink: HelpSink):
       continue;
     }
     loaded.declare(made);
+    if (loaded.store !== undefined) made.option("--store <store>", storeHelp(loaded.store));
     if (loaded.passesThrough) made.passThroughOptions();
     made.action(() => {
-      parsed = { name: known.name, command: loaded, options: loaded.optionsOf(made.args, made.opts()) };
+      const { store, ...flags } = loaded.store === undefined ? { store: undefined, ...made.opts() } : made.opts();
+      parsed = { name: known.name, command: loaded, options: loaded.optionsOf(made.args, flags), store };
     });
   }
   try {
@@ -105,6 +147,10 @@ export async function parseCommandLine(argv: readonly string[], sink: HelpSink):
     throw new CliError("usage", usageMessage(errors, thrown, argv, entry));
   }
   return parsed;
+}
+
+function storeHelp(kinds: "any" | "local"): string {
+  return kinds === "local" ? "work on this store of Firn's: local:DIR" : `work on this store: ${STORE_FORMS}`;
 }
 
 /** The table's entry for the first words of a command line. */
@@ -138,5 +184,6 @@ export async function runCommandLine(argv: readonly string[], session: Session):
     await session.output.bytes(Buffer.from(helps.join(""), "utf8"));
     return EXIT.ok;
   }
+  if (parsed.store !== undefined) session.useStore(parsed.store);
   return (await parsed.command.run(parsed.options, session)) ?? EXIT.ok;
 }

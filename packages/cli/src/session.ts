@@ -8,6 +8,9 @@ import { join } from "node:path";
 import type { ByteStream } from "@firn/base";
 import type { LocalStore } from "@firn/backend-local";
 import type { Config } from "./config.ts";
+import { CliError } from "./error.ts";
+import type { OpenedStore } from "./opened-store.ts";
+import { parseStoreChoice, type StoreChoice } from "./store-choice.ts";
 import type { Output } from "./output.ts";
 
 export class Session implements AsyncDisposable {
@@ -21,7 +24,9 @@ export class Session implements AsyncDisposable {
   readonly readStdin: () => Promise<Uint8Array>;
   /** Ends listening for signals, for a command that hands them to another program. */
   readonly releaseSignals: () => void;
+  #choice: StoreChoice;
   #store: Promise<LocalStore> | undefined;
+  #services: Promise<OpenedStore> | undefined;
 
   constructor(parts: {
     readonly config: Config;
@@ -37,11 +42,18 @@ export class Session implements AsyncDisposable {
     this.stdin = parts.stdin;
     this.readStdin = parts.readStdin;
     this.releaseSignals = parts.releaseSignals;
+    this.#choice = { kind: "local", hostDir: join(parts.config.stateDir, "store") };
   }
 
-  /** Host directory of the store. */
+  /** Makes the store named by --store the one that is opened. Throws `usage`. */
+  useStore(text: string): void {
+    this.#choice = parseStoreChoice(text, this.config.workingDirectory);
+  }
+
+  /** Host directory of the local store. Throws `usage` when another kind was chosen. */
   get storeHostDir(): string {
-    return join(this.config.stateDir, "store");
+    if (this.#choice.kind === "local") return this.#choice.hostDir;
+    throw new CliError("usage", "this command needs Firn's own store on this machine: --store local:DIR");
   }
 
   /** Host directory of builds under way. */
@@ -59,16 +71,32 @@ export class Session implements AsyncDisposable {
     return existsSync(join(this.storeHostDir, "format"));
   }
 
-  /** The store, made when there is none yet. */
+  /** The local store, made when there is none yet. Throws `usage` when a store of another kind was chosen. */
   openStore(): Promise<LocalStore> {
     this.#store ??= this.#open();
     return this.#store;
   }
 
+  /** The services of the store that was chosen, whatever it is. */
+  openServices(): Promise<OpenedStore> {
+    this.#services ??= this.#openServices();
+    return this.#services;
+  }
+
+  /** Another store beside it, which the caller closes. Throws `usage`. */
+  async openOther(text: string): Promise<OpenedStore> {
+    const choice = parseStoreChoice(text, this.config.workingDirectory);
+    const { openChosenStore } = await import("./opened-store.ts");
+    return openChosenStore(choice, { storeDir: this.config.storeDir, signal: this.signal });
+  }
+
   /** Closes the store if it was opened. */
   async close(): Promise<void> {
     const store = this.#store;
+    const services = this.#services;
     this.#store = undefined;
+    this.#services = undefined;
+    await (await services?.catch(() => undefined))?.[Symbol.asyncDispose]();
     await (await store?.catch(() => undefined))?.close();
   }
 
@@ -76,9 +104,18 @@ export class Session implements AsyncDisposable {
     return this.close();
   }
 
+  async #openServices(): Promise<OpenedStore> {
+    const choice = this.#choice;
+    // Loaded here, as below.
+    const { openChosenStore, servicesOfLocal } = await import("./opened-store.ts");
+    if (choice.kind === "local") return servicesOfLocal(await this.openStore());
+    return openChosenStore(choice, { storeDir: this.config.storeDir, signal: this.signal });
+  }
+
   async #open(): Promise<LocalStore> {
     // Loaded here: commands that touch no store do not wait for its native parts.
+    const hostDir = this.storeHostDir;
     const { openLocalStore } = await import("@firn/backend-local");
-    return openLocalStore(this.storeHostDir, { signal: this.signal });
+    return openLocalStore(hostDir, { signal: this.signal });
   }
 }

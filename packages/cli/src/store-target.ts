@@ -37,11 +37,11 @@ export function findPlace(text: string, session: Session): StorePlace {
 /** The place with its node. Throws `not-found` when the store has no such path, or it holds no such file. */
 export async function findTarget(text: string, session: Session, options?: CallOptions): Promise<StoreTarget> {
   const { path, rest } = findPlace(text, session);
-  const store = await session.openStore();
+  const store = await session.openServices();
   const info = await store.pathInfos.get(path.hashPart, options);
   const printed = path.absolute(session.config.storeDir);
   if (!info?.path.equals(path)) {
-    throw new CliError("not-found", `path '${printed}' is not in the store at ${session.storeHostDir}`, {
+    throw new CliError("not-found", `path '${printed}' is not in the store ${store.label}`, {
       context: { path: printed },
     });
   }

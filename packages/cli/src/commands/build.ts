@@ -31,6 +31,7 @@ export type BuildCommandOptions = RealiseOptions & {
 };
 
 export const command = defineCommand<BuildCommandOptions>({
+  store: "local",
   declare: (command) =>
     declareExpression(command)
       .option("-o, --out-link <link>", "where the link to the result is made (default: result)")

@@ -47,7 +47,9 @@ async function completionEntries(commands: readonly CommandEntry[]): Promise<Ent
   const entries: Entry[] = [];
   for (const { name, summary, load } of commands) {
     const declared = new Command(name);
-    (await load()).command.declare(declared);
+    const { command } = await load();
+    command.declare(declared);
+    if (command.store !== undefined) declared.option("--store <store>");
     const flags = declared.options.flatMap(({ short, long }) => [short, long]).filter((flag) => flag !== undefined);
     entries.push({ name, summary, flags: [...flags, "-h", "--help"] });
   }

@@ -21,6 +21,7 @@ export type EvalOptions = {
 };
 
 export const command = defineCommand<EvalOptions>({
+  store: "local",
   declare: (command) =>
     declareExpression(command)
       .option("--strict", "evaluate what is inside lists and sets as well")

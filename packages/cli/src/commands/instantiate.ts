@@ -8,6 +8,7 @@ import type { Session } from "../session.ts";
 export type InstantiateOptions = { readonly expression: ExpressionOptions; readonly json: boolean };
 
 export const command = defineCommand<InstantiateOptions>({
+  store: "local",
   declare: (command) =>
     declareExpression(command)
       .option("--json", "print a list of {attrPath, name, drvPath, outputs}")

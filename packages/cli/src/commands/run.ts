@@ -19,6 +19,7 @@ import { findTarget, type StoreTarget } from "../store-target.ts";
 export type RunOptions = { readonly program: string; readonly args: readonly string[] };
 
 export const command = defineCommand<RunOptions>({
+  store: "local",
   declare: (command) =>
     command
       .usage("[options] <program> [args...]")

@@ -16,6 +16,7 @@ import { findTarget } from "../../store-target.ts";
 export type ShowOptions = { readonly paths: readonly string[]; readonly json: boolean };
 
 export const command = defineCommand<ShowOptions>({
+  store: "local",
   declare: (command) =>
     command
       .argument(

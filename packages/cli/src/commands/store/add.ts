@@ -22,6 +22,7 @@ export type AddOptions = {
 };
 
 export const command = defineCommand<AddOptions>({
+  store: "local",
   declare: (command) =>
     command
       .argument("[path...]", "files or directories of the host; archives with --tar or --nar, `-` being standard input")

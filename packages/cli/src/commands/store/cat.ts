@@ -8,6 +8,7 @@ import { findTarget } from "../../store-target.ts";
 export type CatOptions = { readonly path: string };
 
 export const command = defineCommand<CatOptions>({
+  store: "any",
   declare: (command) =>
     command
       .argument("<path>", "a file: below a store path, or through a link to a result")
@@ -21,7 +22,7 @@ async function printFile({ path }: CatOptions, session: Session): Promise<undefi
   if (node.kind === "directory")
     throw new CliError("invalid-target", `'${path}' is a directory; \`firn store ls\` lists it`);
   if (node.kind === "symlink") throw new CliError("invalid-target", `'${path}' is a symlink to '${node.target}'`);
-  const { blobs } = await session.openStore();
+  const { blobs } = await session.openServices();
   await using reader = await blobs.openRead(node.digest, { signal: session.signal });
   if (reader === undefined)
     throw new CliError("not-found", `the contents of '${path}' (${node.digest}) are missing in the store`);

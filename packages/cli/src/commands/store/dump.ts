@@ -9,6 +9,7 @@ import { findTarget } from "../../store-target.ts";
 export type DumpOptions = { readonly path: string };
 
 export const command = defineCommand<DumpOptions>({
+  store: "any",
   declare: (command) =>
     command
       .argument("<path>", "a store path, something inside one, or a link to a result")
@@ -23,6 +24,6 @@ async function dump({ path }: DumpOptions, session: Session): Promise<undefined>
   if (output.stdout.isTerminal) {
     throw new CliError("invalid-target", "a NAR is binary and would confuse the terminal: send it to a file or a pipe");
   }
-  for await (const chunk of renderNar(node, await session.openStore(), { signal })) await output.bytes(chunk);
+  for await (const chunk of renderNar(node, await session.openServices(), { signal })) await output.bytes(chunk);
   return undefined;
 }

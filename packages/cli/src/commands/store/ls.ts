@@ -18,6 +18,7 @@ export type LsOptions = {
 };
 
 export const command = defineCommand<LsOptions>({
+  store: "any",
   declare: (command) =>
     command
       .argument("<path>", "a store path, something inside one, or a link to a result")
@@ -71,7 +72,7 @@ async function* rowsOf(
     yield { path: own, node };
     return;
   }
-  const store = await session.openStore();
+  const store = await session.openServices();
   if (!recursive) {
     const { entries } = await needDirectory(store.directories, node.digest, { signal: session.signal });
     for (const entry of entries) yield { path: entry.name, node: entry.node };
@@ -103,7 +104,7 @@ async function jsonOf(node: Node, depth: "none" | "one" | "all", session: Sessio
   if (node.kind === "symlink") return { type: "symlink", target: textOf(node.target) };
   const digest = formatDigest(node.digest);
   if (depth === "none") return { type: "directory", digest };
-  const store = await session.openStore();
+  const store = await session.openServices();
   const directory = await needDirectory(store.directories, node.digest, { signal: session.signal });
   const entries: Record<string, object> = {};
   for (const { name, node: child } of directory.entries) {

@@ -1,0 +1,152 @@
+/*
+A store that was chosen, opened: the one place where backends are named. Commands that need no more than services take this; builds and whatever makes real
+files need the local store.
+*/
+
+import { mkdirSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { FirnError, messageOf } from "@firn/base";
+import type { LocalStore } from "@firn/backend-local";
+import {
+  type BlobService,
+  Composition,
+  defineServiceType,
+  type DirectoryService,
+  type Lease,
+  ServiceRegistry,
+  type ServiceType,
+} from "@firn/castore";
+import { type PathInfoService, type StoreServices, STORE_WRAPS, storeServiceTypes } from "@firn/store";
+import { parse as parseToml } from "smol-toml";
+import { CliError } from "./error.ts";
+import type { StoreChoice } from "./store-choice.ts";
+
+export interface OpenedStore extends StoreServices, AsyncDisposable {
+  /** For messages. */
+  readonly label: string;
+  /** Holds what is put and confirmed, where something could be deleted. */
+  readonly openLease: (label: string) => Promise<Lease | undefined>;
+}
+
+export type OpenStoreOptions = { readonly storeDir: string; readonly signal: AbortSignal };
+
+/** The services of a local store. Disposing of it closes the store. */
+export function servicesOfLocal(store: LocalStore): OpenedStore {
+  const { blobs, directories, pathInfos, leases, dir } = store;
+  return {
+    label: `local:${dir}`,
+    blobs,
+    directories,
+    pathInfos,
+    openLease: (label) => leases.openLease(label),
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+}
+
+/** Opens any store. Throws `usage` or `configuration` for a composition that is not one. */
+export async function openChosenStore(choice: StoreChoice, options: OpenStoreOptions): Promise<OpenedStore> {
+  if (choice.kind === "local") {
+    const { openLocalStore } = await import("@firn/backend-local");
+    return servicesOfLocal(await openLocalStore(choice.hostDir, { signal: options.signal }));
+  }
+  const label = choice.kind === "file" ? choice.hostPath : choice.label;
+  const document = choice.kind === "file" ? readDocument(choice.hostPath) : choice.document;
+  const types = serviceTypes(choice.hostDir, options.storeDir);
+  const composition = attempt(label, () => {
+    return new Composition(document, {
+      registry: new ServiceRegistry(types),
+      wraps: STORE_WRAPS,
+      signal: options.signal,
+    });
+  });
+  try {
+    return {
+      label,
+      blobs: (await composition.open("blobservices")) as BlobService,
+      directories: (await composition.open("directoryservices")) as DirectoryService,
+      pathInfos: (await composition.open("pathinfoservices")) as PathInfoService,
+      openLease: async () => undefined,
+      [Symbol.asyncDispose]: () => composition[Symbol.asyncDispose](),
+    };
+  } catch (thrown) {
+    await composition[Symbol.asyncDispose]();
+    throw thrown;
+  }
+}
+
+function readDocument(hostPath: string): unknown {
+  try {
+    return parseToml(readFileSync(hostPath, "utf8"));
+  } catch (thrown) {
+    throw new CliError("configuration", `${hostPath} cannot be read as a composition: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function attempt<T>(label: string, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    if (!(thrown instanceof FirnError) || thrown.code !== "composition") throw thrown;
+    throw new CliError("configuration", `${label}: ${thrown.message}`, { cause: thrown });
+  }
+}
+
+/** All types of services a composition may use here; paths are relative to `hostDir`. */
+function serviceTypes(hostDir: string, storeDir: string): ServiceType[] {
+  const types = [...storeServiceTypes({ storeDir, readText: (path) => readFile(resolve(hostDir, path), "utf8") })];
+  const services = { blobservices: "blobs", directoryservices: "directories", pathinfoservices: "pathInfos" } as const;
+  for (const [kind, service] of Object.entries(services) as [
+    keyof typeof services,
+    (typeof services)[keyof typeof services],
+  ][]) {
+    const fields = { path: { is: "text" } } as const;
+    const ofUrl = ({ place }: { readonly place: string }) => ({ path: place });
+    types.push(
+      defineServiceType<{ path: string }>({
+        kind,
+        type: "local",
+        fields,
+        ofUrl,
+        open: async ({ path }, { shared, signal }) => {
+          const { openLocalStore } = await import("@firn/backend-local");
+          const dir = resolve(hostDir, path);
+          return (await shared(`local ${dir}`, () => openLocalStore(dir, { signal })))[service];
+        },
+      }),
+      defineServiceType<{ path: string }>({
+        kind,
+        type: "sqlite",
+        fields,
+        ofUrl,
+        open: async ({ path }, { shared }) => {
+          const { openSqliteStore } = await import("@firn/backend-sqlite");
+          const file = resolve(hostDir, path);
+          mkdirSync(resolve(file, ".."), { recursive: true });
+          return (await shared(`sqlite ${file}`, () => openSqliteStore(file)))[service];
+        },
+      }),
+    );
+    if (service === "pathInfos") continue;
+    types.push(
+      defineServiceType<{ object_store_url: string }>({
+        kind,
+        type: "objectstore",
+        fields: { object_store_url: { is: "text" }, object_store_options: { is: "texts by name", optional: true } },
+        ofUrl: ({ variant, place }) => ({ object_store_url: `${variant}://${place}` }),
+        open: async ({ object_store_url }) => {
+          const { openObjectStore } = await import("@firn/backend-objects");
+          if (!object_store_url.startsWith("file://"))
+            throw new CliError(
+              "configuration",
+              `object stores are directories here, file:///…, not '${object_store_url}'`,
+            );
+          return openObjectStore(resolve(hostDir, object_store_url.slice("file://".length)))[service];
+        },
+      }),
+    );
+  }
+  return types;
+}
