@@ -101,7 +101,7 @@ describe("wrong usage is said in one message with a way to help", () => {
     [["store", "ad"], /unknown command 'ad'[\s\S]*add/, "firn store --help"],
     [["--nonsense"], /unknown option '--nonsense'/, "firn --help"],
     [["build", "--keep-goin"], /unknown option '--keep-goin'[\s\S]*--keep-going/, "firn build --help"],
-    [["store", "add"], /missing required argument 'path'/, "firn store add --help"],
+    [["store", "cat"], /missing required argument 'path'/, "firn store cat --help"],
     [["store", "cat", "a", "b"], /too many arguments/, "firn store cat --help"],
     [["eval", "-E"], /argument missing/, "firn eval --help"],
   ];
