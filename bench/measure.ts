@@ -4,17 +4,19 @@ run in turns, so that what else the machine does meets both. Nothing is kept: ea
 */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const RUNS = Number(process.env.BENCH_RUNS ?? 5);
+const THREAD_TIMES = join(import.meta.dirname, "thread-times.cjs");
 const FIRN = resolve(import.meta.dirname, "../firn");
 
 /** One command; `run` counts from 0 so that no two runs need to do the same. */
 export type Command = (run: number) => readonly string[];
 export type Row = { readonly what: string; readonly firn: Command; readonly nix: Command };
 type Times = { readonly wallMs: number; readonly cpuMs: number };
+type Evaluation = { readonly what: string; readonly expression: string; readonly runs?: number };
 
 /** Everything a benchmark needs of the machine; `remove` it at the end. */
 export class Bench {
@@ -52,6 +54,51 @@ export class Bench {
     process.stdout.write(`${lines.join("\n")}\n`);
   }
 
+  /**
+   * Measures evaluations of files: CPU time of Firn's own threads (V8's helpers apart) and of all, beside Nix's one thread, and the peak of
+   * resident memory; ratios are Firn's to Nix's.
+   */
+  evaluations(title: string, rows: readonly Evaluation[]): void {
+    const lines = [
+      `${title} (medians, CPU ms; MB)`,
+      `  ${"".padEnd(36)}   nix  firn own   all |  own  all |  nix firn MB`,
+    ];
+    for (const { what, expression, runs = RUNS } of rows) {
+      const file = join(this.directory, "expression.nix");
+      writeFileSync(file, expression);
+      const nix = ["nix-instantiate", "--eval", file];
+      const firn = [FIRN, "eval", "-f", file];
+      const report = join(this.directory, "threads");
+      const threads = { ...this.#firnEnv, NODE_OPTIONS: `--require ${THREAD_TIMES}`, FIRN_BENCH_THREADS: report };
+      this.#time(firn, this.#firnEnv); // code and compile caches are warm from here on
+      const theirs: number[] = [];
+      const own: number[] = [];
+      const all: number[] = [];
+      for (let run = 0; run < runs; run++) {
+        const { cpuMs } = this.#time(firn, threads);
+        all.push(cpuMs);
+        own.push(cpuMs - Number(readFileSync(report, "utf8")));
+        theirs.push(this.#time(nix, this.#nixEnv).cpuMs);
+      }
+      const [n, o, a] = [theirs, own, all].map(median);
+      const memory = [this.#peakMegabytes(nix, this.#nixEnv), this.#peakMegabytes(firn, this.#firnEnv)];
+      lines.push(
+        `  ${what.padEnd(36)} ${column(n, 5)} ${column(o, 9)} ${column(a, 5)} | ${column(o / n, 4, 2)} ${column(a / n, 4, 2)} | ${column(memory[0], 4)} ${column(memory[1], 4)}`,
+      );
+    }
+    process.stdout.write(`${lines.join("\n")}\n`);
+  }
+
+  /** The peak of resident memory, looked at every few milliseconds. */
+  #peakMegabytes(command: readonly string[], side: NodeJS.ProcessEnv): number {
+    const script =
+      '"$@" >"$OUT" 2>&1 & pid=$!; while grep VmHWM /proc/$pid/status >"$PEAK.new" 2>/dev/null; do mv "$PEAK.new" "$PEAK"; sleep 0.01; done; wait $pid';
+    const peak = join(this.directory, "peak");
+    const env = { ...side, OUT: join(this.directory, "output"), PEAK: peak };
+    execFileSync("sh", ["-c", script, "sh", ...command], { env, cwd: this.directory });
+    return Number(/(\d+) kB/.exec(readFileSync(peak, "utf8"))?.[1] ?? Number.NaN) / 1024;
+  }
+
   #time(command: readonly string[], side: NodeJS.ProcessEnv): Times {
     const script = '"$@" >"$OUT" 2>&1 || { cat "$OUT" >&2; exit 1; }; times';
     const env = { ...side, OUT: join(this.directory, "output") };
@@ -73,12 +120,16 @@ export class Bench {
 }
 
 function shown(times: readonly Times[]): string {
-  const median = (values: number[]) =>
-    values
-      .sort((a, b) => a - b)
-      [values.length >> 1].toFixed(0)
-      .padStart(5);
-  return `${median(times.map((one) => one.wallMs))} / ${median(times.map((one) => one.cpuMs))}`;
+  const middle = (values: number[]) => column(median(values), 5);
+  return `${middle(times.map((one) => one.wallMs))} / ${middle(times.map((one) => one.cpuMs))}`;
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}
+
+function column(value: number, width: number, digits = 0): string {
+  return value.toFixed(digits).padStart(width);
 }
 
 /** Runs one benchmark with a Bench that is removed whatever happens. */

@@ -73,12 +73,11 @@ function concatStringsSep(separator: Lazy, list: Lazy): StringValue {
   );
   const gap = textOfString(between);
   let context = contextOfString(between);
-  let text = "";
+  const texts: string[] = [];
   for (let i = 0; i < items.length; i++) {
     const item = force(items[i]);
-    if (i > 0) text += gap;
     if (typeof item === "string") {
-      text += item;
+      texts.push(item);
       continue;
     }
     const string = coerceToString(
@@ -87,10 +86,18 @@ function concatStringsSep(separator: Lazy, list: Lazy): StringValue {
       "copy",
       "while evaluating one element of the list of strings to concat passed to builtins.concatStringsSep",
     );
-    text += textOfString(string);
+    texts.push(textOfString(string));
     context = uniteContexts(context, contextOfString(string));
   }
-  return makeString(text, context);
+  return makeString(joined(texts, gap), context);
+}
+
+/** Few are added up; many would be a rope as deep as they are many, which the collector walks again and again. */
+function joined(texts: readonly string[], gap: string): string {
+  if (texts.length > 16) return texts.join(gap);
+  let text = "";
+  for (let i = 0; i < texts.length; i++) text += i === 0 ? texts[i] : gap + texts[i];
+  return text;
 }
 
 /** The strings to look for. */
