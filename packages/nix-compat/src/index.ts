@@ -53,7 +53,7 @@ export {
 } from "./hash-modulo.ts";
 export type { DerivationModulo, FilledDerivation, ModuloLookup } from "./hash-modulo.ts";
 export { NAR_DEPTH_MAX, NAR_NAME_BYTES_MAX, NAR_TARGET_BYTES_MAX } from "./nar.ts";
-export { narLengths, narPieces } from "./nar-pieces.ts";
+export { NAR_PIECE_BYTES_MAX, narLengths, narPieces } from "./nar-pieces.ts";
 export { NarWriter } from "./nar-writer.ts";
 export { NarParser, readNar, readNarStream, takeNar } from "./nar-reader.ts";
 export type { NarEvent } from "./nar-reader.ts";

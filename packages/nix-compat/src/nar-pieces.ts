@@ -27,32 +27,33 @@ const FILE_CLOSES = Array.from({ length: 8 }, (_, zeros) => {
   return bytes;
 });
 
-/** Literal pieces. Shared or new, not to be written to. */
+/** Most bytes any one piece takes. */
+export const NAR_PIECE_BYTES_MAX = 5 * 1024;
+
+/** Literal pieces, each written to a buffer that has room for it. All yield where the piece ends. */
 export const narPieces = {
-  magic: (): Uint8Array => MAGIC,
-  directoryOpen: (): Uint8Array => DIRECTORY_OPEN,
+  magic: (to: Uint8Array, at: number): number => put(to, at, MAGIC),
+  directoryOpen: (to: Uint8Array, at: number): number => put(to, at, DIRECTORY_OPEN),
   /** Ends a directory, and an entry. */
-  close: (): Uint8Array => CLOSE,
+  close: (to: Uint8Array, at: number): number => put(to, at, CLOSE),
   /** Throws `invalid-nar` for what cannot be a name. */
-  entryOpen(name: ByteString): Uint8Array {
+  entryOpen(to: Uint8Array, at: number, name: ByteString): number {
     const problem = narNameProblem(name);
     if (problem !== undefined) throw new NixCompatError("invalid-nar", `the name '${name.slice(0, 300)}' ${problem}`);
-    return around(ENTRY_OPEN, name, ENTRY_NODE);
+    return put(to, writeToken(to, put(to, at, ENTRY_OPEN), name), ENTRY_NODE);
   },
-  fileOpen(size: number, executable: boolean): Uint8Array {
-    const head = executable ? EXECUTABLE_OPEN : FILE_OPEN;
-    const bytes = new Uint8Array(head.length + 8);
-    bytes.set(head);
-    writeNumber(bytes, head.length, size);
-    return bytes;
+  fileOpen(to: Uint8Array, at: number, size: number, executable: boolean): number {
+    const end = put(to, at, executable ? EXECUTABLE_OPEN : FILE_OPEN);
+    writeNumber(to, end, size);
+    return end + 8;
   },
-  fileClose: (size: number): Uint8Array => FILE_CLOSES[narPadding(size)],
+  fileClose: (to: Uint8Array, at: number, size: number): number => put(to, at, FILE_CLOSES[narPadding(size)]),
   /** Throws `invalid-nar` for what cannot be a target. */
-  symlink(target: ByteString): Uint8Array {
+  symlink(to: Uint8Array, at: number, target: ByteString): number {
     const problem = narTargetProblem(target);
     if (problem !== undefined)
       throw new NixCompatError("invalid-nar", `the symlink target '${target.slice(0, 300)}' ${problem}`);
-    return around(SYMLINK_OPEN, target, CLOSE);
+    return put(to, writeToken(to, put(to, at, SYMLINK_OPEN), target), CLOSE);
   },
 };
 
@@ -80,18 +81,18 @@ function piece(...tokens: readonly string[]): Uint8Array {
   return bytes;
 }
 
-function around(head: Uint8Array, text: ByteString, tail: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(head.length + tokenLength(text.length) + tail.length);
-  bytes.set(head);
-  bytes.set(tail, writeToken(bytes, head.length, text));
-  return bytes;
+function put(to: Uint8Array, at: number, piece: Uint8Array): number {
+  to.set(piece, at);
+  return at + piece.length;
 }
 
 function writeToken(to: Uint8Array, start: number, text: ByteString): number {
   writeNumber(to, start, text.length);
   const from = start + 8;
   for (let i = 0; i < text.length; i++) to[from + i] = text.charCodeAt(i);
-  return start + tokenLength(text.length);
+  const end = start + tokenLength(text.length);
+  for (let i = from + text.length; i < end; i++) to[i] = 0;
+  return end;
 }
 
 function writeNumber(to: Uint8Array, start: number, value: number): void {

@@ -13,7 +13,7 @@ import {
   needDirectory,
   type Node,
 } from "@firn/castore";
-import { NAR_DEPTH_MAX, narLengths, narPieces, NixCompatError } from "@firn/nix-compat";
+import { NAR_DEPTH_MAX, NAR_PIECE_BYTES_MAX, narLengths, narPieces, NixCompatError } from "@firn/nix-compat";
 import { StoreError } from "./error.ts";
 
 /** Either `literal`, or the bytes [from, to) of `file`. */
@@ -30,6 +30,8 @@ export type NarRange = {
 
 /** Literals are handed out when they are this long, and before each hole. */
 const LITERAL_BYTES = 16 * 1024;
+/** Literals are parts of buffers of this length. */
+const BUFFER_BYTES = 64 * 1024;
 
 /** The segments of the NAR of `root`, or of a range of it. Throws `missing`, and `malformed` for a tree that no NAR can hold. */
 export async function* narSegments(
@@ -42,19 +44,23 @@ export async function* narSegments(
   const out = new Gathered(range?.from ?? 0, to);
   const open: { readonly entries: readonly DirectoryEntry[]; next: number }[] = [];
   try {
-    out.add(narPieces.magic());
+    out.begin();
+    out.end(narPieces.magic(out.bytes, out.length));
     for (let node: Node | undefined = root; ; ) {
       throwIfAborted(options?.signal);
       if (node?.kind === "directory") {
         if (open.length === NAR_DEPTH_MAX)
           throw new StoreError("limit", `a NAR holds directories nested at most ${NAR_DEPTH_MAX} deep`);
-        out.add(narPieces.directoryOpen());
+        out.begin();
+        out.end(narPieces.directoryOpen(out.bytes, out.length));
         const { entries } = await needDirectory(directories, node.digest, options);
         open.push({ entries, next: 0 });
       } else if (node?.kind === "symlink") {
-        out.add(narPieces.symlink(node.target));
+        out.begin();
+        out.end(narPieces.symlink(out.bytes, out.length, node.target));
       } else if (node !== undefined) {
-        out.add(narPieces.fileOpen(node.size, node.executable));
+        out.begin();
+        out.end(narPieces.fileOpen(out.bytes, out.length, node.size, node.executable));
         if (node.size > 0) {
           const hole = out.hole(node);
           if (hole !== undefined) {
@@ -63,25 +69,27 @@ export async function* narSegments(
             yield hole;
           }
         }
-        out.add(narPieces.fileClose(node.size));
+        out.begin();
+        out.end(narPieces.fileClose(out.bytes, out.length, node.size));
       }
       // A directory goes on with its entries; anything else was an entry's node, or the root.
-      if (node !== undefined && node.kind !== "directory" && open.length > 0) out.add(narPieces.close());
+      if (node !== undefined && node.kind !== "directory" && open.length > 0) out.close();
       node = undefined;
       const last = open.at(-1);
       if (last === undefined || out.at >= to) break;
       if (last.next === last.entries.length) {
         open.pop();
-        out.add(narPieces.close());
-        if (open.length > 0) out.add(narPieces.close());
+        out.close();
+        if (open.length > 0) out.close();
       } else {
         const entry = last.entries[last.next++];
         if (range === undefined || !out.skip(entryBytes(entry, range.directoryBytes))) {
-          out.add(narPieces.entryOpen(entry.name));
+          out.begin();
+          out.end(narPieces.entryOpen(out.bytes, out.length, entry.name));
           node = entry.node;
         }
       }
-      if (out.length >= LITERAL_BYTES) {
+      if (out.gathered >= LITERAL_BYTES) {
         const literal = out.take();
         if (literal !== undefined) yield literal;
       }
@@ -108,31 +116,54 @@ export function nodeBytes(node: Node, directoryBytes: ReadonlyMap<Digest, number
   return bytes;
 }
 
-/** Literal bytes on their way, cut to the range. `at` counts all bytes of the NAR that went by. */
+/**
+ * Literal bytes on their way, cut to the range. A piece is written between `begin` and `end` at `bytes[length]`. `at` counts all bytes of the NAR that
+ * went by. Buffers are handed out in parts and left alone afterwards.
+ */
 class Gathered {
   at = 0;
+  bytes = new Uint8Array(BUFFER_BYTES);
   length = 0;
   readonly #from: number;
   readonly #to: number;
-  #bytes = new Uint8Array(2 * LITERAL_BYTES);
+  /** Where what was not handed out begins. */
+  #start = 0;
 
   constructor(from: number, to: number) {
     this.#from = from;
     this.#to = to;
   }
 
-  add(piece: Uint8Array): void {
-    const from = Math.max(0, this.#from - this.at);
-    const to = Math.min(piece.length, this.#to - this.at);
-    this.at += piece.length;
-    if (from >= to) return;
-    if (this.length + to - from > this.#bytes.length) {
-      const larger = new Uint8Array(2 * (this.length + to - from));
-      larger.set(this.#bytes.subarray(0, this.length));
-      this.#bytes = larger;
+  get gathered(): number {
+    return this.length - this.#start;
+  }
+
+  begin(): void {
+    if (this.length + NAR_PIECE_BYTES_MAX <= this.bytes.length) return;
+    const rest = this.bytes.subarray(this.#start, this.length);
+    this.bytes = new Uint8Array(BUFFER_BYTES);
+    this.bytes.set(rest);
+    this.length = rest.length;
+    this.#start = 0;
+  }
+
+  end(length: number): void {
+    const before = this.at;
+    this.at += length - this.length;
+    if (before >= this.#from && this.at <= this.#to) {
+      this.length = length;
+      return;
     }
-    this.#bytes.set(from === 0 && to === piece.length ? piece : piece.subarray(from, to), this.length);
+    const from = Math.max(0, this.#from - before);
+    const to = Math.min(length - this.length, this.#to - before);
+    if (from >= to) return;
+    this.bytes.copyWithin(this.length, this.length + from, this.length + to);
     this.length += to - from;
+  }
+
+  close(): void {
+    this.begin();
+    this.end(narPieces.close(this.bytes, this.length));
   }
 
   /** Passes `length` bytes when all of them are before the range. */
@@ -151,9 +182,9 @@ class Gathered {
   }
 
   take(): NarSegment | undefined {
-    if (this.length === 0) return undefined;
-    const literal = this.#bytes.slice(0, this.length);
-    this.length = 0;
+    if (this.length === this.#start) return undefined;
+    const literal = this.bytes.subarray(this.#start, this.length);
+    this.#start = this.length;
     return { literal };
   }
 }
