@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ChunkMeta, Digest, FileNode } from "@firn/castore";
+import { type ChunkMeta, type Digest, type FileNode, readOnlyBlobs } from "@firn/castore";
 import { diffFiles, diffTrees, diskUsage, needPathInfo, type TreeDifference, whyDepends } from "@firn/store";
 import fc from "fast-check";
 import { chainStore, fileNode, memoryStore, pathOf, register, treeNode } from "./small-store.ts";
@@ -109,6 +109,52 @@ describe("a difference of trees", () => {
       ),
     );
   });
+});
+
+test("insertions into a file of many chunks are ranges of their own, however often chunks repeat", async () => {
+  // Chunks of two bytes, cut after every x or X, so that equal pieces are equal chunks.
+  const chunked = async (services: ReturnType<typeof memoryStore>, text: string) => {
+    const node = (await fileNode(services, text)) as FileNode;
+    const list: ChunkMeta[] = [];
+    for (const piece of text.match(/[^x]*x|[^x]+$/g) ?? []) {
+      const { digest, size } = (await fileNode(services, piece)) as FileNode;
+      list.push({ digest, size });
+    }
+    return { node, list };
+  };
+  const compare = async (left: string, right: string) => {
+    const services = memoryStore();
+    const [a, b] = [await chunked(services, left), await chunked(services, right)];
+    const blobs = {
+      ...readOnlyBlobs(services.blobs),
+      chunks: async (digest: Digest) => (digest === a.node.digest ? a.list : b.list),
+    };
+    const both = { left: { ...services, blobs }, right: { ...services, blobs } };
+    return diffFiles(a.node, b.node, both, 100);
+  };
+  const long = Array.from({ length: 20 }, (_, i) => `piece ${i} of the text, long enough to be apart from others x`);
+  const changed = [...long.slice(0, 5), "inserted x", ...long.slice(5, 12), ...long.slice(13)];
+  const ranges = await compare(long.join(""), changed.join(""));
+  assert.equal(ranges.length, 2);
+  assert.deepEqual([ranges[0].left.to - ranges[0].left.from, ranges[0].right.to - ranges[0].right.from], [0, 10]);
+  assert.deepEqual(
+    [ranges[1].left.to - ranges[1].left.from, ranges[1].right.to - ranges[1].right.from],
+    [long[12].length, 0],
+  );
+  const text = fc.array(fc.constantFrom("ax", "bx", "cx", "dd", "longer piece x", "x"), { maxLength: 14 });
+  await fc.assert(
+    fc.asyncProperty(text, text, async (one, other) => {
+      const [left, right] = [one.join(""), other.join("")];
+      let made = "";
+      let at = 0;
+      for (const range of await compare(left, right)) {
+        made += left.slice(at, range.left.from) + right.slice(range.right.from, range.right.to);
+        at = range.left.to;
+      }
+      assert.equal(made + left.slice(at), right);
+    }),
+    { numRuns: 300 },
+  );
 });
 
 describe("why a path needs another", () => {
