@@ -181,7 +181,7 @@ const TEXTS: Record<string, readonly string[]> = {
     "/a/b",
   ],
   step: [
-    "(i: if i.key > 5 then [ ] else [ { key = i.key + 1; } ])",
+    "(i: if i.key > 5 || i.key < -5 then [ ] else [ { key = i.key + 1; } ])",
     "(i: [ { key = 1; } { key = 2; } ])",
     "(i: if i.key > 9 then [ ] else [ { key = i.key * 2 + 1; } { key = i.key + 3; v = i.key; } ])",
     "(i: [ ])",

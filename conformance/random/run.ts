@@ -7,10 +7,10 @@ import { Worker } from "node:worker_threads";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
 import { programs } from "./generator.ts";
-import { type Difference, explanation } from "./known.ts";
+import { differ, type Difference, explanation } from "./known.ts";
 import { type Outcome, ReferenceBatch } from "./reference-batch.ts";
 import { print, smaller, type Term } from "./term.ts";
-import type { Answer } from "./worker.ts";
+import type { Answer, Question } from "./worker.ts";
 
 const BATCH = 200;
 /** Differences that are made small; more of them are only counted. */
@@ -18,6 +18,11 @@ const SHRUNK_MAX = 25;
 /** Variants that are tried in one step of making a program smaller. */
 const VARIANTS_MAX = 60;
 const SUBJECT_MS_MAX = 60_000;
+
+const SAME = "";
+const UNEXPLAINED = "unexplained";
+/** `reason` says why the two differ, or is one of the two above. */
+type Compared = Difference & { readonly reason: string };
 
 const { values } = parseArgs({ options: { programs: { type: "string" }, seed: { type: "string" } } });
 const count = Number(values.programs ?? 20_000);
@@ -32,7 +37,7 @@ function startWorker(): Worker {
   return new Worker(new URL("worker.ts", import.meta.url), { resourceLimits: { stackSizeMb: 256 } });
 }
 
-function ask(texts: readonly string[]): Promise<Answer> {
+function ask(question: Question): Promise<Answer> {
   return new Promise((done, failed) => {
     const timer = setTimeout(() => failed(new Error("no answer in time")), SUBJECT_MS_MAX);
     worker.once("error", failed);
@@ -41,14 +46,14 @@ function ask(texts: readonly string[]): Promise<Answer> {
       worker.off("error", failed);
       done(answer);
     });
-    worker.postMessage(texts);
+    worker.postMessage(question);
   });
 }
 
 /** Firn's outcomes; a program that ends the worker is found by asking for halves. */
-async function subject(texts: readonly string[]): Promise<readonly Outcome[]> {
+async function subject(programs: readonly string[], asOlder: boolean): Promise<readonly Outcome[]> {
   try {
-    const answer = await ask(texts);
+    const answer = await ask({ programs, asOlder });
     ({ called, uncalled } = answer);
     return answer.outcomes;
   } catch (thrown) {
@@ -56,28 +61,29 @@ async function subject(texts: readonly string[]): Promise<readonly Outcome[]> {
     if (called.length === 0) throw thrown;
     await worker.terminate();
     worker = startWorker();
-    if (texts.length === 1) return [{ kind: "crash", text: String(thrown) }];
-    const half = texts.length >> 1;
-    return [...(await subject(texts.slice(0, half))), ...(await subject(texts.slice(half)))];
+    if (programs.length === 1) return [{ kind: "crash", text: String(thrown) }];
+    const half = programs.length >> 1;
+    return [...(await subject(programs.slice(0, half), asOlder)), ...(await subject(programs.slice(half), asOlder))];
   }
 }
 
-async function compare(terms: readonly Term[]): Promise<Difference[]> {
+/** What became of each program, and why where the two differ. */
+async function compare(terms: readonly Term[]): Promise<Compared[]> {
   const texts = terms.map(print);
-  const [expected, actual] = await Promise.all([reference.outcomes(texts), subject(texts)]);
-  return texts.map((program, i) => ({ program, reference: expected[i], firn: actual[i] }));
-}
-
-function differ({ reference: a, firn: b }: Difference): boolean {
-  return a.kind !== b.kind || (a.kind === "value" && a.text !== b.text);
-}
-
-function unexplained(difference: Difference): boolean {
-  return differ(difference) && explanation(difference) === undefined;
+  const [expected, actual] = await Promise.all([reference.outcomes(texts), subject(texts, false)]);
+  const differing = texts.filter((_, i) => differ(expected[i], actual[i]));
+  const asOlder = differing.length === 0 ? [] : await subject(differing, true);
+  const older = new Map(differing.map((program, n) => [program, asOlder[n]]));
+  return texts.map((program, i) => {
+    const difference = { program, reference: expected[i], firn: actual[i] };
+    const other = older.get(program);
+    if (other === undefined) return { ...difference, reason: SAME };
+    return { ...difference, reason: explanation({ ...difference, older: other }) ?? UNEXPLAINED };
+  });
 }
 
 /** The smallest program found that still differs in the same way without a reason. */
-async function shrink(term: Term, difference: Difference): Promise<Difference> {
+async function shrink(term: Term, difference: Compared): Promise<Compared> {
   let best = { term, difference };
   for (;;) {
     const variants = smaller(best.term);
@@ -87,7 +93,7 @@ async function shrink(term: Term, difference: Difference): Promise<Difference> {
       const results = await compare(some);
       const found = results.findIndex(
         (result) =>
-          unexplained(result) &&
+          result.reason === UNEXPLAINED &&
           result.firn.kind === difference.firn.kind &&
           result.program.length < best.difference.program.length,
       );
@@ -104,7 +110,7 @@ function shown({ kind, text }: Outcome): string {
 
 const tally = new Map<string, number>();
 const add = (key: string): void => void tally.set(key, (tally.get(key) ?? 0) + 1);
-const found: { readonly term: Term; readonly difference: Difference }[] = [];
+const found: { readonly term: Term; readonly difference: Compared }[] = [];
 console.log(`seed ${seed}, ${count} programs`);
 
 try {
@@ -112,10 +118,9 @@ try {
     const terms = fc.sample(programs, { seed: seed + at, numRuns: Math.min(BATCH, count - at) });
     (await compare(terms)).forEach((difference, i) => {
       add(`reference: ${difference.reference.kind}`);
-      if (!differ(difference)) return;
-      const reason = explanation(difference);
-      if (reason === undefined) found.push({ term: terms[i], difference });
-      add(reason ?? "unexplained");
+      const { reason } = difference;
+      if (reason === UNEXPLAINED) found.push({ term: terms[i], difference });
+      if (reason !== SAME) add(reason);
     });
     if ((at / BATCH) % 10 === 9) console.error(`${at + BATCH}/${count}, ${found.length} unexplained`);
   }

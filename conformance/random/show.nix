@@ -29,6 +29,8 @@ let
       "<function>"
     else if type == "float" then
       "${toString value}f"
+    else if type == "path" then
+      "path ${quote (toString value)}"
     else
       toString value;
 in

@@ -77,6 +77,10 @@ export class BuildProgress {
   }
 
   #log(name: string, line: ByteString): void {
+    if (this.#output.format !== "text") {
+      const details = { derivation: name };
+      return void this.#output.say({ level: "info", code: "build-log", message: textOf(line), details });
+    }
     const prefix = this.#output.styled(this.#output.stderr, "dim", `${name}> `);
     const isTerminal = this.#output.stderr.isTerminal;
     const text = isTerminal ? Buffer.from(shownOnTerminal(line)) : bytesOf(line);

@@ -14,9 +14,9 @@ import { parseSearchPathEntry } from "./config.ts";
 import { CliError } from "./error.ts";
 import { applySettings, declareSettings } from "./settings.ts";
 import { EvaluationWaits, type WaitOptions } from "./evaluation-waits.ts";
-import { EvaluatorHost } from "./evaluator/host.ts";
-import type { EvalArgument, EvalOutput, EvalResult, EvalSource, NoteKind } from "./evaluator/job.ts";
-import { evaluationText } from "./report.ts";
+import { EvaluatorHost, type RequestOptions } from "./evaluator/host.ts";
+import type { EvalArgument, EvalOutput, EvalResult, EvalSource } from "./evaluator/job.ts";
+import { sayLogged } from "./logged.ts";
 import type { Session } from "./session.ts";
 import { printStatistics } from "./statistics.ts";
 
@@ -142,6 +142,7 @@ export async function evaluate(
     experimentalFeatures: expression.experimentalFeatures,
     allowImportFromDerivation: expression.allowImportFromDerivation,
     showTrace: expression.showTrace,
+    failuresAsData: session.output.format !== "text",
     observe: {
       ...(expression.stats ? { statistics: "calls" } : {}),
       traceFunctionCalls: expression.traceFunctionCalls,
@@ -150,8 +151,8 @@ export async function evaluate(
     ...(expression.callDepthMax === undefined ? {} : { callDepthMax: expression.callDepthMax }),
   });
   const notes: Promise<void>[] = [];
-  const onLog = (kind: NoteKind, text: string) => {
-    notes.push(said(kind, evaluationText(text), session));
+  const onLog: RequestOptions["onLog"] = (kind, text, about) => {
+    notes.push(sayLogged(kind, text, about, session.output));
   };
   await using waits = new EvaluationWaits(session, waitOptions);
   try {
@@ -177,11 +178,6 @@ export async function evaluate(
     await Promise.all(notes);
     await host.close();
   }
-}
-
-function said(kind: NoteKind, text: string, { output }: Session): Promise<void> {
-  if (kind === "info") return output.note(text.trimEnd());
-  return kind === "trace" ? output.note(`trace: ${text}`) : output.warn(text);
 }
 
 async function sourceOf({ source }: ExpressionOptions, session: Session): Promise<EvalSource> {

@@ -9,7 +9,9 @@ import { addAbortSignal } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { type Config, isColourless, readConfig } from "./config.ts";
 import { listenForInterrupt } from "./interrupt.ts";
-import { Output, type Sink, styledText } from "./output.ts";
+import { takeDiagnosticsFlag } from "./diagnostics-flag.ts";
+import { diagnosticOf } from "./diagnostic.ts";
+import { Output, type Sink } from "./output.ts";
 import { runCommandLine } from "./program.ts";
 import { reportOf } from "./report.ts";
 import { Session } from "./session.ts";
@@ -32,13 +34,13 @@ function sinkOf(stream: WriteStream): Sink {
 }
 
 async function main(): Promise<number> {
-  const stderr = sinkOf(process.stderr);
+  const colourless = isColourless(process.env);
+  const output = new Output(sinkOf(process.stdout), sinkOf(process.stderr), { noColor: colourless });
   const debug = process.env.FIRN_DEBUG === "1";
   const { signal, release } = listenForInterrupt();
   try {
     const machine = { workingDirectory: process.cwd(), platform: process.platform, arch: process.arch };
     const config: Config = readConfig(process.env, machine);
-    const output = new Output(sinkOf(process.stdout), stderr, { noColor: config.noColor });
     // Aborted with the signal, since an open standard input would keep the process alive.
     const stdin = () => addAbortSignal(signal, process.stdin);
     await using session = new Session({
@@ -49,23 +51,24 @@ async function main(): Promise<number> {
       readStdin: () => buffer(stdin()),
       releaseSignals: release,
     });
-    return await runCommandLine(process.argv.slice(2), session);
+    const { argv, format } = takeDiagnosticsFlag(process.argv.slice(2));
+    output.format = format;
+    return await runCommandLine(argv, session);
   } catch (thrown) {
     // Once told to stop, whatever else failed did so because of it.
-    const { text, exitCode } = reportOf(signal.aborted ? signal.reason : thrown, debug);
-    if (text !== undefined)
-      await stderr.write(Buffer.from(`${coloured(text, stderr)}\n`, "utf8")).catch(() => undefined);
-    return exitCode;
+    const reason = signal.aborted ? signal.reason : thrown;
+    const report = reportOf(reason, debug);
+    const diagnostic = diagnosticOf(reason, report);
+    if (diagnostic !== undefined) await output.say({ ...diagnostic, text: coloured(report.text ?? "", output) });
+    return report.exitCode;
   } finally {
     release();
   }
 }
 
 /** The word that begins an error stands out on a terminal. */
-function coloured(text: string, stderr: Sink): string {
-  return text.replace(/^(?:firn: internal )?error:/, (word) =>
-    styledText(stderr, isColourless(process.env), "red", word),
-  );
+function coloured(text: string, output: Output): string {
+  return text.replace(/^(?:firn: internal )?error:/, (word) => output.styled(output.stderr, "red", word));
 }
 
 main().then((exitCode) => {

@@ -4,6 +4,7 @@ something is a terminal is decided once, by whoever made the sinks.
 */
 
 import { type ByteString, bytesOf } from "@firn/base";
+import { type Diagnostic, type DiagnosticFormat, printDiagnostic } from "./diagnostic.ts";
 
 /** One of the two streams. `write` resolves when more may be written, and rejects with EPIPE when nobody reads any more. */
 export interface Sink {
@@ -25,6 +26,8 @@ export function styledText(sink: Sink, noColor: boolean, style: Style, text: str
 export class Output {
   readonly stdout: Sink;
   readonly stderr: Sink;
+  /** What is said to people: text, or data. To be set before anything is said. */
+  format: DiagnosticFormat = "text";
   readonly #noColor: boolean;
   readonly #noted = new Set<string>();
 
@@ -54,14 +57,22 @@ export class Output {
     await this.line(JSON.stringify(value));
   }
 
-  /** A line for people. Their stream being gone is no failure of the command. */
+  /** Something for people, or for a program that reads it for them. Their stream being gone is no failure of the command. */
+  async say(diagnostic: Diagnostic): Promise<void> {
+    const { text = diagnostic.message } = diagnostic;
+    const line = this.format === "text" ? text : printDiagnostic(diagnostic, this.format);
+    await this.stderr.write(Buffer.from(`${line}\n`, "utf8")).catch(() => undefined);
+  }
+
+  /** A line for people. */
   async note(text: string): Promise<void> {
-    await this.stderr.write(Buffer.from(`${text}\n`, "utf8")).catch(() => undefined);
+    await this.say({ level: "info", code: "note", message: text });
   }
 
   /** What should be looked at, though the command goes on. */
-  async warn(text: string): Promise<void> {
-    await this.note(`${this.styled(this.stderr, "yellow", "warning:")} ${text}`);
+  async warn(message: string, about: Partial<Diagnostic> = {}): Promise<void> {
+    const text = `${this.styled(this.stderr, "yellow", "warning:")} ${message}`;
+    await this.say({ level: "warning", code: "warning", message, text, ...about });
   }
 
   /** A note that is said once, however often it is true. */
@@ -78,6 +89,6 @@ export class Output {
 
   /** Whether lines written may be taken back to show progress. */
   get isLive(): boolean {
-    return this.stderr.isTerminal && !this.#noColor;
+    return this.stderr.isTerminal && !this.#noColor && this.format === "text";
   }
 }

@@ -114,6 +114,7 @@ export async function parseCommandLine(argv: readonly string[], sink: HelpSink):
   root.description("Firn builds software from Nix expressions.");
   root.version(VERSION, "-V, --version", "print Firn's version");
   root.helpOption("-h, --help", "print help");
+  root.option("--diagnostics <format>", "errors, warnings and notes as text, or json: one object a line on stderr");
   root.enablePositionalOptions();
   root.addHelpText("after", EXIT_CODES_HELP);
   for (const known of COMMANDS) {

@@ -13,7 +13,8 @@ export async function printStatistics(host: EvaluatorHost, session: Session, pat
   const statistics = await host.statistics();
   if (statistics === undefined) return;
   const text = evaluationText(JSON.stringify(sorted(statistics), undefined, 2));
-  if (path === "-") await session.output.note(text);
+  const message = "what the evaluation did";
+  if (path === "-") await session.output.say({ level: "info", code: "statistics", message, text, details: statistics });
   else writeFileSync(resolve(session.config.workingDirectory, path), `${text}\n`);
 }
 

@@ -252,7 +252,7 @@ export class Evaluator {
     this.#warnings++;
     // A deprecation names its place itself.
     const place = code === "lint" ? this.positions.placeLines(base + from).replaceAll("\n", "\n         ") : "";
-    this.io.log("warning", message + place);
+    this.io.log("warning", message + place, { code, summary: message, pos: base + from });
   }
 
   #compile(tree: Expr, origin: Origin, baseDirectory: PathValue, scope: Scope | null): Instruction {

@@ -4,7 +4,7 @@ export type { EvaluatorOptions, SearchPathEntry } from "./evaluator.ts";
 export type { CodeStore } from "./code-cache.ts";
 export type { LanguageOptions } from "./language-options.ts";
 export type { LintLevel, Lints } from "@firn/syntax";
-export type { EvalIo, FileKind, LogKind } from "./io.ts";
+export type { EvalIo, FileKind, LogDetails, LogKind } from "./io.ts";
 export type { ObservedFunction, ObservedSource, Observer } from "./observer.ts";
 export { Statistics } from "./statistics.ts";
 export type { CallCounts, EvalCounts } from "./statistics.ts";

@@ -12,6 +12,9 @@ export type FileKind = "regular" | "directory" | "symlink" | "unknown";
 /** `evaluation-warning`: the program said it (`builtins.warn`); `warning`: Firn says it about the program. */
 export type LogKind = "trace" | "warning" | "evaluation-warning";
 
+/** A warning taken apart. `pos` is a global position (positions.ts). */
+export type LogDetails = { readonly code: string; readonly summary: ByteString; readonly pos: number };
+
 export interface EvalIo {
   /** The tree absolute path literals belong to. */
   readonly rootTree: SourceTree;
@@ -41,6 +44,6 @@ export interface EvalIo {
   copyToStore(path: PathValue): StringWithContext;
   /** The value of an environment variable, or the empty string. */
   environment(name: ByteString): ByteString;
-  /** A line for the user: traces and warnings. */
-  log(kind: LogKind, message: ByteString): void;
+  /** A line for the user: traces and warnings. `about` says more of a warning, whose message may have its place in it. */
+  log(kind: LogKind, message: ByteString, about?: LogDetails): void;
 }

@@ -67,7 +67,11 @@ function add(a: Value, b: Value, i: Instruction): Value {
     throw cannotAdd(b, "an integer", rightPos);
   }
   if (a instanceof NixFloat) {
-    if (typeof b === "number" || typeof b === "bigint" || b instanceof NixFloat) return arithmetic("+", a, b, rightPos);
+    if (typeof b === "number" || typeof b === "bigint" || b instanceof NixFloat) {
+      const sum = arithmetic("+", a, b, rightPos);
+      // C++ Nix sums from 0.0 on, so that -0.0 + -0.0 is 0.0 here, though not in builtins.add.
+      return sum instanceof NixFloat && Object.is(sum.value, -0) ? new NixFloat(0) : sum;
+    }
     throw cannotAdd(b, "a float", rightPos);
   }
   if (a instanceof PathValue) return appendToPath(a, [b], i.pos, [i.d]);

@@ -4,7 +4,7 @@ wherever it is kept, and 0 means "no position".
 */
 
 import { type ByteString, assert } from "@firn/base";
-import { excerptOf, lineColumnOf } from "@firn/syntax";
+import { excerptOf, lineColumnOf, lineText } from "@firn/syntax";
 
 export type Origin = {
   /** What messages call it: a path, `«string»`. */
@@ -56,6 +56,15 @@ export class Positions {
   placeLines(pos: number): string {
     const where = this.describe(pos);
     return where === undefined ? "" : `\nat ${where}:\n${this.excerpt(pos)}`;
+  }
+
+  /** The line and its neighbours. */
+  linesAround({ origin, line }: Position): { readonly line: number; readonly text: ByteString }[] {
+    const source = origin.source();
+    return [line - 1, line, line + 1].flatMap((number) => {
+      const text = number > 0 ? lineText(source, number) : undefined;
+      return text === undefined ? [] : [{ line: number, text }];
+    });
   }
 
   /** The lines around it with a caret, or undefined for 0. */

@@ -3,6 +3,8 @@ Flags that all programs of Nix's older command line have: settings by name (`--o
 nothing here. Follows MixCommonArgs and LegacyArgs of C++ Nix.
 */
 
+import type { DiagnosticFormat } from "../diagnostic.ts";
+import { CliError } from "../error.ts";
 import { NixSettings } from "./nix-settings.ts";
 
 /** Flags that take this many operands and change nothing here. */
@@ -20,7 +22,6 @@ const IGNORED: Readonly<Record<string, number>> = {
   "-k": 0,
   "--fallback": 0,
   "--debug": 0,
-  "--log-format": 1,
   "--max-jobs": 1,
   "-j": 1,
   "--cores": 1,
@@ -33,6 +34,7 @@ const IGNORED: Readonly<Record<string, number>> = {
 export function takeCommonFlag(word: string, settings: NixSettings, next: (flag: string) => string): boolean {
   const name = word.slice(2);
   if (Object.hasOwn(IGNORED, word)) for (let n = IGNORED[word]; n > 0; n--) next(word);
+  else if (word === "--log-format") checkLogFormat(next(word));
   else if (word === "--option") settings.set(next(word), next(word));
   else if (!word.startsWith("--")) return false;
   else if (NixSettings.isSwitch(name)) settings.set(name, "true");
@@ -40,6 +42,20 @@ export function takeCommonFlag(word: string, settings: NixSettings, next: (flag:
   else if (NixSettings.knows(name)) settings.set(name, next(word));
   else return false;
   return true;
+}
+
+const LOG_FORMATS = ["raw", "raw-with-logs", "internal-json", "bar", "bar-with-logs"];
+
+/** All but one are text here. */
+function checkLogFormat(name: string): void {
+  if (!LOG_FORMATS.includes(name))
+    throw new CliError("configuration", `option 'log-format' has an invalid value '${name}'`);
+}
+
+/** How a command line wants stderr written, `--log-format`; to be known before the rest of it is understood. */
+export function logFormatOf(argv: readonly string[]): DiagnosticFormat {
+  const at = argv.lastIndexOf("--log-format");
+  return at >= 0 && argv[at + 1] === "internal-json" ? "internal-json" : "text";
 }
 
 /** Single letters behind one dash (`-vv`) as flags of their own. */

@@ -10,10 +10,10 @@ import { NIX_VERSION } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
 import { parseSearchPath } from "../config.ts";
 import { EvaluationWaits } from "../evaluation-waits.ts";
-import { EvaluatorHost } from "../evaluator/host.ts";
-import type { EvalJob, EvalOutput, EvalSource, NoteKind } from "../evaluator/job.ts";
+import { EvaluatorHost, type RequestOptions } from "../evaluator/host.ts";
+import type { EvalJob, EvalOutput, EvalSource } from "../evaluator/job.ts";
 import { NodeFetcher } from "../node-fetcher.ts";
-import { evaluationText } from "../report.ts";
+import { sayLogged } from "../logged.ts";
 import type { Session } from "../session.ts";
 import { printStatistics } from "../statistics.ts";
 import { addRoot } from "./gc-root.ts";
@@ -80,6 +80,7 @@ function evaluatorSettings(
     allowImportFromDerivation:
       settings.get("allow-import-from-derivation") === undefined || settings.isOn("allow-import-from-derivation"),
     showTrace: settings.isOn("show-trace"),
+    failuresAsData: session.output.format !== "text" && settings.isOn("show-trace"),
     observe: {
       ...(isSet("NIX_SHOW_STATS") ? { statistics: isSet("NIX_COUNT_CALLS") ? "calls" : "totals" } : {}),
       traceFunctionCalls: settings.isOn("trace-function-calls"),
@@ -106,12 +107,8 @@ async function runOn(
   const { output, signal, config } = session;
   const cwd = byteStringOfText(config.workingDirectory);
   let notes = Promise.resolve();
-  const say = (text: string) => {
-    notes = notes.then(() => output.note(text));
-  };
-  const onLog = (kind: NoteKind, text: string) => {
-    if (kind === "info") return say(evaluationText(text.trimEnd()));
-    say(kind === "trace" ? `trace: ${evaluationText(text)}` : `${kind.replace("-", " ")}: ${evaluationText(text)}`);
+  const onLog: RequestOptions["onLog"] = (kind, text, about) => {
+    notes = notes.then(() => sayLogged(kind, text, about, output));
   };
   const common = {
     attrPaths: given.attrPaths.map(byteStringOfText),

@@ -6,11 +6,13 @@ without a process is in here.
 import process from "node:process";
 import { addAbortSignal } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { readConfig } from "../config.ts";
+import { isColourless, readConfig } from "../config.ts";
 import { EXIT } from "../error.ts";
 import { listenForInterrupt } from "../interrupt.ts";
+import { diagnosticOf } from "../diagnostic.ts";
 import { Output, type Sink } from "../output.ts";
 import { Session } from "../session.ts";
+import { logFormatOf } from "./common-flags.ts";
 import { endOf } from "./usage-error.ts";
 
 /** What a program does with a command line (without its name). Yields the exit code, where there is more than one. */
@@ -38,12 +40,11 @@ export async function runProgram(name: string, program: Program): Promise<void> 
 }
 
 async function exitCodeOf(name: string, program: Program): Promise<number> {
-  const stderr = sinkOf(process.stderr);
+  const output = new Output(sinkOf(process.stdout), sinkOf(process.stderr), { noColor: isColourless(process.env) });
   const { signal, release } = listenForInterrupt();
   try {
     const machine = { workingDirectory: process.cwd(), platform: process.platform, arch: process.arch };
     const config = readConfig(process.env, machine);
-    const output = new Output(sinkOf(process.stdout), stderr, { noColor: config.noColor });
     const stdin = () => addAbortSignal(signal, process.stdin);
     await using session = new Session({
       config,
@@ -53,13 +54,15 @@ async function exitCodeOf(name: string, program: Program): Promise<number> {
       readStdin: () => buffer(stdin()),
       releaseSignals: release,
     });
+    output.format = logFormatOf(process.argv);
     const exitCode = await program(process.argv.slice(2), process.env, session);
     return typeof exitCode === "number" ? exitCode : EXIT.ok;
   } catch (thrown) {
     const reason = signal.aborted ? signal.reason : thrown;
-    const { text, exitCode } = endOf(name, reason, process.env.FIRN_DEBUG === "1");
-    if (text !== undefined) await stderr.write(Buffer.from(`${text}\n`, "utf8")).catch(() => undefined);
-    return exitCode;
+    const report = endOf(name, reason, process.env.FIRN_DEBUG === "1");
+    const diagnostic = diagnosticOf(reason, report);
+    if (diagnostic !== undefined) await output.say(diagnostic);
+    return report.exitCode;
   } finally {
     release();
   }

@@ -41,7 +41,7 @@ export type RequestOptions = {
   /** Gets what the evaluation wants stored; without it nothing is posted. */
   readonly onPending?: (objects: readonly PendingObject[]) => void;
   /** `info` is whole lines, the last newline included. */
-  readonly onLog?: (kind: NoteKind, text: string) => void;
+  readonly onLog?: (kind: NoteKind, text: string, about?: FailureData) => void;
   /**
    * Does what the evaluation waits for. When it throws, the evaluation fails with what was thrown. It is not told to stop: it should hear the same signal.
    * Without it nothing can be built.
@@ -109,7 +109,7 @@ export class EvaluatorHost {
             });
             return;
           case "log":
-            onLog?.(message.kind, message.text);
+            onLog?.(message.kind, message.text, message.about);
             return;
           case "statistics":
             return;

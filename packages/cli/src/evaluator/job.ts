@@ -23,6 +23,8 @@ export type EvaluatorSettings = {
   readonly codeCache?: string;
   readonly callDepthMax?: number;
   readonly showTrace?: boolean;
+  /** Whether failures have their trace as data too. */
+  readonly failuresAsData?: boolean;
   readonly language?: LanguageOptions;
   /** What is watched of the evaluations; nothing when not said. */
   readonly observe?: ObserveSettings;
@@ -110,12 +112,27 @@ export type EvalResult =
   | { readonly kind: "printed"; readonly texts: readonly string[] }
   | { readonly kind: "derivations"; readonly derivations: readonly EvaluatedDerivation[] };
 
-/** A failure as data: `message` is the whole text for a person, excerpt included, byte string. */
+export type FailurePlace = {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The line and its neighbours. */
+  readonly excerpt: readonly { readonly line: number; readonly text: string }[];
+};
+
+/** A failure or warning as data. Texts are byte strings; `message` is the whole one for a person, excerpt and trace included. */
 export type FailureData = {
   readonly code: string;
   readonly summary: string;
   readonly message: string;
-  readonly position?: { readonly file: string; readonly line: number; readonly column: number };
+  /** Of a syntax error: the diagnostic's code. */
+  readonly reason?: string;
+  readonly suggestion?: string;
+  readonly position?: FailurePlace;
+  /** Outermost first; where the settings ask for data. */
+  readonly trace?: readonly { readonly message: string; readonly position?: FailurePlace }[];
+  /** Frames in the middle of `trace` that were left out. */
+  readonly framesOmitted?: number;
 };
 
 /** What the thread waits for. */
@@ -129,7 +146,7 @@ export type WorkerMessage =
   /** The thread stands still until it was answered. */
   | { readonly type: "wait"; readonly request: WaitRequest }
   | { readonly type: "pending"; readonly objects: readonly PendingObject[] }
-  | { readonly type: "log"; readonly kind: NoteKind; readonly text: string }
+  | { readonly type: "log"; readonly kind: NoteKind; readonly text: string; readonly about?: FailureData }
   | { readonly type: "statistics"; readonly statistics: EvalStatistics | undefined }
   | { readonly type: "result"; readonly result: EvalResult }
   | { readonly type: "failure"; readonly failure: FailureData };

@@ -10,10 +10,12 @@ import type { FailureData } from "./job.ts";
 const COUNT_MAX = 3;
 /** So many frames in a row that were shown before are shown again rather than counted. */
 const REPEATED_MAX = 5;
+/** Frames of a trace as data; of more, those in the middle are left out. */
+const FRAMES_MAX = 1000;
 const PREFIX = "error:";
 
-export function renderError(error: EvalError, positions: Positions, showTrace: boolean): FailureData {
-  const at = positions.resolve(error.pos);
+/** `asData`: with the trace as data too. */
+export function renderError(error: EvalError, positions: Positions, showTrace: boolean, asData: boolean): FailureData {
   const body = `${error.message}${positions.placeLines(error.pos)}${error.suggestion === "" ? "" : `\n${error.suggestion}`}`;
   // A call is recorded for whole traces only.
   const frames = error.trace.filter((frame) => showTrace || frame.kind !== "call");
@@ -22,8 +24,27 @@ export function renderError(error: EvalError, positions: Positions, showTrace: b
     code: error.code,
     summary: error.message,
     message: indented(text),
-    ...(at === undefined ? {} : { position: { file: at.origin.label, line: at.line, column: at.column } }),
+    ...placeAt(error.pos, positions),
+    ...(error.suggestion === "" ? {} : { suggestion: error.suggestion }),
+    ...(error.code === "syntax" ? { reason: (error.cause as { readonly code: string }).code } : {}),
+    ...(asData ? traceData(error.trace, positions) : {}),
   };
+}
+
+/** `position` with the lines around it; nothing for 0. */
+export function placeAt(pos: number, positions: Positions): Pick<FailureData, "position"> {
+  const at = positions.resolve(pos);
+  if (at === undefined) return {};
+  const { origin, line, column } = at;
+  return { position: { file: origin.label, line, column, excerpt: positions.linesAround(at) } };
+}
+
+function traceData(frames: readonly TraceFrame[], positions: Positions): Pick<FailureData, "trace" | "framesOmitted"> {
+  const shown = frames.filter(({ message }) => message !== "").toReversed();
+  const omitted = Math.max(0, shown.length - FRAMES_MAX);
+  shown.splice(FRAMES_MAX / 2, omitted);
+  const trace = shown.map(({ message, pos }) => ({ message, ...placeAt(pos, positions) }));
+  return { trace, ...(omitted === 0 ? {} : { framesOmitted: omitted }) };
 }
 
 /** Behind the prefix, lines below its text; spaces at ends of lines go. */

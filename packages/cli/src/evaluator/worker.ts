@@ -5,7 +5,7 @@ is waited for. Reads of the store are synchronous, like all reads here.
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { assert } from "@firn/base";
-import { EvalError, Evaluator, type LanguageOptions } from "@firn/eval";
+import { EvalError, Evaluator, type LanguageOptions, type Positions } from "@firn/eval";
 import type { PendingObject } from "@firn/glue";
 import { EvalStore, storeBuiltins, StoreIo } from "@firn/glue/evaluation";
 import { useNodeKernels } from "@firn/hash/node";
@@ -15,7 +15,7 @@ import { DiskFiles } from "./disk-files.ts";
 import type { FailureData, ObserveSettings, WorkerMessage, WorkerRequest, WorkerStart } from "./job.ts";
 import { Observation } from "./observation.ts";
 import { runJob } from "./run-job.ts";
-import { renderError } from "./render-error.ts";
+import { placeAt, renderError } from "./render-error.ts";
 import { SyncStoreFiles } from "./sync-store-files.ts";
 
 const BATCH_OBJECTS = 256;
@@ -65,7 +65,15 @@ const store = new EvalStore({
 const io = new StoreIo({
   store,
   environment: (name) => settings.environment[name] ?? "",
-  log: (kind, text) => post({ type: "log", kind, text }),
+  log: (kind, text, about) => {
+    const data = about && {
+      code: about.code,
+      summary: about.summary,
+      message: text,
+      ...placeAt(about.pos, positions()),
+    };
+    post({ type: "log", kind, text, ...(data === undefined ? {} : { about: data }) });
+  },
 });
 const observation = observes(settings.observe)
   ? new Observation(settings.observe, (text) => post({ type: "log", kind: "info", text }))
@@ -99,8 +107,16 @@ function languageFeatures(names: readonly string[] = []): LanguageOptions {
   };
 }
 
+/** The evaluator is made after what it logs by. */
+function positions(): Positions {
+  return evaluator.positions;
+}
+
 function failureOf(thrown: unknown): FailureData {
-  if (thrown instanceof EvalError) return renderError(thrown, evaluator.positions, settings.showTrace === true);
+  if (thrown instanceof EvalError) {
+    const { showTrace = false, failuresAsData = false } = settings;
+    return renderError(thrown, evaluator.positions, showTrace, failuresAsData);
+  }
   throw thrown;
 }
 

@@ -150,11 +150,12 @@ export const LIST_BUILTINS: readonly BuiltinDefinition[] = [
     const items = forceList(list, "while evaluating the second argument passed to builtins.sort");
     if (items.length === 0) return items;
     const f = forceFunction(comparator, "while evaluating the first argument passed to builtins.sort");
+    const forced = items.map((item) => force(item)); // a single one as well, though nothing compares it
     if (f instanceof Builtin && f.name === "lessThan")
-      return mergeSort(items, (a, b) =>
+      return mergeSort(forced, (a, b) =>
         lessThan(force(a), force(b), "while evaluating the ordering function passed to builtins.sort"),
       );
-    return mergeSort(items, (a, b) =>
+    return mergeSort(forced, (a, b) =>
       forceBool(call2(f, a, b, 0), "while evaluating the return value of the sorting function passed to builtins.sort"),
     );
   }),
@@ -163,14 +164,14 @@ export const LIST_BUILTINS: readonly BuiltinDefinition[] = [
     const items = forceList(list, "while evaluating the second argument passed to builtins.partition");
     const right: Lazy[] = [];
     const wrong: Lazy[] = [];
-    for (let i = 0; i < items.length; i++)
-      (forceBool(
-        call1(f, items[i], 0),
+    for (const item of items) {
+      force(item); // even where the function does not look at it
+      const isRight = forceBool(
+        call1(f, item, 0),
         "while evaluating the return value of the partition function passed to builtins.partition",
-      )
-        ? right
-        : wrong
-      ).push(items[i]);
+      );
+      (isRight ? right : wrong).push(item);
+    }
     return new Attrs(PARTITION, [right, wrong]);
   }),
   builtin("groupBy", (fn: Lazy, list: Lazy) => {
