@@ -10,10 +10,16 @@ const FIRST_CAPACITY = 1024;
 
 export class DigestTable {
   #size = 0;
-  #words = new Uint32Array(FIRST_CAPACITY * KEY_WORDS);
-  /** Number + 1 of the key in a slot, 0 for none; twice as many slots as keys, a power of two. */
-  #slots = new Int32Array(FIRST_CAPACITY * 2);
-  readonly #key = new Uint32Array(KEY_WORDS);
+  #words: Uint32Array;
+  /** Number + 1 of the key in a slot, 0 for none. Between two and four times as many slots as keys have room, a power of two. */
+  #slots: Int32Array;
+
+  /** `capacity`: how many keys are expected. More may come. */
+  constructor(capacity = FIRST_CAPACITY) {
+    const room = Math.max(FIRST_CAPACITY, capacity);
+    this.#words = new Uint32Array(room * KEY_WORDS);
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(room * 2)));
+  }
 
   get size(): number {
     return this.#size;
@@ -22,11 +28,17 @@ export class DigestTable {
   /** The number of the key in `bytes[at, at + 32)`, added when it is new. */
   add(bytes: Uint8Array, at = 0): number {
     const slot = this.#find(bytes, at);
-    if (this.#slots[slot] !== 0) return this.#slots[slot] - 1;
+    const found = this.#slots[slot] - 1;
+    if (found >= 0) return found;
     const number = this.#size++;
-    this.#words.set(this.#key, number * KEY_WORDS);
+    if (number * KEY_WORDS === this.#words.length) {
+      const words = new Uint32Array(this.#words.length * 2);
+      words.set(this.#words);
+      this.#words = words;
+    }
+    for (let i = 0, from = at; i < KEY_WORDS; i++, from += 4) this.#words[number * KEY_WORDS + i] = wordAt(bytes, from);
     this.#slots[slot] = number + 1;
-    if (this.#size * 2 > this.#slots.length - this.#slots.length / 4) this.#grow();
+    if (this.#size * 2 > this.#slots.length) this.#spread();
     return number;
   }
 
@@ -41,46 +53,55 @@ export class DigestTable {
 
   /** Copies a key into the first 32 bytes of `to`, and yields that. */
   copyKey(number: number, to: Buffer): Buffer {
-    for (let i = 0; i < KEY_WORDS; i++) to.writeUInt32LE(this.#words[number * KEY_WORDS + i], i * 4);
+    for (let i = 0, at = 0; i < KEY_WORDS; i++) {
+      const word = this.#words[number * KEY_WORDS + i];
+      to[at++] = word;
+      to[at++] = word >>> 8;
+      to[at++] = word >>> 16;
+      to[at++] = word >>> 24;
+    }
     return to;
   }
 
-  /** The slot of a key, or the free one where it would go. Digests are random; the hash parts of store paths are in their first characters. */
+  /** The slot of a key, or the free one where it would go. */
   #find(bytes: Uint8Array, at: number): number {
-    const key = this.#key;
-    for (let i = 0, from = at; i < KEY_WORDS; i++, from += 4)
-      key[i] = bytes[from] | (bytes[from + 1] << 8) | (bytes[from + 2] << 16) | (bytes[from + 3] << 24);
+    const first = wordAt(bytes, at);
     const mask = this.#slots.length - 1;
     const words = this.#words;
-    let slot = hashOf(key) & mask;
+    let slot = mix(first, wordAt(bytes, at + 4), wordAt(bytes, at + 8), wordAt(bytes, at + 12)) & mask;
     for (;;) {
       const number = this.#slots[slot] - 1;
       if (number < 0) return slot;
-      let i = 0;
-      for (const base = number * KEY_WORDS; i < KEY_WORDS && words[base + i] === key[i]; ) i++;
-      if (i === KEY_WORDS) return slot;
+      const base = number * KEY_WORDS;
+      if (words[base] === first) {
+        let i = 1;
+        while (i < KEY_WORDS && words[base + i] === wordAt(bytes, at + i * 4)) i++;
+        if (i === KEY_WORDS) return slot;
+      }
       slot = (slot + 1) & mask;
     }
   }
 
-  #grow(): void {
-    const words = new Uint32Array(this.#words.length * 2);
-    words.set(this.#words);
-    this.#words = words;
+  #spread(): void {
+    const words = this.#words;
     this.#slots = new Int32Array(this.#slots.length * 2);
     const mask = this.#slots.length - 1;
-    for (let number = 0; number < this.#size; number++) {
-      let slot = hashOf(words.subarray(number * KEY_WORDS, (number + 1) * KEY_WORDS)) & mask;
+    for (let number = 0, at = 0; number < this.#size; number++, at += KEY_WORDS) {
+      let slot = mix(words[at], words[at + 1], words[at + 2], words[at + 3]) & mask;
       while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
       this.#slots[slot] = number + 1;
     }
   }
 }
 
-/** Text has few values in a word, so that several are mixed. */
-function hashOf(key: Uint32Array): number {
-  let hash = Math.imul(key[0], 0x9e3779b1) ^ key[1];
-  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca77) ^ key[2];
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae3d) ^ key[3];
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+}
+
+/** Digests are random; of text a word has few values, so that several are mixed. */
+function mix(first: number, second: number, third: number, fourth: number): number {
+  let hash = Math.imul(first, 0x9e3779b1) ^ second;
+  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca77) ^ third;
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae3d) ^ fourth;
   return hash ^ (hash >>> 16);
 }

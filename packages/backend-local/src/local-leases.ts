@@ -1,12 +1,12 @@
 /*
-Leases on disk: a record each, naming the process that holds it, so that another process can tell a living claim from a dead one.
-
-Nothing deletes from a store of format version 0. The record is there so that whatever will delete one day finds every claim, older
-programs' included: an open lease of a living process holds the whole store.
+Leases on disk: a record each, naming the process that holds it, so that another process can tell a living claim from a dead one, and the epoch
+in which it was opened. It does not list what it holds. What is put or promised under it carries an epoch that is not older, and a collection
+keeps everything from the oldest living lease's epoch on, closures included.
 */
 
 import { CastoreError, type CallOptions, type Lease, type LeaseService } from "@firn/castore";
 import type { Commits } from "./commits.ts";
+import { epochForLease } from "./epoch-clock.ts";
 import { storageError } from "./error.ts";
 import { identityOfSelf, mayBeAlive } from "./process-identity.ts";
 import { type StoreIndex, textKey } from "./store-index.ts";
@@ -21,6 +21,8 @@ export type LeaseRecord = {
   readonly holder: string;
   /** Seconds since 1970. */
   readonly openedAt: number;
+  /** The store's epoch when it was opened. */
+  readonly epoch: number;
 };
 
 let opened = 0;
@@ -38,9 +40,13 @@ export class LocalLeases implements LeaseService {
   async openLease(label: string): Promise<Lease> {
     const id = `${identityOfSelf()}-${++opened}`;
     const openedAt = Math.floor(Date.now() / 1000);
-    const record: LeaseRecord = { id, label: label.slice(0, LABEL_CHARS_MAX), holder: identityOfSelf(), openedAt };
+    const index = this.#index;
+    const about = { id, label: label.slice(0, LABEL_CHARS_MAX), holder: identityOfSelf(), openedAt };
     try {
-      await this.#commits.put(this.#index.leases, textKey(id), Buffer.from(JSON.stringify(record)));
+      await this.#commits.run(() => {
+        const record: LeaseRecord = { ...about, epoch: epochForLease(index, openedAt) };
+        index.leases.putSync(textKey(id), Buffer.from(JSON.stringify(record)));
+      });
     } catch (thrown) {
       throw storageError("opening a lease", thrown);
     }
@@ -55,6 +61,12 @@ export class LocalLeases implements LeaseService {
   /** The leases of living processes. */
   list(): LeaseRecord[] {
     return this.#all().filter(({ holder }) => mayBeAlive(holder));
+  }
+
+  /** The epoch of the oldest lease of a living process, infinity when there is none. To be called inside a write transaction. */
+  oldestEpoch(): number {
+    // One without an epoch was opened by a Firn that knew of none, and holds everything.
+    return this.list().reduce((oldest, { epoch }) => Math.min(oldest, epoch ?? 0), Number.POSITIVE_INFINITY);
   }
 
   /** Forgets the leases of dead processes. */

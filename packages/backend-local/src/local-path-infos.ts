@@ -18,7 +18,9 @@ import {
 import type { Commits } from "./commits.ts";
 import { storageProblem } from "./error.ts";
 import type { LocalLeases } from "./local-leases.ts";
-import { digestKey, type StoreIndex, textKey } from "./store-index.ts";
+import { pathEpochAt, stampPath } from "./path-epochs.ts";
+import { currentEpoch, restamp } from "./record-head.ts";
+import { digestKey, type StoreIndex, type Table, textKey } from "./store-index.ts";
 
 const LIST_BATCH = 256;
 const PRESENT = Buffer.from([1]);
@@ -37,7 +39,18 @@ export class LocalPathInfos implements PathInfoService {
 
   async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
     this.#begin(options);
-    return readPathInfo(this.#index, hashPart);
+    const index = this.#index;
+    const info = readPathInfo(index, hashPart);
+    if (info === undefined || options?.lease === undefined) return info;
+    const key = textKey(hashPart);
+    if (pathEpochAt(index, key) === currentEpoch(index)) return info;
+    // It may have been collected since it was read, and must not be any more once it was promised.
+    const isHeld = await this.#commits.run(() => {
+      if (!index.pathInfos.doesExist(key)) return false;
+      stampPath(index, key, currentEpoch(index));
+      return true;
+    });
+    return isHeld ? info : undefined;
   }
 
   async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
@@ -48,6 +61,8 @@ export class LocalPathInfos implements PathInfoService {
         const fresh = mergeAll(infos, (hashPart) => readPathInfo(index, hashPart));
         for (const info of fresh) checkContents(index, info); // nothing is written before all are known to be good
         for (const info of fresh) writePathInfo(index, info);
+        const epoch = currentEpoch(index);
+        for (const info of infos) holdPath(index, info, epoch);
       });
     } catch (thrown) {
       if (thrown instanceof FirnError) throw thrown;
@@ -98,11 +113,24 @@ export function readPathInfo(index: StoreIndex, hashPart: string): PathInfo | un
 
 function checkContents(index: StoreIndex, { path, node }: PathInfo): void {
   if (node.kind === "symlink") return;
-  const table = node.kind === "directory" ? index.directories : index.blobs;
-  if (table.doesExist(digestKey(node.digest))) return;
+  const key = digestKey(node.digest);
+  if (tablesOf(index, node.kind).some((table) => table.doesExist(key))) return;
   throw new StoreError("missing", `${path} cannot be registered: its ${node.kind} ${node.digest} is not stored`, {
     context: { path: path.toString(), digest: node.digest },
   });
+}
+
+/** A chunk is readable as a blob. */
+function tablesOf(index: StoreIndex, kind: "directory" | "file"): readonly Table[] {
+  return kind === "directory" ? [index.directories] : [index.blobs, index.chunks];
+}
+
+/** What a put relies on gets the epoch of the put: the path, its root, what it refers to. */
+function holdPath(index: StoreIndex, { path, node, references }: PathInfo, epoch: number): void {
+  stampPath(index, textKey(path.hashPart), epoch);
+  for (const { hashPart } of references) stampPath(index, textKey(hashPart), epoch);
+  if (node.kind === "symlink") return;
+  for (const table of tablesOf(index, node.kind)) if (restamp(table, digestKey(node.digest), epoch)) return;
 }
 
 function writePathInfo(index: StoreIndex, info: PathInfo): void {

@@ -3,14 +3,16 @@ Garbage collection roots: what must stay. A named root holds a path until it is 
 somewhere on the host is there, as `./result` is.
 */
 
-import { lstatSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { digestOf } from "@firn/castore";
 import { parseStorePath, type StorePath } from "@firn/nix-compat";
 import type { Commits } from "./commits.ts";
-import { LocalStoreError, storageProblem } from "./error.ts";
+import { errnoOf, LocalStoreError, storageProblem } from "./error.ts";
 import { bytePath, hostPath } from "./host-path.ts";
 import { readPathInfo } from "./local-path-infos.ts";
+import { stampPath } from "./path-epochs.ts";
+import { currentEpoch } from "./record-head.ts";
 import { type StoreIndex, textKey } from "./store-index.ts";
 
 const NAME_CHARS_MAX = 200;
@@ -47,7 +49,10 @@ export class LocalRoots {
     await this.#put(`name:${name}`, { name, path: path.toString() }, path);
   }
 
-  /** Holds a registered path while the link at an absolute host path is there. Making the link is the caller's, after this. */
+  /**
+   * Holds a registered path while the link at an absolute host path is there and leads to it. Making the link is the caller's, before this and under
+   * a lease: a root without its link is forgotten when garbage is collected.
+   */
   async addIndirectRoot(linkHostPath: string, path: StorePath): Promise<void> {
     if (!isAbsolute(linkHostPath) || linkHostPath.length > LINK_CHARS_MAX) {
       throw new LocalStoreError(
@@ -55,9 +60,7 @@ export class LocalRoots {
         `an indirect root needs an absolute host path, got ${JSON.stringify(linkHostPath)}`,
       );
     }
-    // Paths are longer than keys may be.
-    const key = `link:${digestOf(Buffer.from(linkHostPath))}`;
-    await this.#put(key, { link: linkHostPath, path: path.toString() }, path);
+    await this.#put(linkKey(linkHostPath), { link: linkHostPath, path: path.toString() }, path);
   }
 
   /** Removes a named root; one that is not there is no error. */
@@ -65,26 +68,57 @@ export class LocalRoots {
     await this.#commits.remove(this.#index.roots, textKey(keyText(`name:${name}`)));
   }
 
-  /** All roots, indirect ones only while something is at their link. */
+  /** Removes an indirect root; the link itself stays. One that is not there is no error. */
+  async removeIndirectRoot(linkHostPath: string): Promise<void> {
+    await this.#commits.remove(this.#index.roots, textKey(keyText(linkKey(linkHostPath))));
+  }
+
+  /** All roots, indirect ones only while their link is there and leads to their path. */
   listRoots(): Root[] {
-    const roots: Root[] = [];
-    for (const { value } of this.#index.roots.getRange()) {
-      const { name, link, path } = JSON.parse(Buffer.from(value).toString()) as RootRecord;
-      if (link === undefined || isThere(link)) roots.push({ name, link, path: parseStorePath(path) });
+    return this.#all().flatMap(({ name, link, path }) =>
+      link === undefined || isHolding(link, path) ? [{ name, link, path: parseStorePath(path) }] : [],
+    );
+  }
+
+  /** Forgets indirect roots whose links are gone, or lead elsewhere now. */
+  async clean(): Promise<void> {
+    const { roots } = this.#index;
+    for (const { link, path } of this.#all()) {
+      if (link === undefined || isHolding(link, path)) continue;
+      const key = textKey(keyText(linkKey(link)));
+      await this.#commits.run(() => {
+        // Looked at again: it may have become another path's since.
+        const now = roots.getBinary(key);
+        if (now !== undefined && !isHolding(link, recordOf(now).path)) roots.removeSync(key);
+      });
     }
-    return roots;
+  }
+
+  #all(): RootRecord[] {
+    const records: RootRecord[] = [];
+    for (const { value } of this.#index.roots.getRange()) records.push(recordOf(value));
+    return records;
   }
 
   async #put(key: string, record: RootRecord, path: StorePath): Promise<void> {
-    if (readPathInfo(this.#index, path.hashPart) === undefined) {
-      throw new LocalStoreError("invalid-root", `${path} is not registered in the store, so it cannot be held`);
-    }
+    const index = this.#index;
     try {
-      await this.#commits.put(this.#index.roots, textKey(keyText(key)), Buffer.from(JSON.stringify(record)));
+      await this.#commits.run(() => {
+        if (readPathInfo(index, path.hashPart)?.path.equals(path) !== true)
+          throw new LocalStoreError("invalid-root", `${path} is not registered in the store, so it cannot be held`);
+        // A collection that is under way has read the roots already.
+        stampPath(index, textKey(path.hashPart), currentEpoch(index));
+        index.roots.putSync(textKey(keyText(key)), Buffer.from(JSON.stringify(record)));
+      });
     } catch (thrown) {
+      if (thrown instanceof LocalStoreError) throw thrown;
       throw new LocalStoreError("storage", `adding a root failed: ${storageProblem(thrown)}`, { cause: thrown });
     }
   }
+}
+
+function recordOf(value: Uint8Array): RootRecord {
+  return JSON.parse(Buffer.from(value).toString()) as RootRecord;
 }
 
 /** Keys are bytes: names of any script are written as UTF-8. */
@@ -92,6 +126,17 @@ function keyText(key: string): string {
   return Buffer.from(key).toString("latin1");
 }
 
-function isThere(link: string): boolean {
-  return lstatSync(hostPath(bytePath(link)), { throwIfNoEntry: false }) !== undefined;
+/** Host paths are longer than keys may be. */
+function linkKey(linkHostPath: string): string {
+  return `link:${digestOf(Buffer.from(linkHostPath))}`;
+}
+
+/** Links lead to the path by its name, whether through Firn's directory of outputs or as a store path. One that cannot be looked at holds. */
+function isHolding(link: string, path: string): boolean {
+  try {
+    return readlinkSync(hostPath(bytePath(link)), "latin1").includes(path);
+  } catch (thrown) {
+    const errno = errnoOf(thrown);
+    return errno !== "ENOENT" && errno !== "ENOTDIR" && errno !== "EINVAL";
+  }
 }

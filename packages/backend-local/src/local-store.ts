@@ -14,6 +14,7 @@ import { Commits } from "./commits.ts";
 import { DiskImporter } from "./disk-importer.ts";
 import { LocalStoreError, storageProblem } from "./error.ts";
 import { FORMAT_VERSION, openFormat, replaceFormat } from "./format.ts";
+import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
 import { LocalBlobs } from "./local-blobs.ts";
 import { LocalDirectories } from "./local-directories.ts";
 import { LocalLeases } from "./local-leases.ts";
@@ -25,6 +26,7 @@ import { Packs } from "./packs.ts";
 import { Staging } from "./staging.ts";
 import { StoreIndex } from "./store-index.ts";
 import { TreeCheckout } from "./tree-checkout.ts";
+import { verifyStore, type VerifyOptions, type VerifyReport } from "./verify.ts";
 
 export type LocalStoreOptions = {
   /** Makes an empty store where nothing is yet; true when not said. */
@@ -42,6 +44,10 @@ export interface LocalStore extends AsyncDisposable {
   readonly importer: TreeImporter;
   readonly exposer: TreeExposer;
   readonly roots: LocalRoots;
+  /** Deletes what no root and no lease needs; see gc.ts. */
+  collectGarbage(options?: GcOptions): Promise<GcResult>;
+  /** Looks through the whole store for damage; see verify.ts. */
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
   /** Releases the leases opened here and closes the index. Closing twice is allowed. */
   close(): Promise<void>;
 }
@@ -86,15 +92,21 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
     await close();
     throw thrown;
   }
+  const roots = new LocalRoots(index, commits);
+  const blobs = new LocalBlobs(parts);
+  const directories = new LocalDirectories(index, commits, leases);
+  const verifyParts = { index, chunks: parts.chunks, blobs, directories, storeDir: dir };
   return {
     dir,
-    blobs: new LocalBlobs(parts),
-    directories: new LocalDirectories(index, commits, leases),
+    blobs,
+    directories,
     pathInfos: new LocalPathInfos(index, commits, leases),
     leases,
     importer: new DiskImporter(parts),
     exposer: new TreeCheckout(dir, parts),
-    roots: new LocalRoots(index, commits),
+    roots,
+    collectGarbage: (gcOptions) => collectGarbage({ index, leases, roots, packs, writer, storeDir: dir }, gcOptions),
+    verify: (verifyOptions) => verifyStore(verifyParts, verifyOptions),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -27,6 +27,7 @@ export class StoreIndex {
   readonly packs: Table;
   readonly directories: Table;
   readonly pathInfos: Table;
+  readonly pathEpochs: Table;
   readonly referrers: Table;
   readonly leases: Table;
   readonly roots: Table;
@@ -50,6 +51,7 @@ export class StoreIndex {
       this.blobs = this.env.openDB({ name: "blobs", ...BINARY });
       this.directories = this.env.openDB({ name: "directories", ...BINARY });
       this.pathInfos = this.env.openDB({ name: "path-infos", ...BINARY });
+      this.pathEpochs = this.env.openDB({ name: "path-epochs", ...BINARY });
       this.referrers = this.env.openDB({ name: "referrers", ...BINARY });
       this.leases = this.env.openDB({ name: "leases", ...BINARY });
       this.roots = this.env.openDB({ name: "roots", ...BINARY });

@@ -166,7 +166,7 @@ export class TreeCheckout implements TreeExposer {
   async #file({ digest, size, executable }: FileNode, signal: AbortSignal | undefined): Promise<string> {
     const name = `${digest}-${executable ? "x" : "r"}`;
     const known = this.#goodFiles.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined && isThere(known)) return known; // garbage is collected by other processes, too
     const record = readBlobRecord(this.#parts.index, this.#parts.chunks, digest);
     if (record === undefined)
       throw new CastoreError("missing", `blob ${digest} is not stored`, { context: { digest } });

@@ -320,7 +320,7 @@ describe("roots and leases", () => {
     const link = join(dir.path, "result");
     await store.roots.addIndirectRoot(link, path);
     assert.deepEqual(store.roots.listRoots(), [{ name: "hello – ü", link: undefined, path }]);
-    symlinkSync("somewhere", link);
+    symlinkSync(`somewhere/${path}/bin`, link);
     assert.deepEqual(
       store.roots
         .listRoots()

@@ -62,6 +62,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./commands/store/why-depends.ts"),
   },
   { name: "store du", summary: "show what paths take", load: () => import("./commands/store/du.ts") },
+  { name: "store gc", summary: "delete what is not needed", load: () => import("./commands/store/gc.ts") },
+  {
+    name: "store roots",
+    summary: "list, add or remove what holds store paths",
+    load: () => import("./commands/store/roots.ts"),
+  },
+  { name: "store verify", summary: "look for damage, and mend it", load: () => import("./commands/store/verify.ts") },
   { name: "key generate", summary: "make a key for signing", load: () => import("./commands/key/generate.ts") },
   { name: "key public", summary: "print a key's public half", load: () => import("./commands/key/public.ts") },
   {

@@ -36,10 +36,10 @@ export async function makeResultLink(link: string, path: StorePath, session: Ses
     await mkdir(outputsHostDir, { recursive: true });
     const output = join(outputsHostDir, path.toString());
     await replaceLink(output, exposed.hostPaths[0]);
-    // First the root, then the link: there is no moment at which the link is there and nothing holds its path.
-    await store.roots.addIndirectRoot(hostPath, path);
     await mkdir(dirname(hostPath), { recursive: true });
     await replaceLink(hostPath, output);
+    // A root without its link would be forgotten by a collection that comes by; until here the caller's lease holds the path.
+    await store.roots.addIndirectRoot(hostPath, path);
   } catch (thrown) {
     throw new CliError(
       "result-link",

@@ -208,6 +208,25 @@ describe("nix-store", need("nix-store"), () => {
     assert(err.endsWith(`  ${top}\n`));
   });
 
+  test("--gc prints and deletes what Nix does", async () => {
+    const held = `${text}\n`;
+    assert.equal(await store("--gc", "--print-roots"), `${join(directory, "held")} -> ${held}`);
+    assert.equal(await store("--gc", "--print-live"), held);
+    const dead = await store("--gc", "--print-dead");
+    const known = await store("--dump-db");
+    assert.deepEqual(
+      dead.trim().split("\n").length,
+      known.split("\n").filter((line) => /^[0-9a-f]{64}$/.test(line)).length - 1,
+    );
+    const more = (await store("--add", "tree/plain")).trim();
+    assert.match(
+      (await run("nix-store", ["--delete", text])).err,
+      /^error: Cannot delete path '.*-text' since it is still alive\./,
+    );
+    assert.match(await store("--delete", more), /^1 store paths deleted, \d+\.\d KiB freed\n$/);
+    assert.equal(await store("--verify", "--check-contents"), "");
+  });
+
   const absent = "/nix/store/00000000000000000000000000000000-x";
   const failing: readonly string[][] = [
     ["-q", "--references", absent],
@@ -240,6 +259,14 @@ describe("nix-store", need("nix-store"), () => {
     const json = nix("nix", ["--extra-experimental-features", "nix-command", "path-info", "--json", text]).toString();
     assert.match(json, /cache\.example-1:/);
     assert.match(readFileSync(join(directory, "public"), "utf8"), /^cache\.example-1:[\w+/]{43}=$/);
+  });
+
+  test("--gc empties the store of what nothing holds", async () => {
+    rmSync(join(directory, "held"));
+    const { out, err } = await run("nix-store", ["--gc"]);
+    assert.match(out.toString(), /^\d+ store paths deleted, \d+\.\d [KM]iB freed\n$/);
+    assert(err.includes(`deleting '${top}'\n`));
+    assert.equal(await store("--dump-db"), "");
   });
 
   test("an import that is cut registers what came whole and says so", async () => {

@@ -19,9 +19,9 @@ import { checkReplaceable, linkName, makeResultLink } from "../result-link.ts";
 import type { Session } from "../session.ts";
 import type { RealiseOptions } from "../realise.ts";
 import { applySettings } from "../settings.ts";
+import { parseSize } from "../size.ts";
 
 const SANDBOXES = ["auto", "bubblewrap", "unshare"] as const;
-const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
 
 export type BuildCommandOptions = RealiseOptions & {
   readonly expression: ExpressionOptions;
@@ -86,7 +86,8 @@ function optionsOf(operands: readonly string[], given: Readonly<Record<string, u
     jobsMax: jobs ?? availableParallelism(),
     cores: cores === undefined || cores === 0 ? availableParallelism() : cores,
     sandbox,
-    buildSpaceBytes: text("buildSpace") === undefined ? undefined : parseSize(text("buildSpace") as string),
+    buildSpaceBytes:
+      text("buildSpace") === undefined ? undefined : parseSize(text("buildSpace") as string, "--build-space"),
     timeoutMs: seconds("timeout", "--timeout"),
     silenceMs: seconds("maxSilentTime", "--max-silent-time"),
     keepGoing: flags.keepGoing === true,
@@ -94,14 +95,6 @@ function optionsOf(operands: readonly string[], given: Readonly<Record<string, u
     quiet: flags.quiet === true,
     printLogs: flags.printBuildLogs === true,
   };
-}
-
-/** Bytes of `500M`, `20GiB`, `4096`. Units are powers of 1024. */
-export function parseSize(text: string): number {
-  const match = /^(\d{1,12}(?:\.\d{1,3})?)([KMGT]?)(?:i?B)?$/i.exec(text);
-  const bytes = match === null ? Number.NaN : Math.floor(Number(match[1]) * SIZE_UNITS[match[2].toUpperCase()]);
-  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-  throw new CliError("usage", `--build-space takes a size such as 500M or 20G, got '${text}'`);
 }
 
 async function build(options: BuildCommandOptions, session: Session): Promise<undefined> {

@@ -23,8 +23,8 @@ export async function addRoot(link: string, storePath: string, session: Session)
   if (target !== undefined && !target.startsWith(`${storeDir}/`))
     throw new CliError("result-link", `cannot create symlink '${hostPath}'; already exists`);
   const store = await session.openStore();
-  await store.roots.addIndirectRoot(hostPath, parseAbsoluteStorePath(storePath, storeDir));
   if (target !== undefined) rmSync(hostPath);
   symlinkSync(storePath, hostPath);
+  await store.roots.addIndirectRoot(hostPath, parseAbsoluteStorePath(storePath, storeDir));
   return hostPath;
 }

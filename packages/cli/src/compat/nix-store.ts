@@ -9,6 +9,7 @@ import type { Session } from "../session.ts";
 import { readNixSettings } from "./nix-settings.ts";
 import { checkFlags, parseStoreArguments, type StoreArguments } from "./nix-store-arguments.ts";
 import { storePathOf } from "./store-operand.ts";
+import { deletePaths, gc, verify } from "./nix-store-gc.ts";
 import { query } from "./nix-store-query.ts";
 import { printEnvironment, realiseOperation } from "./nix-store-realise.ts";
 import { checkValidity, dumpDatabase, loadDatabase, registerValidity, verifyPath } from "./nix-store-registry.ts";
@@ -37,7 +38,9 @@ Operations:
   --export PATH..., --import        several paths in one stream
   --dump-db [PATH...], --load-db    what the store knows of paths
   --register-validity, --check-validity [--print-invalid] PATH...
-  --verify-path PATH...             hash contents again
+  --gc                              delete what is not needed [--print-roots --print-live --print-dead --max-freed N]
+  --delete PATH...                  delete these, unless they are needed
+  --verify [--check-contents --repair], --verify-path PATH...
   --read-log DERIVATION..., --print-env DERIVATION
   --optimise, --init                nothing to do in a store of Firn's
   --generate-binary-cache-key NAME SECRET-FILE PUBLIC-FILE
@@ -65,6 +68,9 @@ const OPERATIONS: Readonly<Record<string, StoreOperation>> = {
   "--check-validity": checkValidity,
   "--verify-path": verifyPath,
   "--read-log": readLog,
+  "--gc": gc,
+  "--delete": deletePaths,
+  "--verify": verify,
   "--init": nothingToDo,
   "--optimise": nothingToDo,
 };
