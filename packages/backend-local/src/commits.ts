@@ -74,7 +74,7 @@ export class Commits {
   }
 }
 
-const BATCH_BYTES = 4 << 20;
+const BATCH_BYTES = 8 << 20;
 const BATCH_WRITES_MAX = 8192;
 const PAGE_BYTES = 4096;
 
@@ -129,10 +129,12 @@ export class WriteBatch {
     const bytes = this.#valueBytes + keys.length * PAGE_BYTES;
     this.#valueBytes = 0;
     this.#arenaUsed = 0;
+    // In the order of the tree, so that a page is touched once. Directories, which must not come before their children, are one transaction too.
+    const order = Array.from(keys, (_, i) => i).sort((left, right) => Buffer.compare(keys[left], keys[right]));
     try {
       this.#index.write(() => {
         const epoch = currentEpoch(this.#index);
-        for (let i = 0; i < keys.length; i++) {
+        for (const i of order) {
           stamp(values[i], epoch);
           tables[i].putSync(keys[i], values[i]);
         }

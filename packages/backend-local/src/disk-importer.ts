@@ -33,6 +33,7 @@ import {
   tooDeep,
   TREE_DEPTH_MAX,
   type TreeImporter,
+  type TreeObserver,
 } from "@firn/castore";
 import { CHUNK_BYTES_MIN } from "@firn/hash";
 import { BlobIngest } from "./blob-ingest.ts";
@@ -43,7 +44,8 @@ import { errnoOf, storageError, storageProblem } from "./error.ts";
 import { bytePath, hostPath } from "./host-path.ts";
 import type { LocalBlobParts } from "./local-blobs.ts";
 import { keepDirectories } from "./local-directories.ts";
-import { currentEpoch, epochAt } from "./record-head.ts";
+import { currentEpoch, epochAt, HEAD_BYTES } from "./record-head.ts";
+import { type SeenDirectory, SeenFiles, seenDirectory, statKey } from "./stat-cache.ts";
 import { digestKey } from "./store-index.ts";
 
 /** Entries handled in a row before others get their turn. */
@@ -53,7 +55,14 @@ const LARGE_ROW_BYTES = 8 * 1024 * 1024;
 /** Bytes of new chunks after which they are flushed and recorded. */
 const SESSION_BYTES_MAX = 256 * 1024 * 1024;
 // A FIFO put in the place of a file must not make opening wait for a writer.
+/** Directories held in memory before they are recorded. */
+const DIRECTORIES_HELD_MAX = 4096;
+const EMPTY_HEAD = new Uint8Array(HEAD_BYTES);
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+type Observe = ((bytes: Uint8Array) => void) | undefined;
+
+export type StatCacheUse = "none" | "write" | "read";
 
 export class DiskImporter implements TreeImporter {
   readonly #parts: LocalBlobParts;
@@ -62,18 +71,23 @@ export class DiskImporter implements TreeImporter {
     this.#parts = parts;
   }
 
-  async importTree(root: string, options: ImportOptions = {}): Promise<Node> {
+  /** With `stats` the stat cache (stat-cache.ts) is written, or read as well: then observers see only what had to be read. */
+  async importTree(root: string, options: ImportOptions = {}, stats: StatCacheUse = "none"): Promise<Node> {
     throwIfAborted(options.signal);
     this.#parts.leases.check(options);
     if (!isAbsolute(root))
       throw new CastoreError("storage", `an import needs an absolute host path, got ${JSON.stringify(root)}`);
-    return new Import(this.#parts, options).run(bytePath(root));
+    return new Import(this.#parts, options, stats).run(bytePath(root));
   }
 }
 
 class Import {
   readonly #parts: LocalBlobParts;
   readonly #options: ImportOptions;
+  readonly #tree: TreeObserver | undefined;
+  readonly #statCache: StatCacheUse;
+  /** What the file read last looked like, for the stat cache. */
+  #lastStats: Stats | undefined;
   readonly #batch: WriteBatch;
   readonly #buffer = Buffer.allocUnsafeSlow(LARGE_READ_BYTES);
   readonly #blobsTaken = new Set<Digest>();
@@ -85,9 +99,11 @@ class Import {
   #bytes = 0;
   #rowEntries = 0;
 
-  constructor(parts: LocalBlobParts, options: ImportOptions) {
+  constructor(parts: LocalBlobParts, options: ImportOptions, stats: StatCacheUse) {
     this.#parts = parts;
     this.#options = options;
+    this.#tree = options.treeObserver;
+    this.#statCache = stats;
     this.#batch = new WriteBatch(parts.index, "importing a tree");
     this.#session = new ChunkSession(parts);
     this.#epoch = currentEpoch(parts.index);
@@ -96,10 +112,7 @@ class Import {
   async run(root: ByteString): Promise<Node> {
     try {
       const node = await this.#root(root);
-      await this.#session.commit();
-      this.#batch.commit();
-      throwIfAborted(this.#options.signal);
-      keepDirectories(this.#parts.index, this.#directories.values());
+      await this.#commit();
       this.#options.onProgress?.({ files: this.#files, bytes: this.#bytes });
       return node;
     } finally {
@@ -132,18 +145,34 @@ class Import {
     // The order a filter is called in must not depend on the disk.
     children.sort((left, right) => (left.name < right.name ? -1 : 1));
     const entries: DirectoryEntry[] = [];
+    this.#tree?.startDirectory();
+    const key = this.#statCache === "none" ? undefined : statKey(path);
+    const before = this.#statCache === "read" && key !== undefined ? seenDirectory(this.#parts.index, key) : undefined;
+    const seen = new SeenFiles();
+    const seenAtMs = Date.now();
+    let isChanged = false;
     for (const { name, entry } of children) {
       const childPath = path.endsWith("/") ? path + name : `${path}/${name}`;
       const childRelative = relative === "" ? name : `${relative}/${name}`;
       const kind = this.#kindOf(childPath, entry);
       if (this.#options.filter?.(childRelative, kind) === false) continue;
+      this.#tree?.entry(name);
       let node: Node;
       if (kind === "directory") node = await this.#directory(childPath, childRelative, depth + 1);
       else if (kind === "symlink") node = this.#symlink(childPath);
-      else node = await this.#file(childPath);
+      else {
+        const known = before && this.#knownFile(childPath, name, before);
+        if (known === undefined) isChanged = true;
+        node = known ?? (await this.#file(childPath));
+        if (key !== undefined && node.kind === "file" && this.#lastStats !== undefined)
+          seen.add(name, this.#lastStats, node.digest, seenAtMs);
+      }
       entries.push({ name, node });
       if (++this.#rowEntries >= ROW_ENTRIES) await this.#endRow();
     }
+    this.#tree?.endDirectory();
+    if (key !== undefined && (isChanged || before === undefined))
+      this.#batch.put(this.#parts.index.stats, key, EMPTY_HEAD, seen.encode());
     const directory = new Directory(entries);
     this.#directories.set(directory.digest, directory);
     return directory.node;
@@ -154,7 +183,17 @@ class Import {
     this.#options.onProgress?.({ files: this.#files, bytes: this.#bytes });
     await new Promise(setImmediate);
     throwIfAborted(this.#options.signal);
-    if (this.#session.appendedBytes > SESSION_BYTES_MAX) await this.#session.commit();
+    if (this.#directories.size > DIRECTORIES_HELD_MAX) await this.#commit();
+    else if (this.#session.appendedBytes > SESSION_BYTES_MAX) await this.#session.commit();
+  }
+
+  /** What was taken so far, contents before the directories that name them. */
+  async #commit(): Promise<void> {
+    await this.#session.commit();
+    this.#batch.commit();
+    throwIfAborted(this.#options.signal);
+    keepDirectories(this.#parts.index, this.#directories.values());
+    this.#directories.clear();
   }
 
   #kindOf(path: ByteString, entry: Dirent<Buffer> | Stats): Node["kind"] {
@@ -180,7 +219,18 @@ class Import {
     }
     checkTarget(target);
     this.#options.observer?.symlink(target);
+    this.#tree?.symlink(target);
     return { kind: "symlink", target };
+  }
+
+  /** The file as it was at the last import, when it looks the same and its blob is there; nothing of it is read then. */
+  #knownFile(path: ByteString, name: ByteString, before: SeenDirectory): Node | undefined {
+    const stats = lstatSync(hostPath(path), { throwIfNoEntry: false });
+    if (stats === undefined || !stats.isFile()) return undefined; // opening it says what is wrong
+    const known = before.find(name, stats);
+    if (known === undefined || epochAt(this.#parts.index.blobs, known.key) !== this.#epoch) return undefined;
+    this.#lastStats = stats;
+    return this.#fileNode(stats, known.digest, stats.size);
   }
 
   async #file(path: ByteString): Promise<Node> {
@@ -189,10 +239,12 @@ class Import {
       fd = openSync(hostPath(path), OPEN_FLAGS);
       const before = fstatSync(fd);
       if (!before.isFile()) throw unsupported(path, before);
+      this.#lastStats = before;
+      const observe = this.#observe(before);
       const digest =
         before.size <= CHUNK_BYTES_MIN
-          ? this.#small(this.#readWhole(fd, before, path))
-          : await this.#large(fd, before, path);
+          ? this.#small(this.#readWhole(fd, before, path, observe))
+          : await this.#large(fd, before, path, observe);
       return this.#fileNode(before, typeof digest === "string" ? digest : await digest, before.size);
     } catch (thrown) {
       throw this.#failure(path, thrown);
@@ -201,16 +253,24 @@ class Import {
     }
   }
 
+  /** What is to see the bytes of a file. */
+  #observe(stats: Stats): Observe {
+    const contents = this.#options.observer?.file();
+    const tree = this.#tree?.file(stats.size, isExecutable(stats));
+    if (contents === undefined || tree === undefined) return contents ?? tree;
+    return (bytes) => {
+      contents(bytes);
+      tree(bytes);
+    };
+  }
+
   /** The contents of a file of at most one chunk: a view of the one buffer. */
-  #readWhole(fd: number, before: Stats, path: ByteString): Uint8Array {
-    const buffer = this.#buffer;
-    let length = 0;
-    // One byte more is asked for, to see the end.
-    for (let count = 1; count > 0 && length <= before.size; length += count) {
-      count = readSync(fd, buffer, length, before.size + 1 - length, null);
-    }
-    const bytes = buffer.subarray(0, length);
-    this.#options.observer?.file()(bytes);
+  #readWhole(fd: number, before: Stats, path: ByteString, observe: Observe): Uint8Array {
+    // One byte more is asked for, to see the end; a regular file that gives less has no more.
+    const length = readSync(fd, this.#buffer, 0, before.size + 1, null);
+    if (length !== before.size) throw changed(path);
+    const bytes = this.#buffer.subarray(0, length);
+    observe?.(bytes);
     if (length !== before.size || isOther(before, fstatSync(fd))) throw changed(path);
     return bytes;
   }
@@ -228,19 +288,18 @@ class Import {
     return digest;
   }
 
-  async #large(fd: number, before: Stats, path: ByteString): Promise<Digest> {
-    const observe = this.#options.observer?.file();
+  async #large(fd: number, before: Stats, path: ByteString, observe: Observe): Promise<Digest> {
     const ingest = new BlobIngest(this.#session);
     let length = 0;
     for (let row = 0; ; ) {
       const count = readSync(fd, this.#buffer, 0, LARGE_READ_BYTES, null);
       if (count === 0) break;
+      if (length + count > before.size) throw changed(path);
       const bytes = this.#buffer.subarray(0, count);
       observe?.(bytes);
       await ingest.write(bytes);
       length += count;
       row += count;
-      if (length > before.size) throw changed(path);
       if (row < LARGE_ROW_BYTES) continue;
       row = 0;
       await this.#endRow();
@@ -252,7 +311,7 @@ class Import {
   #fileNode(stats: Stats, digest: Digest, size: number): Node {
     this.#files++;
     this.#bytes += size;
-    return { kind: "file", digest, size, executable: (stats.mode & 0o100) !== 0 };
+    return { kind: "file", digest, size, executable: isExecutable(stats) };
   }
 
   /** What a failed call on `path` means. */
@@ -267,6 +326,10 @@ class Import {
       cause: thrown,
     });
   }
+}
+
+function isExecutable(stats: Stats): boolean {
+  return (stats.mode & 0o100) !== 0;
 }
 
 function isOther(before: Stats, after: Stats): boolean {

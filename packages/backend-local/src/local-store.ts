@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { throwIfAborted } from "@firn/base";
 import type { BlobService, DirectoryService, TreeExposer, TreeImporter } from "@firn/castore";
 import { useNodeKernels } from "@firn/hash/node";
-import type { PathInfoService } from "@firn/store";
+import type { NarCalculator, PathInfoService } from "@firn/store";
 import { ChunkStore } from "./chunk-store.ts";
 import { Commits } from "./commits.ts";
 import { DiskImporter } from "./disk-importer.ts";
@@ -18,6 +18,7 @@ import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
 import { LocalBlobs } from "./local-blobs.ts";
 import { LocalDirectories } from "./local-directories.ts";
 import { LocalLeases } from "./local-leases.ts";
+import { LocalNars } from "./local-nars.ts";
 import { LocalPathInfos } from "./local-path-infos.ts";
 import { LocalRoots } from "./local-roots.ts";
 import { migrateFromVersion0 } from "./migration.ts";
@@ -25,6 +26,7 @@ import { PackWriter } from "./pack-writer.ts";
 import { Packs } from "./packs.ts";
 import { Staging } from "./staging.ts";
 import { StoreIndex } from "./store-index.ts";
+import { type AddedTree, type AddTreeOptions, TreeAdder } from "./tree-adder.ts";
 import { TreeCheckout } from "./tree-checkout.ts";
 import { verifyStore, type VerifyOptions, type VerifyReport } from "./verify.ts";
 
@@ -42,6 +44,10 @@ export interface LocalStore extends AsyncDisposable {
   readonly pathInfos: PathInfoService;
   readonly leases: LocalLeases;
   readonly importer: TreeImporter;
+  /** Hashes of NARs, each computed once. */
+  readonly nars: NarCalculator;
+  /** Takes in a tree of the host together with the hash of its NAR, in one pass or, where nothing changed, without reading it. */
+  addTree(hostPath: string, options?: AddTreeOptions): Promise<AddedTree>;
   readonly exposer: TreeExposer;
   readonly roots: LocalRoots;
   /** Deletes what no root and no lease needs; see gc.ts. */
@@ -96,13 +102,18 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
   const blobs = new LocalBlobs(parts);
   const directories = new LocalDirectories(index, commits, leases);
   const verifyParts = { index, chunks: parts.chunks, blobs, directories, storeDir: dir };
+  const importer = new DiskImporter(parts);
+  const nars = new LocalNars(index, commits, { blobs, directories });
+  const adder = new TreeAdder(index, importer, nars);
   return {
     dir,
     blobs,
     directories,
+    nars,
+    addTree: (hostPath, addOptions) => adder.addTree(hostPath, addOptions),
     pathInfos: new LocalPathInfos(index, commits, leases),
     leases,
-    importer: new DiskImporter(parts),
+    importer,
     exposer: new TreeCheckout(dir, parts),
     roots,
     collectGarbage: (gcOptions) => collectGarbage({ index, leases, roots, packs, writer, storeDir: dir }, gcOptions),

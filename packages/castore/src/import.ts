@@ -14,8 +14,20 @@ export interface ContentObserver {
   symlink(target: ByteString): void;
 }
 
+/** Sees a tree while it is imported, depth first, entries in the order of the bytes of their names: the order of a NAR. */
+export interface TreeObserver {
+  startDirectory(): void;
+  /** Names the node that comes next. */
+  entry(name: ByteString): void;
+  endDirectory(): void;
+  symlink(target: ByteString): void;
+  /** The result gets the file's bytes in order, as many as `size` says unless the import fails, and may not keep the buffers. */
+  file(size: number, executable: boolean): (bytes: Uint8Array) => void;
+}
+
 export type ImportOptions = CallOptions & {
   readonly observer?: ContentObserver;
+  readonly treeObserver?: TreeObserver;
   /** Called now and then with what was done so far, for progress displays. */
   readonly onProgress?: (done: { readonly files: number; readonly bytes: number }) => void;
   /** False leaves an entry out. Paths are relative to the root, `/` between names, never empty; a directory left out is not entered. */

@@ -33,7 +33,7 @@ export type { Outboard } from "./outboard.ts";
 export { computeOutboard, outboardOf } from "./outboard-of.ts";
 export { decodeSlice, encodeSlice, verifiedRange } from "./bao-slice.ts";
 export { TreeBuilder } from "./tree-builder.ts";
-export type { ContentObserver, ImportOptions, TreeImporter } from "./import.ts";
+export type { ContentObserver, ImportOptions, TreeImporter, TreeObserver } from "./import.ts";
 export type { ExposedTrees, TreeExposer } from "./tree-exposer.ts";
 export { MemoryBlobs } from "./memory-blobs.ts";
 export { MemoryDirectories } from "./memory-directories.ts";

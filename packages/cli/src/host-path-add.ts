@@ -10,7 +10,7 @@ import type { ByteStream } from "@firn/base";
 import type { CallOptions, Node } from "@firn/castore";
 import { createHasher, type HashAlgorithm } from "@firn/hash";
 import { makeFixedOutputPath } from "@firn/nix-compat";
-import { calculateNar, ingestNar, type PathInfo, renderNar } from "@firn/store";
+import { ingestNar, type PathInfo, renderNar } from "@firn/store";
 import type { LocalStore } from "@firn/backend-local";
 import { CliError } from "./error.ts";
 import { isErrno } from "./report.ts";
@@ -26,6 +26,8 @@ export type HostPathAddOptions = {
   readonly algorithm: HashAlgorithm;
   /** `tree` when not said. */
   readonly form?: AddedForm;
+  /** Whether files that look as they did when they were added last are taken as unchanged; true when not said. */
+  readonly statCache?: boolean;
 };
 
 /** Copies it into the store and registers it. Throws `not-found`, `invalid-target` or what the import does. */
@@ -39,7 +41,7 @@ export async function addHostPath(given: string, options: HostPathAddOptions, se
 
 async function takeIn(
   given: string,
-  { form, method }: HostPathAddOptions,
+  { form, method, statCache }: HostPathAddOptions,
   store: LocalStore,
   call: CallOptions,
   session: Session,
@@ -56,8 +58,9 @@ async function takeIn(
   });
   if (method === "flat" && !stats.isFile())
     throw new CliError("invalid-target", `'${given}' is no regular file, and only those have a flat hash`);
+  if (method === "nar") return (await store.addTree(hostPath, { ...call, statCache })).node;
   const node = await store.importer.importTree(hostPath, call);
-  return method === "flat" && node.kind === "file" ? { ...node, executable: false } : node;
+  return node.kind === "file" ? { ...node, executable: false } : node;
 }
 
 async function* streamAt(given: string, session: Session): ByteStream {
@@ -82,7 +85,7 @@ async function register(
   call: CallOptions,
   { config }: Session,
 ): Promise<PathInfo> {
-  const { narSha256, narSize } = await calculateNar(node, store, call);
+  const { narSha256, narSize } = await store.nars.calculateNar(node, call);
   const isNarHash = method === "nar" && algorithm === "sha256";
   const hash = { algorithm, bytes: isNarHash ? narSha256 : await hashOf(node, method, algorithm, store, call) };
   const info: PathInfo = {

@@ -8,6 +8,7 @@ export { decodePathInfo, encodePathInfo, PATH_INFO_BYTES_MAX } from "./path-info
 export type { PathInfoService, PathInfoServiceSupports } from "./path-info-service.ts";
 export { MemoryPathInfos } from "./memory-path-infos.ts";
 export { calculateNar, renderNar } from "./nar-render.ts";
+export { NarObserver } from "./nar-observer.ts";
 export type { NarDigest } from "./nar-render.ts";
 export { NarLayout, narLayout } from "./nar-layout.ts";
 export { RenderingCalculator } from "./nar-calculator.ts";

@@ -18,6 +18,7 @@ export type AddOptions = {
   /** The host directory of a Nix store that the paths are in. */
   readonly nixStore: string | undefined;
   readonly database: string | undefined;
+  readonly statCache: boolean;
   readonly json: boolean;
 };
 
@@ -32,6 +33,7 @@ export const command = defineCommand<AddOptions>({
       .option("--from-nix <dir>", "paths of a real Nix store whose files are in <dir>, with all they refer to")
       .option("--db <file>", "that store's database (default: ../var/nix/db/db.sqlite beside <dir>)")
       .option("--all", "with --from-nix: everything that is valid there")
+      .option("--no-stat-cache", "read every file, also those that look as they did when they were added last")
       .option("--json", "print a list of {path, narHash, narSize}")
       .addHelpText(
         "after",
@@ -62,7 +64,15 @@ export const command = defineCommand<AddOptions>({
     if (operands.includes("-") && forms.length > 0 && name === undefined)
       throw new CliError("usage", "what comes on standard input has no name: give it one with --name");
     const form = forms[0] ?? "tree";
-    return { paths: operands, name, form, nixStore, database: text("db"), json: flags.json === true };
+    return {
+      paths: operands,
+      name,
+      form,
+      nixStore,
+      database: text("db"),
+      statCache: flags.statCache !== false,
+      json: flags.json === true,
+    };
   },
   run: addToStore,
 });
@@ -80,7 +90,7 @@ async function addToStore(options: AddOptions, session: Session): Promise<undefi
 }
 
 async function* addEach(
-  { paths, name, form, nixStore, database }: AddOptions,
+  { paths, name, form, nixStore, database, statCache }: AddOptions,
   session: Session,
 ): AsyncGenerator<PathInfo> {
   const { workingDirectory } = session.config;
@@ -94,6 +104,10 @@ async function* addEach(
   for (const path of paths) {
     const own = basename(resolve(workingDirectory, path));
     const plain = form === "tree" ? own : own.replace(/\.(nar|tar|tgz|txz|tbz2?)?(\.(gz|xz|bz2|zst))?$/, "");
-    yield await addHostPath(path, { name: name ?? plain, method: "nar", algorithm: "sha256", form }, session);
+    yield await addHostPath(
+      path,
+      { name: name ?? plain, method: "nar", algorithm: "sha256", form, statCache },
+      session,
+    );
   }
 }

@@ -1,0 +1,109 @@
+/* Trees added again: what did not change is not read, what did is seen, and the hash of the NAR is right whichever way it was found. */
+
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { type LocalStore, openLocalStore } from "@firn/backend-local";
+import { calculateNar } from "@firn/store";
+import { beginEpoch } from "../src/record-head.ts";
+import { SeenDirectory, SeenFiles, statKey } from "../src/stat-cache.ts";
+import { StoreIndex } from "../src/store-index.ts";
+import { makeOddTree, temporaryDir } from "./odd-tree.ts";
+
+async function addAndCheck(store: LocalStore, tree: string, statCache = true) {
+  const { node, narSha256, narSize } = await store.addTree(tree, { statCache });
+  assert.deepEqual({ narSha256, narSize }, await calculateNar(node, store));
+  assert.deepEqual(node, await store.importer.importTree(tree), "a plain import reads everything and agrees");
+  return node;
+}
+
+/** Opens a store with its index beside it. */
+async function withIndex(body: (store: LocalStore, index: StoreIndex, dir: string) => Promise<void>): Promise<void> {
+  using dir = temporaryDir();
+  await using store = await openLocalStore(join(dir.path, "store"));
+  const index = new StoreIndex(join(dir.path, "store"));
+  try {
+    await body(store, index, dir.path);
+  } finally {
+    await index.close();
+  }
+}
+
+/** As if the last import had been long after the last change: only then are files remembered. */
+function rememberOlder(index: StoreIndex, tree: string, names: readonly string[], digests: readonly string[]): void {
+  const seen = new SeenFiles();
+  names.forEach((name, i) => {
+    seen.add(name, statSync(join(tree, name)), digests[i] as never, Date.now() + 10_000);
+  });
+  index.write(() => index.stats.putSync(statKey(tree), Buffer.concat([Buffer.alloc(4), seen.encode()])));
+}
+
+describe("a tree that is added again", () => {
+  test("has the same node and NAR hash, with the cache and without, whatever is in it", () =>
+    withIndex(async (store, _, dir) => {
+      makeOddTree(join(dir, "odd"));
+      const node = await addAndCheck(store, join(dir, "odd"));
+      for (const statCache of [true, true, false])
+        assert.deepEqual(await addAndCheck(store, join(dir, "odd"), statCache), node);
+    }));
+
+  test("is seen as changed when a file's contents, mode, name or kind changed", () =>
+    withIndex(async (store, _, dir) => {
+      const tree = join(dir, "tree");
+      mkdirSync(join(tree, "sub"), { recursive: true });
+      for (const name of ["a", "b", "sub/c"]) writeFileSync(join(tree, name), name.repeat(10));
+      const digests = new Set([(await addAndCheck(store, tree)) as { digest?: string }].map(({ digest }) => digest));
+      const changes = [
+        () => writeFileSync(join(tree, "a"), "A".repeat(10)),
+        () => chmodSync(join(tree, "b"), 0o755),
+        () => renameSync(join(tree, "sub/c"), join(tree, "sub/d")),
+        () => rmSync(join(tree, "a")),
+        () => mkdirSync(join(tree, "a")),
+        () => writeFileSync(join(tree, "0"), "before all others"),
+      ];
+      for (const change of changes) {
+        change();
+        const node = await addAndCheck(store, tree);
+        assert.ok(node.kind === "directory" && !digests.has(node.digest), change.toString());
+        digests.add(node.digest);
+      }
+    }));
+
+  test("is not read where files look as they did, and is when the blob is not certain to be there", () =>
+    withIndex(async (store, index, dir) => {
+      const tree = join(dir, "tree");
+      mkdirSync(tree);
+      writeFileSync(join(tree, "a"), "real contents");
+      const other = await store.blobs.put(Buffer.from("same length.."));
+      rememberOlder(index, tree, ["a"], [other]);
+      const { node } = await store.addTree(tree);
+      assert.ok(node.kind === "directory");
+      const file = (await store.directories.get(node.digest))?.get("a");
+      assert.equal(file?.kind === "file" && file.digest, other, "the cache was believed, so the file was not opened");
+      index.write(() => beginEpoch(index));
+      await new Promise(setImmediate);
+      await addAndCheck(store, tree);
+    }));
+
+  test("is read when an entry is racy: changed within two seconds before it was seen", () => {
+    using dir = temporaryDir();
+    const path = join(dir.path, "a");
+    writeFileSync(path, "x");
+    const stats = statSync(path);
+    const encode = (seenAtMs: number) => {
+      const seen = new SeenFiles();
+      seen.add("a", stats, "0".repeat(64) as never, seenAtMs);
+      return seen.encode();
+    };
+    assert.equal(encode(stats.ctimeMs + 1999).length, 0);
+    assert.ok(encode(stats.ctimeMs + 2001).length > 0);
+    utimesSync(path, new Date(0), new Date(0));
+    const record = Buffer.concat([Buffer.alloc(4), encode(stats.ctimeMs + 2001)]);
+    assert.equal(new SeenDirectory(record).find("a", stats)?.digest, "0".repeat(64));
+    assert.equal(new SeenDirectory(record).find("a", statSync(path)), undefined, "an mtime set back is a change");
+    assert.equal(new SeenDirectory(record).find("b", stats), undefined);
+    assert.equal(new SeenDirectory(record.subarray(0, 40)).find("a", stats), undefined);
+    assert.equal(readFileSync(path, "utf8"), "x");
+  });
+});
