@@ -22,29 +22,15 @@ const HASH_PART_CHARS = 32;
 
 const ENTRY_PATH = "while evaluating the `path` attribute of an element of the list passed to builtins.findFile";
 
+/** The whole list is looked at before anything is looked up, as in C++ Nix. */
 function findFile(searchPath: Lazy, name: Lazy): PathValue {
-  const entries = forceList(searchPath, "while evaluating the first argument passed to builtins.findFile");
+  const entries = forceList(searchPath, "while evaluating the first argument passed to builtins.findFile").map(
+    searchPathEntry,
+  );
   const wanted = forceTextWithoutContext(name, "while evaluating the second argument passed to builtins.findFile");
-  for (const item of entries) {
-    const entry = forceAttrs(item, "while evaluating an element of the list passed to builtins.findFile");
-    const prefix = entry.has("prefix")
-      ? forceTextWithoutContext(
-          entry.get("prefix") as Lazy,
-          "while evaluating the `prefix` attribute of an element of the list passed to builtins.findFile",
-        )
-      : "";
+  for (const { prefix, base } of entries) {
     const suffix = matchPrefix(prefix, wanted);
-    if (suffix === undefined) continue;
-    const path = entry.get("path");
-    if (path === undefined)
-      throw new EvalError("missing-attribute", "attribute 'path' missing").within("in the __nixPath");
-    const value = force(path);
-    if (
-      !(value instanceof PathValue) &&
-      !textOfString(coerceToString(value, "natural", "text", ENTRY_PATH)).startsWith("/")
-    )
-      continue;
-    const base = coerceToPath(value);
+    if (suffix === undefined || base === undefined) continue;
     const found = new PathValue(base.tree, canonicalPath(`${base.path}/${suffix}`));
     if (currentIo().kindOf(followLinks(found)) !== undefined) return found;
   }
@@ -53,6 +39,24 @@ function findFile(searchPath: Lazy, name: Lazy): PathValue {
     if (currentIo().kindOf(internal) !== undefined) return internal;
   }
   throw new EvalError("throw", `file '${wanted}' was not found in the Nix search path (add it using $NIX_PATH or -I)`);
+}
+
+/** `base` is undefined for what leads nowhere. */
+function searchPathEntry(item: Lazy): { readonly prefix: string; readonly base: PathValue | undefined } {
+  const entry = forceAttrs(item, "while evaluating an element of the list passed to builtins.findFile");
+  const prefix = entry.has("prefix")
+    ? forceTextWithoutContext(
+        entry.get("prefix") as Lazy,
+        "while evaluating the `prefix` attribute of an element of the list passed to builtins.findFile",
+      )
+    : "";
+  const path = entry.get("path");
+  if (path === undefined)
+    throw new EvalError("missing-attribute", "attribute 'path' missing").within("in an element of the __nixPath");
+  const value = force(path);
+  const isPath =
+    value instanceof PathValue || textOfString(coerceToString(value, "natural", "text", ENTRY_PATH)).startsWith("/");
+  return { prefix, base: isPath ? coerceToPath(value) : undefined };
 }
 
 /** What is left of `wanted` behind `prefix`, when that is its whole beginning. */
