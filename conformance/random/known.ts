@@ -29,6 +29,12 @@ const KNOWN: readonly Known[] = [
     explains: ({ program, firn }) => /fromJSON/.test(program) && /outside of Nix integer range/.test(firn.text),
   },
   {
+    reason:
+      "a later release, in no release note: the name of a derivation is checked before its other attributes are looked at",
+    explains: ({ reference, firn }) =>
+      reference.kind === "caught" && firn.kind === "error" && firn.text.startsWith("invalid derivation name"),
+  },
+  {
     reason: "a later release, in no release note: `//` looks at its right operand first, which tells when both fail",
     explains: ({ program, reference, firn }) =>
       program.includes("//") && [reference, firn].every(({ kind }) => kind === "caught" || kind === "error"),

@@ -63,6 +63,12 @@ describe("nix-instantiate", () => {
       "<?xml version='1.0' encoding='utf-8'?>\n<expr>\n  <int value=\"1\" />\n</expr>\n",
     ],
     [["--eval", "-A", "hello"], '"hello nobody"\n'],
+    // Functions on the way to a value are called, the value itself only with arguments for it.
+    [["--eval", "-E", "{ x ? 1 }: x"], "<LAMBDA>\n"],
+    [["--eval", "--arg", "y", "2", "-E", "{ x ? 1 }: x"], "1\n"],
+    [["--eval", "-E", "derivation"], "<LAMBDA>\n"],
+    [["--eval", "--strict", "-E", "builtins.functionArgs derivation"], "{ outputs = true; }\n"],
+    [["--eval", "--json", "--strict", "-E", "[ (1 + 1) ]"], "[2]\n"],
     [["--eval", "--argstr", "name", "you", "-A", "hello"], '"hello you"\n'],
     [["--parse", "-E", "a: a"], "(a: a)\n"],
     [["--eval", "-I", "here=.", "-E", "builtins.pathExists <here/default.nix>"], "true\n"],
@@ -73,6 +79,19 @@ describe("nix-instantiate", () => {
       assert.deepEqual(await run(argv, stdin), { code: 0, out, err: "" });
     });
   }
+
+  test("what is not at a path is said with what might have been meant, and JSON needs values", async () => {
+    const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+      [["-A", "helo"], /attribute 'helo' in selection path 'helo' not found\n +Did you mean hello\?/],
+      [["-A", "0"], /selected by the selection path '0' should be a list but is a set/],
+      [["--json", "-E", "[ (1 + 1) ]"], /cannot convert a thunk to JSON/],
+    ];
+    for (const [argv, message] of wrong) {
+      const ended = await run(["--eval", ...argv]);
+      assert.equal(ended.code, 1);
+      assert.match(ended.err, message);
+    }
+  });
 
   test("--find-file prints where a name of the search path leads", async () => {
     assert.equal((await run(["--find-file", "-I", "here=.", "here/deep.nix"])).out, `${directory}/deep.nix\n`);

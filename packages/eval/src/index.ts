@@ -27,6 +27,7 @@ export { canonicalPath, lastPart, parentPath, resolvePath } from "./path.ts";
 // For those who write builtins.
 export { builtin, globalBuiltin } from "./builtins/definition.ts";
 export type { BuiltinDefinition } from "./builtins/definition.ts";
+export { nativeFunction } from "./native-function.ts";
 export { call1, call2, force, lazily, poll } from "./machine.ts";
 export { currentIo, currentPositions } from "./world.ts";
 export type { CancelWord } from "./machine.ts";

@@ -1,6 +1,7 @@
 /*
 `derivation`: the lazy face of derivationStrict. It yields a set of the arguments, the outputs and what makes it a package; the derivation
-itself is made only when a path is asked for. C++ Nix writes this in Nix; here it is a builtin, because nixpkgs calls it thousands of times.
+itself is made only when a path is asked for. C++ Nix writes this in Nix; here it is JavaScript, because nixpkgs calls it thousands of times, and looks
+like a function of the language all the same.
 */
 
 import {
@@ -9,19 +10,19 @@ import {
   call1,
   EvalError,
   force,
-  forceAttrs,
   forceList,
   forceTextWithoutContext,
-  globalBuiltin,
   lazily,
   type Lazy,
+  nativeFunction,
   update,
   type Value,
 } from "@firn/eval";
 
 /** `strict` is the value of `derivationStrict`. */
 export function derivationBuiltin(strict: Value): BuiltinDefinition {
-  return globalBuiltin("derivation", (arg: Lazy) => derivation(forceAttrs(arg), strict));
+  const value = nativeFunction("drvAttrs", [["outputs", ["out"]]], (drvAttrs) => derivation(drvAttrs, strict));
+  return { name: "derivation", value, global: true };
 }
 
 function derivation(drvAttrs: Attrs, strict: Value): Value {

@@ -43,7 +43,7 @@ export const command = defineCommand<EvalOptions>({
     if (formats.length > 1) throw new CliError("usage", `--${formats[0]} and --${formats[1]} exclude each other`);
     return {
       expression: expressionOf(operands, flags),
-      strict: flags.strict === true,
+      strict: flags.strict === true || flags.json === true,
       format: formats[0] ?? "nix",
       dumpCode: flags.dumpCode === true,
     };

@@ -42,7 +42,12 @@ export function runJob(evaluator: Evaluator, job: EvalJob): EvalResult {
     );
     return { kind: "derivations", derivations };
   }
-  return { kind: "printed", texts: paths.map((path) => printed(findAlong(evaluator, root, path, args), output)) };
+  const texts = paths.map((path) => {
+    const value = findAlong(evaluator, root, path, args);
+    // As C++ Nix: a function at the end is called only where there is something to call it with.
+    return printed(job.args.length === 0 ? value : evaluator.autoCall(value, args), output);
+  });
+  return { kind: "printed", texts };
 }
 
 function valueOf(evaluator: Evaluator, source: EvalSource): Value {
@@ -113,7 +118,7 @@ function argumentsOf(evaluator: Evaluator, job: EvalJob): Attrs {
 function printed(value: Value, output: Extract<EvalOutput, { kind: "value" }>): string {
   switch (output.format) {
     case "json":
-      return valueToJson(value, { strict: true, paths: "text" }).text;
+      return valueToJson(value, { strict: output.strict, paths: "text" }).text;
     case "xml":
       return valueToXml(value, { strict: output.strict, location: output.location === true }).text;
     case "raw":
