@@ -27,6 +27,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 export class ObjectFiles {
   readonly #dir: string;
+  readonly #flushes = new DirectoryFlushes();
   readonly #madeDirs = new Set<string>();
   #cleaned: Promise<void> | undefined;
   #made = 0;
@@ -72,7 +73,7 @@ export class ObjectFiles {
       }
       await this.#makeDir(dirname(path));
       await rename(staged, path);
-      await flush(dirname(path));
+      await this.#flushes.flush(dirname(path));
     } catch (thrown) {
       if (staged !== undefined) await rm(staged, { force: true }).catch(() => undefined);
       throw failure(`storing object ${key}`, thrown);
@@ -89,7 +90,7 @@ export class ObjectFiles {
   async #makeDir(dir: string): Promise<void> {
     if (this.#madeDirs.has(dir)) return;
     await mkdir(dir, { recursive: true });
-    await flush(dirname(dir));
+    await this.#flushes.flush(dirname(dir));
     this.#madeDirs.add(dir);
   }
 
@@ -110,6 +111,29 @@ export class ObjectFiles {
     for (const { name, mtimeMs } of files) {
       if (mtimeMs !== undefined && now - mtimeMs > ABANDONED_MS) await rm(join(dir, name), { force: true });
     }
+  }
+}
+
+/** Flushes of directories. Those who ask for one while another of the same directory runs share the next one. */
+class DirectoryFlushes {
+  readonly #running = new Map<string, { readonly ended: Promise<void>; next: Promise<void> | undefined }>();
+
+  flush(dir: string): Promise<void> {
+    const running = this.#running.get(dir);
+    if (running === undefined) return this.#begin(dir);
+    running.next ??= running.ended.catch(() => undefined).then(() => this.#begin(dir));
+    return running.next;
+  }
+
+  #begin(dir: string): Promise<void> {
+    const ended = flush(dir);
+    const running = { ended, next: undefined };
+    this.#running.set(dir, running);
+    const forget = () => {
+      if (this.#running.get(dir) === running && running.next === undefined) this.#running.delete(dir);
+    };
+    ended.then(forget, forget);
+    return ended;
   }
 }
 

@@ -6,7 +6,7 @@ is whole, so what was stopped goes on where it was.
 Nothing the source says is believed: contents are checked against their digests on the way, and each path's NAR hash against its contents in the target.
 */
 
-import { equalBytes, throwIfAborted } from "@firn/base";
+import { equalBytes } from "@firn/base";
 import {
   type CallOptions,
   type CastoreServices,
@@ -15,6 +15,7 @@ import {
   type FileNode,
   type Lease,
   type Node,
+  SingleFlight,
   transferBlob,
   transferDirectories,
 } from "@firn/castore";
@@ -27,6 +28,8 @@ import type { PathInfoService } from "./path-info-service.ts";
 
 /** Files on their way at the same time. */
 const FILES_AHEAD = 64;
+/** Paths on their way at the same time; each is registered after those it refers to. */
+const PATHS_AHEAD = 8;
 
 export type StoreServices = CastoreServices & { readonly pathInfos: PathInfoService };
 
@@ -70,13 +73,38 @@ export async function copyPaths(
     done.bytesSpared += count;
   };
   onProgress?.({ ...done });
-  for (const info of missing) {
-    throwIfAborted(signal);
-    await copyTree(info.node, from, to, { signal, lease, onBytes, onBytesSpared });
-    await checkNar(info, to, { signal });
-    await to.pathInfos.put([{ ...info, registeredAt }], { signal, lease });
-    done.paths++;
-    onProgress?.({ ...done });
+  const failed = new AbortController();
+  const inner = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const flights = new SingleFlight<Digest, void>();
+  const copies: { readonly ended: Promise<void>; isDone: boolean }[] = [];
+  const begin = (info: PathInfo) => {
+    const copyOne = async () => {
+      await copyContents(info.node, from, to, { signal: inner, lease, onBytes, onBytesSpared }, flights);
+      await checkNar(info, to, { signal: inner });
+      copy.isDone = true;
+    };
+    const copy = { ended: copyOne(), isDone: false };
+    copy.ended.catch(() => undefined); // thrown where it is awaited
+    copies.push(copy);
+  };
+  try {
+    for (let at = 0; at < missing.length; ) {
+      while (copies.length < missing.length && copies.length < at + PATHS_AHEAD) begin(missing[copies.length]);
+      await copies[at].ended;
+      // What is ready behind it is registered along with it, for one flush.
+      let end = at + 1;
+      while (end < copies.length && copies[end].isDone) end++;
+      const infos = missing.slice(at, end).map((info) => ({ ...info, registeredAt }));
+      await to.pathInfos.put(infos, { signal, lease });
+      at = end;
+      done.paths = end;
+      onProgress?.({ ...done });
+    }
+  } catch (thrown) {
+    failed.abort(thrown);
+    throw signal?.aborted ? signal.reason : thrown;
+  } finally {
+    await Promise.allSettled(copies.map(({ ended }) => ended));
   }
   return { ...done, copied: missing.map(({ path }) => path) };
 }
@@ -87,13 +115,24 @@ export type CopyTreeOptions = CallOptions & {
 };
 
 /** Makes the target have a tree with all contents. Throws `missing` when the source has not all of it. */
-export async function copyTree(
+export function copyTree(
   node: Node,
   from: CastoreServices,
   to: CastoreServices,
   options: CopyTreeOptions = {},
 ): Promise<void> {
-  const files = new FileCopies(from, to, options);
+  return copyContents(node, from, to, options, new SingleFlight());
+}
+
+/** As above; contents that `flights` knows to be on their way are waited for. */
+async function copyContents(
+  node: Node,
+  from: CastoreServices,
+  to: CastoreServices,
+  options: CopyTreeOptions,
+  flights: SingleFlight<Digest, void>,
+): Promise<void> {
+  const files = new FileCopies(from, to, options, flights);
   try {
     if (node.kind === "file") await files.add(node);
     if (node.kind === "directory") {
@@ -127,11 +166,18 @@ class FileCopies {
   readonly #from: CastoreServices;
   readonly #to: CastoreServices;
   readonly #options: CopyTreeOptions;
+  readonly #flights: SingleFlight<Digest, void>;
   readonly #begun = new Set<Digest>();
   readonly #running = new Set<Promise<void>>();
   #failure: { readonly thrown: unknown } | undefined;
 
-  constructor(from: CastoreServices, to: CastoreServices, options: CopyTreeOptions) {
+  constructor(
+    from: CastoreServices,
+    to: CastoreServices,
+    options: CopyTreeOptions,
+    flights: SingleFlight<Digest, void>,
+  ) {
+    this.#flights = flights;
     this.#from = from;
     this.#to = to;
     this.#options = options;
@@ -142,7 +188,8 @@ class FileCopies {
     this.#begun.add(digest);
     while (this.#running.size >= FILES_AHEAD) await Promise.race(this.#running);
     this.#rethrow();
-    const copy: Promise<void> = this.#copy(digest)
+    const copy: Promise<void> = this.#flights
+      .run(digest, (signal) => this.#copy(digest, signal), this.#options.signal)
       .catch((thrown: unknown) => {
         this.#failure ??= { thrown };
       })
@@ -163,8 +210,8 @@ class FileCopies {
     if (this.#failure !== undefined) throw this.#failure.thrown;
   }
 
-  async #copy(digest: Digest): Promise<void> {
-    const { signal, lease, onBytes, onBytesSpared } = this.#options;
+  async #copy(digest: Digest, signal: AbortSignal): Promise<void> {
+    const { lease, onBytes, onBytesSpared } = this.#options;
     if (await this.#to.blobs.has(digest, { signal, lease })) return;
     const options = { signal, lease, onBytes, onBytesSpared };
     if (await transferBlob(digest, this.#from.blobs, this.#to.blobs, options)) return;
