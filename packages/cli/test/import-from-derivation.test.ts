@@ -159,6 +159,16 @@ describe("fetching", need("tar"), () => {
     for (const result of results) assert.deepEqual(result, results[0]);
   });
 
+  test("an address on the search path is unpacked when a name is looked up there, or warned about and passed over", async () => {
+    requests = [];
+    const entry = (path: string) => `{ prefix = "x"; path = "${path}"; }`;
+    const { out, err } = await evaluate(
+      `(import (builtins.findFile [ ${entry(`${address}/none`)} ${entry(`file://${at("t.tar")}`)} { path = "http://unused.invalid/"; prefix = "y"; } ] "x")).value`,
+    );
+    assert.equal(out.trim(), "7");
+    assert.match(err, /search path entry 'http:.*\/none' cannot be downloaded, ignoring/);
+  });
+
   test("what has a hash is fetched when it is needed, checked, and not fetched again", async () => {
     requests = [];
     const fetch = (hash: string) => `builtins.fetchurl { url = "${address}/t.tar"; sha256 = "${hash}"; }`;

@@ -36,6 +36,8 @@ export interface EvalIo {
    * builds are not allowed, `cancelled` when the evaluation was stopped meanwhile.
    */
   realise(path: ByteString, context: StringContext): ByteString;
+  /** Where the tarball at an address that the search path names is unpacked; undefined when it cannot be had, which is warned about. */
+  unpacked(url: ByteString): PathValue | undefined;
   /** Absolute store paths that the store path which `path` lies in refers to; none where it is no path of the store, or that is not known. */
   references(path: PathValue): readonly ByteString[];
   /** The package that the derivation in the store at `path` stands for when it is imported; undefined for every other path. */

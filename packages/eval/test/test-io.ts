@@ -24,6 +24,7 @@ export const EMPTY_IO: EvalIo = {
   readDirectory: nothingThere,
   readLink: nothingThere,
   realise: (path) => path,
+  unpacked: () => undefined,
   references: () => [],
   derivationAt: () => undefined,
   copyToStore(path) {

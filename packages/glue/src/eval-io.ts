@@ -9,12 +9,13 @@ import {
   type EvalIo,
   type FileKind,
   lastPart,
-  type PathValue,
+  PathValue,
   type SourceTree,
   type StringContext,
   type StringWithContext,
   type Value,
 } from "@firn/eval";
+import { fetchUnpacked } from "./fetch-builtins.ts";
 import { importedDerivation } from "./imported-derivation.ts";
 import { INTERNAL_FILES } from "./internal-files.ts";
 import type { EvalStore, Place } from "./eval-store.ts";
@@ -33,12 +34,27 @@ export class StoreIo implements EvalIo {
   readonly environment: StoreIoOptions["environment"];
   readonly log: EvalIo["log"];
   readonly #store: EvalStore;
+  /** Addresses on the search path that were asked for. */
+  readonly #unpacked = new Map<ByteString, PathValue | undefined>();
 
   constructor(options: StoreIoOptions) {
     this.#store = options.store;
     this.storeDir = options.store.storeDir;
     this.environment = options.environment;
     this.log = options.log;
+  }
+
+  unpacked(url: ByteString): PathValue | undefined {
+    if (this.#unpacked.has(url)) return this.#unpacked.get(url);
+    let path: PathValue | undefined;
+    try {
+      path = new PathValue(this.rootTree, fetchUnpacked(url, this.#store).text);
+    } catch (thrown) {
+      if (!(thrown instanceof EvalError) || thrown.code === "cancelled") throw thrown;
+      this.log("warning", `Nix search path entry '${url}' cannot be downloaded, ignoring`);
+    }
+    this.#unpacked.set(url, path);
+    return path;
   }
 
   #place({ tree, path }: PathValue): Place | undefined {

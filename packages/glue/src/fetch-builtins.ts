@@ -35,6 +35,11 @@ export function fetchBuiltins(store: EvalStore): BuiltinDefinition[] {
   ];
 }
 
+/** `fetchTarball` of an address without a hash. Throws EvalError. */
+export function fetchUnpacked(url: string, store: EvalStore): StringWithContext {
+  return fetch("fetchTarball", url, store);
+}
+
 function refuse(name: string) {
   return (_argument: Lazy): never => {
     throw new EvalError("unsupported", `builtins.${name} is not supported yet`);

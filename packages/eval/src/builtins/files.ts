@@ -28,9 +28,10 @@ function findFile(searchPath: Lazy, name: Lazy): PathValue {
     searchPathEntry,
   );
   const wanted = forceTextWithoutContext(name, "while evaluating the second argument passed to builtins.findFile");
-  for (const { prefix, base } of entries) {
+  for (const { prefix, base: baseOf } of entries) {
     const suffix = matchPrefix(prefix, wanted);
-    if (suffix === undefined || base === undefined) continue;
+    const base = suffix === undefined ? undefined : baseOf();
+    if (base === undefined) continue;
     const found = new PathValue(base.tree, canonicalPath(`${base.path}/${suffix}`));
     if (currentIo().kindOf(followLinks(found)) !== undefined) return found;
   }
@@ -41,8 +42,11 @@ function findFile(searchPath: Lazy, name: Lazy): PathValue {
   throw new EvalError("throw", `file '${wanted}' was not found in the Nix search path (add it using $NIX_PATH or -I)`);
 }
 
-/** `base` is undefined for what leads nowhere. */
-function searchPathEntry(item: Lazy): { readonly prefix: string; readonly base: PathValue | undefined } {
+/** What C++ Nix fetches as a tarball when a search path names it (`isPseudoUrl`). */
+const PSEUDO_URL = /^(?:channel:|(?:https?|file|channel|git|s3|ssh):\/\/)/;
+
+/** `base` gives undefined for what leads nowhere. */
+function searchPathEntry(item: Lazy): { readonly prefix: string; readonly base: () => PathValue | undefined } {
   const entry = forceAttrs(item, "while evaluating an element of the list passed to builtins.findFile");
   const prefix = entry.has("prefix")
     ? forceTextWithoutContext(
@@ -54,9 +58,10 @@ function searchPathEntry(item: Lazy): { readonly prefix: string; readonly base: 
   if (path === undefined)
     throw new EvalError("missing-attribute", "attribute 'path' missing").within("in an element of the __nixPath");
   const value = force(path);
-  const isPath =
-    value instanceof PathValue || textOfString(coerceToString(value, "natural", "text", ENTRY_PATH)).startsWith("/");
-  return { prefix, base: isPath ? coerceToPath(value) : undefined };
+  if (value instanceof PathValue) return { prefix, base: () => value };
+  const text = textOfString(coerceToString(value, "natural", "text", ENTRY_PATH));
+  if (PSEUDO_URL.test(text)) return { prefix, base: () => currentIo().unpacked(text) };
+  return { prefix, base: () => (text.startsWith("/") ? coerceToPath(value) : undefined) };
 }
 
 /** What is left of `wanted` behind `prefix`, when that is its whole beginning. */
