@@ -13,6 +13,7 @@ import {
   DIRECTORY_BYTES_MAX,
   type DirectoryPutter,
   digestFromBytes,
+  digestOf,
   EMPTY_DIGEST,
   leavesFirst,
   type Lease,
@@ -30,6 +31,9 @@ const BLOB = 0x42;
 const DIRECTORY = 0x44;
 const PATH = 0x50;
 const END = 0x45;
+/** Blobs up to this long are stored without waiting for each, at most PUTS_MAX at a time. */
+const SMALL_BYTES = 64 * 1024;
+const PUTS_MAX = 256;
 
 /** The archive of the closure of `roots`, as a single-use stream. Throws `missing` for what is not there. */
 export async function* exportClosure(
@@ -142,6 +146,8 @@ class Taker {
   readonly #cut: () => StoreError;
   readonly #wrong: (what: string) => StoreError;
   #putter: DirectoryPutter | undefined;
+  readonly #puts = new Set<Promise<unknown>>();
+  #failure: { readonly thrown: unknown } | undefined;
 
   constructor(
     source: ByteSource,
@@ -158,7 +164,13 @@ class Taker {
   }
 
   async blob(size: number): Promise<void> {
-    const digest = digestFromBytes(await this.#source.exactly(32, this.#cut));
+    const digest = digestFromBytes(new Uint8Array(await this.#source.exactly(32, this.#cut)));
+    if (size <= SMALL_BYTES) {
+      const bytes = new Uint8Array(await this.#source.exactly(size, this.#cut));
+      if (digestOf(bytes) !== digest) throw otherBytes(digest);
+      await this.#putSmall(bytes);
+      return;
+    }
     const isThere = await this.#to.blobs.has(digest, this.#options);
     const hasher = createHasher("blake3");
     const writer = isThere ? undefined : this.#to.blobs.openWrite(this.#options);
@@ -173,12 +185,24 @@ class Taker {
         hasher.update(part);
         await writer?.write(part);
       }
-      if (digestFromBytes(hasher.digest()) !== digest)
-        throw new StoreError("mismatch", `blob ${digest} came with bytes of another digest`, { context: { digest } });
+      if (digestFromBytes(hasher.digest()) !== digest) throw otherBytes(digest);
       await writer?.close();
     } finally {
       await writer?.abort();
     }
+  }
+
+  /** Stores a short blob in the background: a store that commits in groups takes many in one. */
+  async #putSmall(bytes: Uint8Array): Promise<void> {
+    while (this.#puts.size >= PUTS_MAX) await Promise.race(this.#puts);
+    if (this.#failure !== undefined) throw this.#failure.thrown;
+    const put: Promise<unknown> = this.#to.blobs
+      .put(bytes, this.#options)
+      .catch((thrown: unknown) => {
+        this.#failure ??= { thrown };
+      })
+      .finally(() => this.#puts.delete(put));
+    this.#puts.add(put);
   }
 
   async directory(length: number): Promise<void> {
@@ -190,6 +214,8 @@ class Taker {
 
   /** What came since the last path is this one's tree; where nothing came, it is there already. */
   async endTree({ node, path }: PathInfo): Promise<void> {
+    await Promise.all(this.#puts);
+    if (this.#failure !== undefined) throw this.#failure.thrown;
     const putter = this.#putter;
     this.#putter = undefined;
     if (putter !== undefined) {
@@ -207,8 +233,13 @@ class Taker {
   }
 
   async abort(): Promise<void> {
+    await Promise.all(this.#puts);
     await this.#putter?.abort();
   }
+}
+
+function otherBytes(digest: Digest): StoreError {
+  return new StoreError("mismatch", `blob ${digest} came with bytes of another digest`, { context: { digest } });
 }
 
 function head(kind: number, length: number): Uint8Array {
