@@ -66,6 +66,14 @@ export class GcMarker {
       at = text.indexOf('"', at + 1) + 1;
       if (text[at] === ",") at++;
     }
+    // As Nix does unless told otherwise: what is there can be built again, and people ask how it was.
+    const deriverAt = text.indexOf(DERIVER);
+    if (deriverAt >= 0) this.#markIfThere(record, deriverAt + DERIVER.length);
+  }
+
+  #markIfThere(bytes: Buffer, at: number): void {
+    const hashPart = Buffer.from(bytes.subarray(at, at + 32)); // the record's memory is used again by the next read
+    if (this.#index.pathInfos.doesExist(hashPart)) this.paths.add(hashPart);
   }
 
   #walkDirectory(number: number): void {
@@ -82,6 +90,7 @@ export class GcMarker {
 }
 
 const NODE = '"node":["';
+const DERIVER = '"deriver":"';
 const REFERENCES = '"references":[';
 
 /** How many records a table has. */

@@ -5,6 +5,7 @@ Directories of the local store: their canonical encodings in the index, under th
 import { throwIfAborted } from "@firn/base";
 import {
   type CallOptions,
+  CastoreError,
   type Digest,
   Directory,
   type DirectoryPutter,
@@ -15,7 +16,7 @@ import {
 } from "@firn/castore";
 import { type Commits, isHeld, WriteBatch } from "./commits.ts";
 import type { LocalLeases } from "./local-leases.ts";
-import { currentEpoch, epochAt, HEAD_BYTES } from "./record-head.ts";
+import { currentEpoch, epochAt, HEAD_BYTES, restamp } from "./record-head.ts";
 import { digestKey, type StoreIndex } from "./store-index.ts";
 
 const EMPTY_HEAD = new Uint8Array(HEAD_BYTES);
@@ -79,11 +80,34 @@ export function readDirectory(index: StoreIndex, digest: Digest): Directory | un
  * that is there has its children.
  */
 export function keepDirectories(index: StoreIndex, directories: Iterable<Directory>): void {
+  const all = [...directories];
+  holdChildren(index, all);
   const batch = new WriteBatch(index, "storing directories");
   const epoch = currentEpoch(index);
-  for (const directory of directories) {
+  for (const directory of all) {
     const key = digestKey(directory.digest);
     if (epochAt(index.directories, key) !== epoch) batch.put(index.directories, key, EMPTY_HEAD, directory.encoded);
   }
   batch.commit();
+}
+
+/** What these directories name and do not bring along must still be there, and stay. Throws `missing`. */
+function holdChildren(index: StoreIndex, directories: readonly Directory[]): void {
+  const coming = new Set<Digest>();
+  const relied = new Set<Digest>();
+  for (const directory of directories) {
+    for (const { digest } of directory.children()) if (!coming.has(digest)) relied.add(digest);
+    coming.add(directory.digest);
+  }
+  if (relied.size === 0) return;
+  index.write(() => {
+    const epoch = currentEpoch(index);
+    for (const digest of relied) {
+      if (restamp(index.directories, digestKey(digest), epoch)) continue;
+      throw new CastoreError("missing", `directory ${digest} was collected while it was relied on: try again`, {
+        context: { digest },
+        retryable: true,
+      });
+    }
+  });
 }

@@ -51,7 +51,8 @@ export class LocalLeases implements LeaseService {
       throw storageError("opening a lease", thrown);
     }
     const release = async () => {
-      if (this.#open.delete(lease)) await this.#forget(id);
+      // On a full disk the record stays, and ends with the process: what was done under the lease is done nevertheless.
+      if (this.#open.delete(lease)) await this.#forget(id).catch(() => undefined);
     };
     const lease: Lease = { id, release, [Symbol.asyncDispose]: release };
     this.#open.add(lease);

@@ -14,9 +14,12 @@ import { readBlobRecord } from "./local-blobs.ts";
 import { readDirectory } from "./local-directories.ts";
 import { readPathInfo } from "./local-path-infos.ts";
 import { Packs } from "./packs.ts";
-import { StoreIndex } from "./store-index.ts";
+import { pathEpochAt, stampPath } from "./path-epochs.ts";
+import { currentEpoch } from "./record-head.ts";
+import { StoreIndex, textKey } from "./store-index.ts";
 
 export interface SyncStore {
+  /** The path info, which stays for as long as a lease is open that was opened before; undefined when absent. */
   pathInfo(hashPart: string): PathInfo | undefined;
   directory(digest: Digest): Directory | undefined;
   /** The whole blob in a new buffer, or undefined when absent. Throws `limit` when it is longer than `bytesMax`. */
@@ -50,7 +53,10 @@ export function openLocalStoreSync(storeDir: string): SyncStore {
     return read();
   };
   return {
-    pathInfo: (hashPart) => fresh(() => readPathInfo(index, hashPart)),
+    pathInfo: (hashPart) => {
+      const info = fresh(() => readPathInfo(index, hashPart));
+      return info === undefined || isHeld(index, textKey(hashPart)) ? info : undefined;
+    },
     directory: (digest) => fresh(() => readDirectory(index, digest)),
     readBlob: (digest, bytesMax = BYTES_MAX) => {
       const record = fresh(() => readBlobRecord(index, chunks, digest));
@@ -72,4 +78,18 @@ export function openLocalStoreSync(storeDir: string): SyncStore {
       await index.close();
     },
   };
+}
+
+/** Stamps a path that was found, so that whoever holds a lease can rely on it. False when it was collected in between. */
+function isHeld(index: StoreIndex, key: Buffer): boolean {
+  if (pathEpochAt(index, key) === currentEpoch(index)) return true;
+  try {
+    return index.write(() => {
+      if (!index.pathInfos.doesExist(key)) return false;
+      stampPath(index, key, currentEpoch(index));
+      return true;
+    });
+  } catch {
+    return true; // a full disk must not keep anyone from reading
+  }
 }

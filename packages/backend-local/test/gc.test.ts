@@ -47,14 +47,22 @@ async function register(
   store: LocalStore,
   name: string,
   references: readonly StorePath[] = [],
-  more: { readonly options?: CallOptions; readonly registeredAt?: number } = {},
+  more: { readonly options?: CallOptions; readonly registeredAt?: number; readonly deriver?: StorePath } = {},
 ): Promise<PathInfo> {
   const node = await putTree(store, name, more.options);
   const nar = await calculateNar(node, store);
   const hash = { algorithm: "sha256", bytes: nar.narSha256 } as const;
   const path = makeFixedOutputPath({ method: "nar", hash, name }, "/nix/store");
   const sorted = [...references].sort((left, right) => (`${left}` < `${right}` ? -1 : 1));
-  const info = { path, node, ...nar, references: sorted, signatures: [], registeredAt: more.registeredAt ?? 1 };
+  const info = {
+    path,
+    node,
+    ...nar,
+    references: sorted,
+    signatures: [],
+    registeredAt: more.registeredAt ?? 1,
+    deriver: more.deriver,
+  };
   await store.pathInfos.put([info], more.options);
   return info;
 }
@@ -91,6 +99,17 @@ describe("a collection", () => {
       assert.deepEqual(await store.pathInfos.referrers(library.path), [program.path]);
       const again = await store.collectGarbage();
       assert.deepEqual([again.deadPaths, again.directories, again.blobs, again.chunks], [[], 0, 0, 0]);
+    }));
+
+  test("keeps derivers of what is kept, where they are there, and what those refer to", () =>
+    withStore(async (store) => {
+      const source = await register(store, "source");
+      const deriver = await register(store, "thing.drv", [source.path]);
+      const other = await register(store, "other.drv", [source.path]);
+      const thing = await register(store, "thing", [], { deriver: deriver.path });
+      await store.roots.addRoot("thing", thing.path);
+      assert.deepEqual((await store.collectGarbage()).deadPaths, [other.path]);
+      for (const info of [source, deriver, thing]) await assertWhole(store, info);
     }));
 
   test("can tell what it would do without doing it", () =>
