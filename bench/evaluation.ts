@@ -63,7 +63,7 @@ const PROGRAMS = [
   },
 ];
 
-bench((made) => {
+await bench((made) => {
   if (tree === undefined) process.stdout.write("nixpkgs: FIRN_NIXPKGS names no tree, skipped\n");
   else made.evaluations("nixpkgs", NIXPKGS);
   made.evaluations("programs", PROGRAMS);

@@ -23,7 +23,7 @@ function makeTree(directory: string, salt: string): string {
   return directory;
 }
 
-bench((made) => {
+await bench((made) => {
   const tree = (side: string) => (run: number) => makeTree(join(made.directory, `${side}-${run}`), `${side} ${run}`);
   const ours = tree("ours");
   const theirs = tree("theirs");

@@ -14,7 +14,13 @@ const FIRN = resolve(import.meta.dirname, "../firn");
 
 /** One command; `run` counts from 0 so that no two runs need to do the same. */
 export type Command = (run: number) => readonly string[];
-export type Row = { readonly what: string; readonly firn: Command; readonly nix: Command };
+export type Row = {
+  readonly what: string;
+  readonly firn: Command;
+  readonly nix: Command;
+  /** How often, where that is not BENCH_RUNS. */
+  readonly runs?: number;
+};
 type Times = { readonly wallMs: number; readonly cpuMs: number };
 type Evaluation = { readonly what: string; readonly expression: string; readonly runs?: number };
 
@@ -22,14 +28,17 @@ type Evaluation = { readonly what: string; readonly expression: string; readonly
 export class Bench {
   readonly directory = mkdtempSync(join(tmpdir(), "firn-bench-"));
   readonly #firnEnv: NodeJS.ProcessEnv;
-  readonly #nixEnv: NodeJS.ProcessEnv;
+  /** What makes Nix use a store of its own, and where that is. */
+  readonly nixEnv: NodeJS.ProcessEnv;
+  readonly nixStoreDir: string;
 
   constructor() {
     const inside = (name: string) => join(this.directory, name);
     for (const name of ["firn", "nix/store", "nix/var", "nix/etc"]) mkdirSync(inside(name), { recursive: true });
     const common = { PATH: process.env.PATH, HOME: this.directory };
+    this.nixStoreDir = inside("nix/store");
     this.#firnEnv = { ...common, FIRN_HOME: inside("firn") };
-    this.#nixEnv = {
+    this.nixEnv = {
       ...common,
       NIX_STORE_DIR: inside("nix/store"),
       NIX_STATE_DIR: inside("nix/var"),
@@ -42,12 +51,12 @@ export class Bench {
   /** Measures the rows and prints a table. */
   measure(title: string, rows: readonly Row[]): void {
     const lines = [`${title} (medians of ${RUNS} runs, ms: wall / CPU)`];
-    for (const { what, firn, nix } of rows) {
+    for (const { what, firn, nix, runs = RUNS } of rows) {
       const ours: Times[] = [];
       const theirs: Times[] = [];
-      for (let run = 0; run < RUNS; run++) {
+      for (let run = 0; run < runs; run++) {
         ours.push(this.#time([FIRN, ...firn(run)], this.#firnEnv));
-        theirs.push(this.#time(nix(run), this.#nixEnv));
+        theirs.push(this.#time(nix(run), this.nixEnv));
       }
       lines.push(`  ${what.padEnd(36)} firn ${shown(ours)}   nix ${shown(theirs)}`);
     }
@@ -78,10 +87,10 @@ export class Bench {
         const { cpuMs } = this.#time(firn, threads);
         all.push(cpuMs);
         own.push(cpuMs - Number(readFileSync(report, "utf8")));
-        theirs.push(this.#time(nix, this.#nixEnv).cpuMs);
+        theirs.push(this.#time(nix, this.nixEnv).cpuMs);
       }
       const [n, o, a] = [theirs, own, all].map(median);
-      const memory = [this.#peakMegabytes(nix, this.#nixEnv), this.#peakMegabytes(firn, this.#firnEnv)];
+      const memory = [this.#peakMegabytes(nix, this.nixEnv), this.#peakMegabytes(firn, this.#firnEnv)];
       lines.push(
         `  ${what.padEnd(36)} ${column(n, 5)} ${column(o, 9)} ${column(a, 5)} | ${column(o / n, 4, 2)} ${column(a / n, 4, 2)} | ${column(memory[0], 4)} ${column(memory[1], 4)}`,
       );
@@ -133,10 +142,10 @@ function column(value: number, width: number, digits = 0): string {
 }
 
 /** Runs one benchmark with a Bench that is removed whatever happens. */
-export function bench(work: (bench: Bench) => void): void {
+export async function bench(work: (bench: Bench) => void | Promise<void>): Promise<void> {
   const made = new Bench();
   try {
-    work(made);
+    await work(made);
   } finally {
     made.remove();
   }

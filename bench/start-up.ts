@@ -2,7 +2,7 @@
 
 import { bench } from "./measure.ts";
 
-bench((made) => {
+await bench((made) => {
   made.measure("start-up", [
     { what: "the version", firn: () => ["--version"], nix: () => ["nix-instantiate", "--version"] },
     { what: "1 + 2", firn: () => ["eval", "-E", "1 + 2"], nix: () => ["nix-instantiate", "--eval", "-E", "1 + 2"] },

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bench } from "./measure.ts";
 
-bench((made) => {
+await bench((made) => {
   const file = join(made.directory, "trivial.nix");
   writeFileSync(
     file,

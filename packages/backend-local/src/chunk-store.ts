@@ -7,6 +7,7 @@ time, and recorded together with the blobs that name them when the session commi
 */
 
 import { CastoreError, type ChunkMeta, type Digest, digestOf } from "@firn/castore";
+import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from "@firn/hash";
 import { encodeChunkedRecord } from "./blob-record.ts";
 import { decodeChunk, decodeChunkSync, encodeChunk } from "./chunk-codec.ts";
 import { type ChunkRecord, decodeChunkRecord, encodeChunkRecord } from "./chunk-record.ts";
@@ -115,6 +116,8 @@ export class ChunkSession {
   #relied = new Set<Digest>();
   #blobs: { readonly digest: Digest; readonly record: Uint8Array }[] = [];
   #underWayBytes = 0;
+  /** Buffers that are used again: new memory for each chunk costs as much as hashing it. */
+  readonly #spare: Uint8Array[] = [];
   #waiting: (() => void)[] = [];
   #failure: { readonly thrown: unknown } | undefined;
 
@@ -144,8 +147,14 @@ export class ChunkSession {
     if (this.#failure !== undefined) throw this.#failure.thrown;
     this.#underWayBytes += bytes.length;
     this.appendedBytes += bytes.length;
-    const appending = this.#append(digest, new Uint8Array(bytes)).finally(() => {
-      this.#underWayBytes -= bytes.length;
+    const { length } = bytes;
+    // Short chunks would make many buffers of full length, so they get their own.
+    const isPooled = length > CHUNK_BYTES_MIN && length <= CHUNK_BYTES_MAX;
+    const buffer = isPooled ? (this.#spare.pop() ?? new Uint8Array(CHUNK_BYTES_MAX)) : new Uint8Array(length);
+    buffer.set(bytes);
+    const appending = this.#append(digest, buffer.subarray(0, length)).finally(() => {
+      if (isPooled) this.#spare.push(buffer);
+      this.#underWayBytes -= length;
       for (const resume of this.#waiting.splice(0)) resume();
     });
     appending.catch((thrown: unknown) => {

@@ -387,7 +387,16 @@ export function startCut(): void {
 /** Looks for a cut in `[0, length)` of input, going on where the call before ended: the first byte at which the hash has no bit of `mask`, or -1. */
 export function findCut(length: i32, mask: u64): i32 {
   let hash = gearHash;
-  for (let at: i32 = 0; at < length; at++) {
+  let at: i32 = 0;
+  // Two bytes a step, whose sum is ready before the hash is: half the time of one after the other.
+  for (; at + 1 < length; at += 2) {
+    const first = load<u64>(GEAR + ((<usize>load<u8>(INPUT + at)) << 3));
+    const second = load<u64>(GEAR + ((<usize>load<u8>(INPUT + at + 1)) << 3));
+    if ((((hash << 1) + first) & mask) == 0) return at;
+    hash = (hash << 2) + ((first << 1) + second);
+    if ((hash & mask) == 0) return at + 1;
+  }
+  if (at < length) {
     hash = (hash << 1) + load<u64>(GEAR + ((<usize>load<u8>(INPUT + at)) << 3));
     if ((hash & mask) == 0) return at;
   }
