@@ -7,7 +7,16 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
 let failed = false;
-for (const name of ["start-up", "evaluation", "repeat", "import-tree", "import-nixpkgs", "store-bytes", "nar-render", "trivial-build"]) {
+for (const name of [
+  "start-up",
+  "evaluation",
+  "repeat",
+  "import-tree",
+  "import-nixpkgs",
+  "store-bytes",
+  "nar-render",
+  "trivial-build",
+]) {
   const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { stdio: "inherit" });
   if (status !== 0) failed = true;
 }
