@@ -19,6 +19,7 @@ describe("nix-instantiate", () => {
   mkdirSync(join(directory, "etc"));
   writeFileSync(join(directory, "etc", "nix.conf"), "show-trace = false # the default\n!include missing.conf\n");
   writeFileSync(join(directory, "default.nix"), '{ name ? "nobody" }: { hello = "hello ${name}"; }\n');
+  writeFileSync(join(directory, "name.txt"), "us\n");
   writeFileSync(join(directory, "deep.nix"), 'let\n  f = n: if n == 0 then throw "bottom" else f (n - 1);\nin\nf 9\n');
 
   async function run(argv: readonly string[], stdin = "", more: Readonly<Record<string, string>> = {}): Promise<Ended> {
@@ -70,6 +71,8 @@ describe("nix-instantiate", () => {
     [["--eval", "--strict", "-E", "builtins.functionArgs derivation"], "{ outputs = true; }\n"],
     [["--eval", "--json", "--strict", "-E", "[ (1 + 1) ]"], "[2]\n"],
     [["--eval", "--argstr", "name", "you", "-A", "hello"], '"hello you"\n'],
+    [["--eval", "--arg-from-stdin", "name", "-A", "hello"], '"hello them"\n', "them"],
+    [["--eval", "--arg-from-file", "name", "name.txt", "-A", "hello"], '"hello us\\n"\n'],
     [["--parse", "-E", "a: a"], "(a: a)\n"],
     [["--eval", "-I", "here=.", "-E", "builtins.pathExists <here/default.nix>"], "true\n"],
     [["--eval", "--extra-experimental-features", "pipe-operators", "-E", "1 |> (x: x + 1)"], "2\n"],

@@ -10,6 +10,9 @@ import { splitLetters, takeCommonFlag } from "./common-flags.ts";
 import type { NixSettings } from "./nix-settings.ts";
 import { UsageError } from "./usage-error.ts";
 
+/** `file` and `stdin`: the string is what is there; `value` is the path. */
+export type NixArgument = Omit<EvalArgument, "kind"> & { readonly kind: EvalArgument["kind"] | "file" | "stdin" };
+
 export type NixArguments = {
   /** `value`, or derivations unless `evaluate`. */
   readonly evaluate: boolean;
@@ -19,7 +22,7 @@ export type NixArguments = {
   readonly fromStdin: boolean;
   readonly operands: readonly string[];
   readonly attrPaths: readonly string[];
-  readonly args: readonly EvalArgument[];
+  readonly args: readonly NixArgument[];
   readonly format: "nix" | "json" | "raw" | "xml";
   readonly location: boolean;
   readonly strict: boolean;
@@ -39,7 +42,7 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
     fromStdin: false,
     operands: [] as string[],
     attrPaths: [] as string[],
-    args: [] as EvalArgument[],
+    args: [] as NixArgument[],
     format: "nix" as NixArguments["format"],
     location: true,
     strict: false,
@@ -83,9 +86,12 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
       case "--argstr":
         state.args.push({ name: next(word), kind: word === "--arg" ? "expr" : "string", value: next(word) });
         break;
-      case "--arg-from-stdin":
       case "--arg-from-file":
-        throw new UsageError(`flag '${word}' is not supported by Firn`);
+        state.args.push({ name: next(word), kind: "file", value: next(word) });
+        break;
+      case "--arg-from-stdin":
+        state.args.push({ name: next(word), kind: "stdin", value: "" });
+        break;
       case "--include":
       case "-I":
         state.searchPath.push(parseSearchPathEntry(next(word)));

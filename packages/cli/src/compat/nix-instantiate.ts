@@ -3,7 +3,7 @@ nix-instantiate as C++ Nix 2.35 has it: same flags, settings, exit codes and cha
 paths go to stdout as the evaluator's bytes; everything else to stderr.
 */
 
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { byteStringOf, byteStringOfText, textOf } from "@firn/base";
 import { NIX_VERSION } from "@firn/eval";
@@ -11,13 +11,13 @@ import type { PendingObject } from "@firn/glue";
 import { parseSearchPath } from "../config.ts";
 import { EvaluationWaits } from "../evaluation-waits.ts";
 import { EvaluatorHost, type RequestOptions } from "../evaluator/host.ts";
-import type { EvalJob, EvalOutput, EvalSource } from "../evaluator/job.ts";
+import type { EvalArgument, EvalJob, EvalOutput, EvalSource } from "../evaluator/job.ts";
 import { NodeFetcher } from "../node-fetcher.ts";
 import { sayLogged } from "../logged.ts";
 import type { Session } from "../session.ts";
 import { printStatistics } from "../statistics.ts";
 import { addRoot } from "./gc-root.ts";
-import { type NixArguments, parseNixArguments } from "./nix-arguments.ts";
+import { type NixArgument, type NixArguments, parseNixArguments } from "./nix-arguments.ts";
 import { type NixSettings, readNixSettings } from "./nix-settings.ts";
 
 const HELP = `Usage: nix-instantiate [--parse | --eval [--strict] [--raw | --json | --xml [--no-location]]] [--read-write-mode]
@@ -112,11 +112,7 @@ async function runOn(
   };
   const common = {
     attrPaths: given.attrPaths.map(byteStringOfText),
-    args: given.args.map(({ name, kind, value }) => ({
-      name: byteStringOfText(name),
-      kind,
-      value: byteStringOfText(value),
-    })),
+    args: await Promise.all(given.args.map((argument) => evalArgument(argument, session))),
     argsDirectory: cwd,
   };
   await using waits = new EvaluationWaits(session);
@@ -171,6 +167,18 @@ async function runOn(
     if (given.fromArguments) await run(fromText(byteStringOfText(operand), "«string»"), what);
     else await run(fileSource(operand, session), what);
   }
+}
+
+/** An argument with its contents at hand. */
+async function evalArgument({ name, kind, value }: NixArgument, session: Session): Promise<EvalArgument> {
+  const string = (contents: Uint8Array): EvalArgument => ({
+    name: byteStringOfText(name),
+    kind: "string",
+    value: byteStringOf(contents),
+  });
+  if (kind === "stdin") return string(await session.readStdin());
+  if (kind === "file") return string(readFileSync(resolve(session.config.workingDirectory, value)));
+  return { name: byteStringOfText(name), kind, value: byteStringOfText(value) };
 }
 
 /** A file argument: `<name>` is looked up, a directory stands for its default.nix. */
