@@ -272,6 +272,7 @@ class LocalBuilder implements BuildService {
     const job: SandboxJob = {
       inputs: recipe.inputs.map(({ path }, index) => ({ path, hostPath: exposed.hostPaths[index] })),
       argv: recipe.argv,
+      argv0: recipe.argv0,
       env: recipe.env,
       files: recipe.files,
       workingDirectory: recipe.workingDirectory,

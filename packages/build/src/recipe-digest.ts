@@ -56,6 +56,7 @@ export function encodeRecipe(recipe: Recipe): Uint8Array {
   writer.number(recipe.constraints.shell ? 1 : 0);
   writer.number(recipe.needles.length);
   for (const needle of recipe.needles) writer.text(needle);
+  if (recipe.argv0 !== undefined) writer.text(recipe.argv0); // the end says whether it is there
   return writer.bytes();
 }
 

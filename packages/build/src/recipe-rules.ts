@@ -45,7 +45,7 @@ function checkCounts(recipe: Recipe): void {
   for (const [field, count] of Object.entries(counts)) {
     if (count > RECIPE_ENTRIES_MAX) refuse(field, `${count} entries, at most ${RECIPE_ENTRIES_MAX} are allowed`);
   }
-  let bytes = 0;
+  let bytes = recipe.argv0?.length ?? 0;
   for (const argument of recipe.argv) bytes += argument.length;
   for (const { name, value } of recipe.env) bytes += name.length + value.length;
   for (const { contents } of recipe.files) bytes += contents.length;
@@ -69,9 +69,10 @@ function checkInputs(recipe: Recipe): void {
   }
 }
 
-function checkProcess({ argv, env }: Recipe): void {
+function checkProcess({ argv, argv0, env }: Recipe): void {
   if (argv.length === 0) refuse("argv", "empty, the first element must be the program");
   for (const argument of argv) checkText("argv", argument);
+  if (argv0 !== undefined) checkText("argv0", argv0);
   if (!argv[0].startsWith("/")) refuse("argv", `the program ${quote(argv[0])} is not an absolute path`);
   checkSorted("env", env, (variable) => variable.name);
   for (const { name, value } of env) {

@@ -30,6 +30,8 @@ export type Recipe = {
   readonly inputs: readonly RecipeInput[];
   /** Program and arguments; the program is an absolute path inside the sandbox. */
   readonly argv: readonly ByteString[];
+  /** What the program gets as its own name (argv[0] of execve); its path when not said. */
+  readonly argv0?: ByteString;
   /** Sorted by name; names are not empty and hold neither `=` nor NUL, values no NUL. */
   readonly env: readonly { readonly name: ByteString; readonly value: ByteString }[];
   /** Files written into the sandbox before the start, sorted by path. */

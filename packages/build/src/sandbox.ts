@@ -11,6 +11,8 @@ export type SandboxJob = {
   /** Host paths to show read-only inside. */
   readonly inputs: readonly { readonly path: ByteString; readonly hostPath: string }[];
   readonly argv: readonly ByteString[];
+  /** What the program gets as its own name instead of its path. */
+  readonly argv0?: ByteString;
   /** All there is, but for PWD, which is always the working directory. */
   readonly env: readonly { readonly name: ByteString; readonly value: ByteString }[];
   readonly files: readonly { readonly path: ByteString; readonly contents: ByteString }[];

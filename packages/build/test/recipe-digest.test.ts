@@ -16,6 +16,7 @@ const published: Record<string, Recipe> = {
     constraints: { ...recipeOf().constraints, network: true },
   }),
   full: fullRecipe,
+  named: recipeOf({ argv0: "sh" }),
 };
 
 for (const [name, recipe] of Object.entries(published)) {
@@ -39,6 +40,9 @@ test("every field counts, and nothing moves from one field to the next", () => {
     {},
     { argv: ["/bin/sh", ""] },
     { argv: ["/bin/s", "h"] },
+    { argv0: "" },
+    { argv0: "sh" },
+    { argv0: "/bin/sh" },
     { env: [{ name: "a", value: "b" }] },
     { env: [{ name: "ab", value: "" }] },
     { files: [{ path: "a", contents: "b" }] },

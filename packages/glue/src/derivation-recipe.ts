@@ -4,8 +4,6 @@ kept; the build room knows none of it.
 
 Paths inside the sandbox are the store paths themselves, so any store directory works. Follows LocalDerivationGoal::initEnv and
 writeStructuredAttrs.
-
-DEVIATION: the builder is started with its whole path as argv[0], C++ Nix passes the base name. A recipe has one program path.
 */
 
 import type { ByteString } from "@firn/base";
@@ -62,6 +60,7 @@ export function derivationRecipe(
     recipe: {
       inputs: inputPaths.map((path) => ({ path: path.slice(1), node: inputs.get(path) as Node })),
       argv: [drv.builder, ...drv.args.map(rewrite)],
+      argv0: drv.builder.slice(drv.builder.lastIndexOf("/") + 1),
       env: Array.from(sortedMap(env), ([name, value]) => ({ name, value: rewrite(value) })),
       files: Array.from(sortedMap(files), ([name, contents]) => ({
         path: `${BUILD_DIRECTORY}/${name}`,

@@ -217,6 +217,15 @@ test("an ordinary derivation's environment and files are those of C++ Nix", busy
   assert.equal(recipe.files.length, 2);
 });
 
+test("a builder goes by the last part of its path, as with C++ Nix", busybox, () => {
+  const { derivation, log } = nixBuild(`derivation {
+    name = "named"; system = "x86_64-linux"; builder = "/bin/busybox"; args = [ "sh" "-c" "/bin/busybox cat /proc/1/cmdline; true" ];
+  }`);
+  const { argv, argv0 } = derivationRecipe(derivation, noInputs).recipe;
+  assert.ok(log.includes("\nbusybox\0sh\0-c\0"), log);
+  assert.deepEqual([argv[0], argv0], ["/bin/busybox", "busybox"]);
+});
+
 test("a fixed output's environment is that of C++ Nix", busybox, () => {
   const { derivation, log } = nixBuild(`derivation {
     name = "fetch"; system = "x86_64-linux"; builder = "/bin/busybox"; args = [ "sh" "-c" "${PRINT_ENVIRONMENT}" ];

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { bytesOf, type ByteString, byteStringOfText } from "@firn/base";
 import { BuildError, type Sandbox, type SandboxJob, type SandboxRun } from "@firn/build";
 import { BUILDER_GID, BUILDER_UID, hostPathOf, type JobSpace, makeJobSpace } from "./job-space.ts";
+import { namedStart } from "./named-start.ts";
 import { findProgram } from "./programs.ts";
 import { removeTree } from "./remove-tree.ts";
 import { runJob } from "./run-job.ts";
@@ -66,7 +67,8 @@ export class Bubblewrap implements Sandbox {
     const limit =
       job.buildSpaceBytes !== undefined && this.#prlimit ? [this.#prlimit, `--fsize=${job.buildSpaceBytes}`] : [];
     const command = [...limit, this.#bwrap, "--json-status-fd", "3", "--args", "4", "--"].map(byteStringOfText);
-    return `exec 4<${shellQuote(byteStringOfText(file))}\nexec ${shellWords([...command, ...job.argv])}\n`;
+    const start = await namedStart(job, space.directory);
+    return `${start.script}exec 4<${shellQuote(byteStringOfText(file))}\nexec ${shellWords([...command, ...start.argv])}\n`;
   }
 }
 

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { bytesOf, type ByteString, byteStringOfText } from "@firn/base";
 import { BuildError, type Sandbox, type SandboxJob, type SandboxRun } from "@firn/build";
 import { BUILDER_GID, BUILDER_UID, hostPathOf, type JobSpace, makeJobSpace } from "./job-space.ts";
+import { namedStart } from "./named-start.ts";
 import { findProgram, throughLoader } from "./programs.ts";
 import { removeTree } from "./remove-tree.ts";
 import { runJob } from "./run-job.ts";
@@ -65,8 +66,9 @@ export class Unshare implements Sandbox {
     try {
       await mkdir(join(space.root, ".old"), { mode: 0o700 });
       const inner = join(space.directory, "inside");
-      await writeFile(inner, bytesOf(await this.#insideScript(space, job)));
-      const script = this.#launchScript(inner, job);
+      const start = await namedStart(job, space.directory);
+      await writeFile(inner, bytesOf(await this.#insideScript(space, { ...job, argv: start.argv })));
+      const script = `${start.script}${this.#launchScript(inner, job)}`;
       const result = await runJob(space, job, { script, execFailed: /^$/ }, onLog, signal);
       return { result, dispose, [Symbol.asyncDispose]: dispose };
     } catch (thrown) {

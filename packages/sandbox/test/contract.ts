@@ -124,6 +124,19 @@ export function sandboxContract(
       assert.match(log, /No such file or directory/);
     });
 
+    const canName = process.arch === "x64" ? {} : { skip: "only x86-64 has the program that does this" };
+    test("a program is started under the name the job says, and nothing shows how", canName, async (context) => {
+      const { log } = await runJob(jobOf("echo $0", { argv0: "it's \xff/sh" }));
+      assert.equal(log, "it's \xff/sh\n");
+      if (needsTools(context)) return;
+      const inputs = [tools as NonNullable<typeof tools>];
+      const listed = await runJob({ ...jobOf(""), inputs, argv: ["/tools/bin/busybox", "/proc/self/fd"], argv0: "ls" });
+      assert.equal(listed.log, "0\n1\n2\n3\n");
+      const missing = await runJob(jobOf("", { argv: ["/nix/store/none/bin/x"], argv0: "x" }));
+      assert.deepEqual(missing.result.end, { reason: "exit-code", code: 127 });
+      assert.match(missing.log, /the builder cannot be executed: it is missing/);
+    });
+
     test("an output that was not made is undefined", async () => {
       const { result } = await run("echo > /nix/store/b", { outputs: ["nix/store/a", "nix/store/b"] });
       assert.deepEqual(result.end, { reason: "succeeded" });
