@@ -7,7 +7,7 @@ marked instead. Chunks go last, those that no remaining blob names; then files m
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { throwIfAborted } from "@firn/base";
-import { DIGEST_BYTES, scanChildren } from "@firn/castore";
+import { DIGEST_BYTES, digestOf, scanChildren } from "@firn/castore";
 import { HASH_PART_CHARS } from "@firn/nix-compat";
 import { chunkListOf } from "./blob-record.ts";
 import { decodeChunkRecord } from "./chunk-record.ts";
@@ -90,11 +90,13 @@ export class GcSweeper {
     const remove = (key: Buffer): Turn => {
       const record = index.pathInfos.getBinaryFast(key);
       if (record === undefined) return "kept";
-      const { path, references } = linksOf(record);
+      const { path, references, node } = linksOf(record);
       gone.push(path);
       if (this.#options.dryRun) return "deleted";
       index.pathInfos.removeSync(key);
       index.pathEpochs.removeSync(key);
+      // Its key is the digest of the node as it is written in the record.
+      index.nars.removeSync(digestKey(digestOf(Buffer.from(JSON.stringify(node)))));
       const hashPart = path.slice(0, HASH_PART_CHARS);
       for (const reference of references)
         index.referrers.removeSync(textKey(reference.slice(0, HASH_PART_CHARS) + hashPart));

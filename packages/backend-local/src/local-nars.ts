@@ -23,7 +23,7 @@ export class LocalNars implements NarCalculator {
   }
 
   async calculateNar(node: Node, options?: CallOptions): Promise<NarDigest> {
-    const known = this.#index.nars.getBinary(keyOf(node));
+    const known = this.#index.nars.getBinary(narKey(node));
     if (known?.length === RECORD_BYTES) {
       const narSize = Number(new DataView(known.buffer, known.byteOffset).getBigUint64(SHA256_BYTES, true));
       return { narSha256: new Uint8Array(known.subarray(0, SHA256_BYTES)), narSize };
@@ -39,14 +39,15 @@ export class LocalNars implements NarCalculator {
     record.set(narSha256);
     record.writeBigUInt64LE(BigInt(narSize), SHA256_BYTES);
     try {
-      await this.#commits.put(this.#index.nars, keyOf(node), record);
+      await this.#commits.put(this.#index.nars, narKey(node), record);
     } catch (thrown) {
       throw storageError("keeping the hash of a NAR", thrown);
     }
   }
 }
 
-function keyOf(node: Node): Buffer {
+/** The key of a node in the table of NARs. */
+export function narKey(node: Node): Buffer {
   const parts =
     node.kind === "symlink"
       ? ["l", node.target]

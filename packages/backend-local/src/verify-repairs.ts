@@ -10,6 +10,7 @@ import { type Digest, type Directory, type Node, readBlob } from "@firn/castore"
 import { HASH_PART_CHARS } from "@firn/nix-compat";
 import { decodePathInfo, encodePathInfo, type PathInfo } from "@firn/store";
 import { decodeBlobRecord, INLINE_BYTES_MAX, INLINE_HEAD } from "./blob-record.ts";
+import { narKey } from "./local-nars.ts";
 import { currentEpoch, HEAD_BYTES, stamp } from "./record-head.ts";
 import { digestKey, textKey } from "./store-index.ts";
 import type { FindingKind, VerifyParts, VerifySource } from "./verify.ts";
@@ -146,6 +147,9 @@ export class VerifyRepairs {
   /** Contents that hash to what they are called, but are not what was registered: the registration is asked for elsewhere. */
   async #tree(hashPart: string): Promise<boolean> {
     const own = this.#own(hashPart);
+    const { index } = this.#parts;
+    // What is remembered is made again when it is asked for.
+    if (own !== undefined && index.write(() => index.nars.removeSync(narKey(own.node)))) return true;
     if (own?.node.kind === "directory") return await this.#directory(own.node.digest);
     return own !== undefined && (await this.#file(own.node));
   }

@@ -11,9 +11,10 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { equalBytes, throwIfAborted } from "@firn/base";
 import type { CastoreServices } from "@firn/castore";
-import { calculateNar, decodePathInfo, type PathInfoService } from "@firn/store";
+import { calculateNar, decodePathInfo, type PathInfo, type PathInfoService } from "@firn/store";
 import { toHex } from "@firn/hash";
 import type { ChunkStore } from "./chunk-store.ts";
+import { narKey } from "./local-nars.ts";
 import type { StoreIndex, Table } from "./store-index.ts";
 import { type Problem, VerifyChecks } from "./verify-checks.ts";
 import { VerifyRepairs } from "./verify-repairs.ts";
@@ -164,12 +165,22 @@ class Verification {
     try {
       const info = decodePathInfo(record);
       const { narSha256, narSize } = await calculateNar(info.node, this.#parts, { signal: this.#options.signal });
-      if (narSize === info.narSize && equalBytes(narSha256, info.narSha256)) return undefined;
+      if (narSize === info.narSize && equalBytes(narSha256, info.narSha256)) return this.#rememberedNar(info);
       return `${info.path} renders to a NAR of ${narSize} bytes with SHA-256 ${toHex(narSha256)}, registered are ${info.narSize} bytes with ${toHex(info.narSha256)}`;
     } catch (thrown) {
       throwIfAborted(this.#options.signal);
       return `it cannot be rendered: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
     }
+  }
+
+  /** The hash that is kept so that a tree need not be rendered again is that of the registered NAR. */
+  #rememberedNar({ node, narSha256, narSize }: PathInfo): Problem {
+    const kept = this.#parts.index.nars.getBinary(narKey(node));
+    if (kept === undefined) return undefined;
+    const expected = Buffer.alloc(40);
+    expected.set(narSha256);
+    expected.writeBigUInt64LE(BigInt(narSize), 32);
+    return expected.equals(kept) ? undefined : "what is remembered of its NAR is something else";
   }
 
   async #files(): Promise<void> {

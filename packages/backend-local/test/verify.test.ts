@@ -156,6 +156,22 @@ describe("a verification", () => {
     assert.deepEqual((await verify(store)).findings, []);
   });
 
+  test("finds a remembered NAR hash that was changed, and forgets it when told to mend", async () => {
+    using dir = temporaryDir();
+    await fill(dir.path);
+    await using store = await openLocalStore(join(dir.path, "store"));
+    for await (const { node } of store.pathInfos.list()) await store.nars.calculateNar(node);
+    const index = new StoreIndex(store.dir);
+    const [key] = Array.from(index.nars.getKeys({ limit: 1 }), (found) => Buffer.from(found));
+    index.nars.putSync(key, Buffer.alloc(40, 1));
+    await index.close();
+    const kinds = async (repair: boolean) =>
+      (await verify(store, { repair })).findings.map(({ kind, isRepaired }) => [kind, isRepaired]);
+    assert.deepEqual(await kinds(false), [["nar", false]]);
+    assert.deepEqual(await kinds(true), [["nar", true]]);
+    assert.deepEqual(await kinds(false), []);
+  });
+
   test("tells which path does not render to its NAR", async () => {
     using dir = temporaryDir();
     const [low] = await fill(dir.path);
