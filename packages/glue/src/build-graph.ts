@@ -41,7 +41,7 @@ export type BuildParts = CastoreServices & {
   readonly readDerivation?: ReadDerivation;
 };
 
-export type BuildOptions = Omit<RecipeOptions, "storeDir"> &
+export type BuildOptions = Omit<RecipeOptions, "storeDir" | "graphs"> &
   Pick<SubmitOptions, "timeoutMs" | "silenceMs" | "buildSpaceBytes"> & {
     readonly signal?: AbortSignal;
     /** Holds all inputs and outputs. Without it they are held only while this call runs. */

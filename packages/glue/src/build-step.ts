@@ -7,11 +7,12 @@ import type { ByteString } from "@firn/base";
 import { type AttemptEnd, type AttemptOutput, BuildError, type BuildService, type SubmitOptions } from "@firn/build";
 import type { Lease } from "@firn/castore";
 import type { Derivation } from "@firn/nix-compat";
-import { areRegistered, type BuildPlan, type BuildStep, outputPaths } from "./build-plan.ts";
+import { areRegistered, type BuildPlan, type BuildStep, derivationReader, outputPaths } from "./build-plan.ts";
 import { buildFailure } from "./build-failure.ts";
 import { closureOf } from "./closure.ts";
-import { FETCHURL_BUILDER } from "./derivation-attributes.ts";
+import { checkBuildable, FETCHURL_BUILDER } from "./derivation-attributes.ts";
 import { derivationRecipe, type RecipeOptions } from "./derivation-recipe.ts";
+import { exportedGraphs } from "./exported-graphs.ts";
 import { fetchStep } from "./fetch-step.ts";
 import type { Fetcher } from "./fetcher.ts";
 import { LogLines } from "./log-lines.ts";
@@ -24,7 +25,7 @@ export type StepParts = RegisterParts & {
   readonly fetcher?: Fetcher;
 };
 
-export type StepOptions = Omit<RecipeOptions, "storeDir"> &
+export type StepOptions = Omit<RecipeOptions, "storeDir" | "graphs"> &
   Pick<SubmitOptions, "timeoutMs" | "silenceMs" | "buildSpaceBytes"> & {
     readonly signal: AbortSignal;
     readonly onLine: (line: ByteString) => void;
@@ -45,10 +46,13 @@ export async function buildStep(
   const { signal } = options;
   const paths = outputPaths(drvPath, derivation, derivation.outputs.keys());
   if (await areRegistered(paths, parts, { lease, signal })) return;
+  const attributes = checkBuildable(derivation);
   if (derivation.builder === FETCHURL_BUILDER) return await fetchStep(step, parts, parts.fetcher, { lease, signal });
   const closure = await closureOf(parts.pathInfos, inputPaths(step, plan), { lease, signal, storeDir });
   const inputs = new Map(Array.from(closure, ([path, { node }]) => [path, node]));
-  const { recipe } = derivationRecipe(derivation, inputs, { ...options, storeDir });
+  const graphParts = { ...parts, readDerivation: derivationReader(parts.blobs, parts.pathInfos, storeDir) };
+  const graphs = await exportedGraphs(derivation, attributes, closure, graphParts, { lease, signal });
+  const { recipe } = derivationRecipe(derivation, inputs, { ...options, storeDir, graphs });
   const { timeoutMs, silenceMs, buildSpaceBytes } = options;
   const submit = { label: derivation.name, timeoutMs, silenceMs, buildSpaceBytes, lease, signal };
   const id = await parts.buildService.submit(recipe, submit);

@@ -81,7 +81,7 @@ const UNSUPPORTED_KINDS: Partial<Record<OutputKind, string>> = {
 };
 
 /** Attributes that change what a success means, so that leaving them out would be a lie. */
-const UNSUPPORTED_ATTRIBUTES = ["exportReferencesGraph", "allowedReferences", "allowedRequisites"];
+const UNSUPPORTED_ATTRIBUTES = ["allowedReferences", "allowedRequisites"];
 /** The same, but empty they say nothing. */
 const UNSUPPORTED_UNLESS_EMPTY = ["disallowedReferences", "disallowedRequisites", "__impureHostDeps"];
 /** The same, with structured attributes only. */

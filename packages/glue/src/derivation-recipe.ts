@@ -20,6 +20,7 @@ import {
   sortedSet,
 } from "@firn/nix-compat";
 import { checkBuildable, type DerivationAttributes } from "./derivation-attributes.ts";
+import { type ExportedGraphs, graphJson, registrationText } from "./exported-graphs.ts";
 import { structuredAttrsFiles } from "./structured-attrs.ts";
 
 /** Where builders start, relative to the sandbox's root. */
@@ -31,6 +32,8 @@ export type RecipeOptions = {
   readonly cores?: number;
   /** Where the `impureEnvVars` of fixed-output derivations come from; what is not there is set to nothing. */
   readonly impureEnv?: ReadonlyMap<ByteString, ByteString>;
+  /** What the derivation wants to be told of its inputs (exported-graphs.ts). */
+  readonly graphs?: ExportedGraphs;
 };
 
 export type DerivationRecipe = {
@@ -102,6 +105,7 @@ function environment(
     ["NIX_BUILD_CORES", String(options.cores ?? 1)],
   ]);
   const files = new Map<ByteString, ByteString>();
+  const graphs = Array.from(options.graphs ?? []);
   if (attributes.structured === undefined) {
     const passedAsFile = new Set(attributes.words("passAsFile"));
     for (const [name, value] of drv.env) {
@@ -112,6 +116,7 @@ function environment(
         env.set(`${name}Path`, `${build}/${file}`);
       }
     }
+    for (const [name, graph] of graphs) files.set(name, registrationText(graph, storeDir));
   }
   env.set("NIX_BUILD_TOP", build);
   for (const name of ["TMPDIR", "TEMPDIR", "TMP", "TEMP", "PWD"]) env.set(name, build);
@@ -122,7 +127,11 @@ function environment(
   env.set("NIX_LOG_FD", "2");
   env.set("TERM", "xterm-256color");
   if (attributes.structured !== undefined) {
-    const { json, sh } = structuredAttrsFiles(attributes.structured, drv);
+    const { json, sh } = structuredAttrsFiles(
+      attributes.structured,
+      drv,
+      graphs.map(([name, graph]) => [name, graphJson(graph, storeDir)] as const),
+    );
     files.set(".attrs.json", json);
     files.set(".attrs.sh", sh);
     env.set("NIX_ATTRS_JSON_FILE", `${build}/.attrs.json`);

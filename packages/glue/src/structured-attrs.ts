@@ -12,13 +12,14 @@ import { isJsonObject, type JsonObject, type JsonValue, printJson } from "./json
 const INT_END = 2 ** 31;
 const SHELL_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** The contents of .attrs.json and .attrs.sh: the attributes with `outputs` as a map from names to paths. */
+/** The contents of .attrs.json and .attrs.sh: the attributes with `outputs` as a map from names to paths, and `graphs` instead of what they are named like. */
 export function structuredAttrsFiles(
   attributes: JsonObject,
   drv: Derivation,
+  graphs: readonly (readonly [ByteString, JsonValue])[] = [],
 ): { readonly json: ByteString; readonly sh: ByteString } {
   const outputs = sortedMap<JsonValue>(Array.from(drv.outputs, ([name, { path }]) => [name, path]));
-  const whole = sortedMap<JsonValue>([...attributes, ["outputs", outputs]]);
+  const whole = sortedMap<JsonValue>([...attributes, ["outputs", outputs], ...graphs]);
   return { json: printJson(whole), sh: shellDeclarations(whole) };
 }
 

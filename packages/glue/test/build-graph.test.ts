@@ -267,9 +267,18 @@ test("an output that is registered keeps its contents when the others are made a
   assert.ok(await world.info(outputOf(two, "doc")));
 });
 
+test("a builder gets the graphs it asks for, those of inputs that were just built included", async () => {
+  const base = derive("base");
+  const top = derive("top", { inputs: [base], env: { exportReferencesGraph: `graph ${outputOf(base)}` } });
+  const world = await worldOf([base, top]);
+  await world.build([top]);
+  assert.deepEqual(world.submitted[1].recipe.files, [
+    { path: "build/graph", contents: `${outputOf(base)}\n\n1\n${outputOf(base)}\n` },
+  ]);
+});
+
 test("what cannot be built is refused before anything is", async () => {
   const cases: readonly (readonly [Record<string, string>, RegExp])[] = [
-    [{ exportReferencesGraph: "x /nix/store" }, /exportReferencesGraph/],
     [{ allowedReferences: "" }, /allowedReferences/],
     [{ disallowedReferences: "out" }, /disallowedReferences/],
     [{ __noChroot: "1" }, /__noChroot/],

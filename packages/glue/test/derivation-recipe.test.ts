@@ -1,16 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
-import { type ByteString, byteStringOf, textOf } from "@firn/base";
+import { test } from "node:test";
+import { type ByteString, textOf } from "@firn/base";
 import { checkRecipe, type Recipe } from "@firn/build";
 import type { Digest, Node } from "@firn/castore";
-import { type Derivation, fixedOutput, floatingOutput, parseDerivation, UNFILLED_OUTPUT } from "@firn/nix-compat";
+import { type Derivation, fixedOutput, floatingOutput, UNFILLED_OUTPUT } from "@firn/nix-compat";
 import { need } from "../../../dev/need.ts";
 import { derivationRecipe, type RecipeOptions } from "../src/derivation-recipe.ts";
 import { derive, flatOutput, outputOf } from "./derivations.ts";
+import { nixBuild } from "./nix-build.ts";
 
 const noInputs: ReadonlyMap<ByteString, Node> = new Map();
 
@@ -143,43 +140,6 @@ test("derivations of other kinds are refused by the name of what they need", () 
 });
 
 const busybox = { ...need("nix-build"), ...need("busybox") };
-
-/** Builds an expression with C++ Nix in its own sandbox; yields the derivation, the log and the outputs' host folder. */
-function nixBuild(expression: string): {
-  readonly derivation: Derivation;
-  readonly log: string;
-  readonly output: (name: string) => Buffer;
-} {
-  const directory = mkdtempSync(join(tmpdir(), "firn-glue-"));
-  after(() => rmSync(directory, { recursive: true, force: true }));
-  const root = join(directory, "root");
-  const config = `experimental-features = nix-command\nbuild-users-group =\nsandbox = true\nsubstitute = false\nsandbox-paths = /bin/busybox=${onlyLine("command -v busybox")}\ncores = 3`;
-  const env = {
-    PATH: process.env.PATH,
-    HOME: directory,
-    NIX_REMOTE: `local?root=${root}`,
-    NIX_CONFIG: config,
-    FIRN_TEST_IMPURE: "from outside",
-    TMPDIR: directory,
-  };
-  const drvPath = onlyLine(["nix-instantiate", "--expr", expression], env);
-  const text = byteStringOf(readFileSync(join(root, drvPath)));
-  const name = drvPath.slice("/nix/store/".length + 33, -".drv".length);
-  const derivation = parseDerivation(text, name);
-  const log = execFileSync("sh", ["-c", 'nix-store --realise "$0" 2>&1 || true', drvPath], { env }).toString("latin1");
-  return {
-    derivation,
-    log,
-    output: (path) => readFileSync(join(root, derivation.outputs.get("out")?.path ?? "", path)),
-  };
-}
-
-function onlyLine(command: string | readonly string[], env: NodeJS.ProcessEnv = process.env): string {
-  const [program, ...args] = typeof command === "string" ? ["sh", "-c", command] : command;
-  return execFileSync(program, args, { env, stdio: ["ignore", "pipe", "ignore"] })
-    .toString("latin1")
-    .trim();
-}
 
 /** What `env -0`-less busybox prints, between two marks; only for values of one line. */
 function printedVariables(log: string): Record<string, string> {
