@@ -54,7 +54,7 @@ export function looksCompressible(bytes: Uint8Array): boolean {
 export async function decodeChunk(stored: Uint8Array, record: ChunkRecord, digest: Digest): Promise<Uint8Array> {
   if (record.codec === "raw") return checked(stored, record, digest);
   try {
-    return checked(await decompress(stored, { maxOutputLength: record.size }), record, digest);
+    return checked(await decompress(stored, decodeOptions(record)), record, digest);
   } catch (thrown) {
     throw damaged(digest, thrown);
   }
@@ -64,10 +64,15 @@ export async function decodeChunk(stored: Uint8Array, record: ChunkRecord, diges
 export function decodeChunkSync(stored: Uint8Array, record: ChunkRecord, digest: Digest): Uint8Array {
   if (record.codec === "raw") return checked(stored, record, digest);
   try {
-    return checked(zstdDecompressSync(stored, { maxOutputLength: record.size }), record, digest);
+    return checked(zstdDecompressSync(stored, decodeOptions(record)), record, digest);
   } catch (thrown) {
     throw damaged(digest, thrown);
   }
+}
+
+/** One output buffer as long as the chunk, and a little for the end of the frame: by itself zlib would join many of 16 KiB. */
+function decodeOptions({ size }: ChunkRecord): { maxOutputLength: number; chunkSize: number } {
+  return { maxOutputLength: size, chunkSize: Math.max(size, 64) + 64 };
 }
 
 function checked(bytes: Uint8Array, { size }: ChunkRecord, digest: Digest): Uint8Array {
