@@ -8,8 +8,9 @@ import { type BlobService, type CallOptions, readBlob } from "@firn/castore";
 import { type Derivation, DERIVATION_BYTES_MAX, parseAbsoluteStorePath, parseDerivation } from "@firn/nix-compat";
 import type { PathInfoService } from "@firn/store";
 import { derivationFailure } from "./build-failure.ts";
-import { checkBuildable } from "./derivation-attributes.ts";
+import { checkBuildable, discardingOutputs } from "./derivation-attributes.ts";
 import { GlueError } from "./error.ts";
+import { outputChecks } from "./output-checks.ts";
 
 /** Derivations read or looked up at once. */
 const READS_MAX = 16;
@@ -60,7 +61,9 @@ export async function planBuild(
     if (unordered.has(drvPath)) return;
     if (await areRegistered(outputPaths(drvPath, derivation, names), parts, { lease: options.lease, signal })) return;
     try {
-      checkBuildable(derivation);
+      const attributes = checkBuildable(derivation);
+      outputChecks(derivation, attributes);
+      discardingOutputs(derivation, attributes);
     } catch (thrown) {
       throw derivationFailure(drvPath, thrown) ?? thrown;
     }

@@ -80,12 +80,19 @@ const UNSUPPORTED_KINDS: Partial<Record<OutputKind, string>> = {
   deferred: "inputs with floating content-addressed outputs",
 };
 
-/** Attributes that change what a success means, so that leaving them out would be a lie. */
-const UNSUPPORTED_ATTRIBUTES = ["allowedReferences", "allowedRequisites"];
-/** The same, but empty they say nothing. */
-const UNSUPPORTED_UNLESS_EMPTY = ["disallowedReferences", "disallowedRequisites", "__impureHostDeps"];
-/** The same, with structured attributes only. */
-const UNSUPPORTED_STRUCTURED = ["outputChecks", "unsafeDiscardReferences"];
+/** The names of outputs whose contents are not to be searched for references (`unsafeDiscardReferences`). Throws `invalid-derivation`. */
+export function discardingOutputs(drv: Derivation, { structured }: DerivationAttributes): ReadonlySet<string> {
+  const names = new Set<string>();
+  const value = structured?.get("unsafeDiscardReferences");
+  if (value === undefined) return names;
+  const entries = isJsonObject(value) ? [...value] : undefined;
+  if (entries === undefined || entries.some(([, discards]) => typeof discards !== "boolean")) {
+    const message = `attribute 'unsafeDiscardReferences' of derivation '${drv.name}' must be an object of booleans`;
+    throw new GlueError("invalid-derivation", message);
+  }
+  for (const [name, discards] of entries) if (discards === true) names.add(name);
+  return names;
+}
 
 /** The attributes, after making sure that Firn can build such a derivation. Throws `unsupported` naming what it cannot, or `invalid-derivation`. */
 export function checkBuildable(drv: Derivation): DerivationAttributes {
@@ -114,12 +121,7 @@ export function checkBuildable(drv: Derivation): DerivationAttributes {
     );
   }
   const attributes = new DerivationAttributes(drv);
-  for (const name of UNSUPPORTED_ATTRIBUTES) if (attributes.has(name)) refuse(name);
-  for (const name of UNSUPPORTED_UNLESS_EMPTY) if (attributes.words(name).length > 0) refuse(name);
-  for (const name of UNSUPPORTED_STRUCTURED) {
-    const value = attributes.structured?.get(name);
-    if (value !== undefined && !(isJsonObject(value) && value.size === 0)) refuse(name);
-  }
+  if (attributes.words("__impureHostDeps").length > 0) refuse("__impureHostDeps");
   if (attributes.flag("__noChroot")) refuse("__noChroot (building without a sandbox)");
   return attributes;
 }

@@ -25,7 +25,9 @@ import {
   sortedReferences,
   StoreError,
 } from "@firn/store";
+import { DerivationAttributes, discardingOutputs } from "./derivation-attributes.ts";
 import { GlueError } from "./error.ts";
+import { checkOutputs, outputChecks } from "./output-checks.ts";
 
 export type RegisterParts = CastoreServices & {
   readonly pathInfos: PathInfoService;
@@ -57,19 +59,22 @@ export async function registerOutputs(
   const needlePaths = [...recipe.outputs, ...recipe.inputs.map(({ path }) => path)].map((path) =>
     parseAbsoluteStorePath(`/${path}`, parts.storeDir),
   );
-  const infos: PathInfo[] = [];
+  const attributes = new DerivationAttributes(derivation);
+  const discarding = discardingOutputs(derivation, attributes);
+  const infos = new Map<string, PathInfo>();
   for (const [index, [name, output]] of [...derivation.outputs].entries()) {
     const { node, needles } = outputs[index];
     const nar = await calculateNar(node, parts, options);
-    const references = sortedReferences(needles.map((needle) => needlePaths[needle]));
+    const references = discarding.has(name) ? [] : sortedReferences(needles.map((needle) => needlePaths[needle]));
     const contentAddress =
       output.kind === "fixed" ? await checkFixed(built, output, node, nar.narSha256, parts, options) : undefined;
     if (contentAddress !== undefined) checkNoReferences(derivation, name, references, parts.storeDir);
     const path = parseAbsoluteStorePath(output.path, parts.storeDir);
     const registeredAt = Math.floor(parts.now() / 1000);
-    infos.push({ path, node, ...nar, references, deriver, contentAddress, signatures: [], registeredAt });
+    infos.set(name, { path, node, ...nar, references, deriver, contentAddress, signatures: [], registeredAt });
   }
-  checkAcyclic(derivation, infos);
+  checkAcyclic(built, infos);
+  await checkOutputs({ ...built, infos }, outputChecks(derivation, attributes), parts, options);
   const missing = await missingOf(infos, parts, options);
   try {
     if (missing.length > 0) await parts.pathInfos.put(missing, options);
@@ -79,9 +84,13 @@ export async function registerOutputs(
   }
 }
 
-async function missingOf(infos: readonly PathInfo[], parts: RegisterParts, options: CallOptions): Promise<PathInfo[]> {
+async function missingOf(
+  infos: ReadonlyMap<string, PathInfo>,
+  parts: RegisterParts,
+  options: CallOptions,
+): Promise<PathInfo[]> {
   const missing: PathInfo[] = [];
-  for (const info of infos) if (!(await parts.pathInfos.get(info.path.hashPart, options))) missing.push(info);
+  for (const info of infos.values()) if (!(await parts.pathInfos.get(info.path.hashPart, options))) missing.push(info);
   return missing;
 }
 
@@ -154,19 +163,23 @@ function checkNoReferences(
   throw new GlueError("build-failed", message, { context: { derivation: derivation.name, reason: "output-refused" } });
 }
 
-/** Outputs that refer to each other in a ring could only live and die together; then they should be one. */
-function checkAcyclic(derivation: Derivation, infos: readonly PathInfo[]): void {
-  const left = new Map(infos.map((info) => [info.path.hashPart, info]));
-  for (let removed = true; removed; ) {
-    removed = false;
-    for (const [hashPart, { references }] of left) {
-      if (references.some((reference) => reference.hashPart !== hashPart && left.has(reference.hashPart))) continue;
-      left.delete(hashPart);
-      removed = true;
+/** Outputs that refer to each other in a ring could only live and die together; then they should be one. In the order of C++ Nix's topoSort. */
+function checkAcyclic({ drvPath, derivation }: BuiltDerivation, infos: ReadonlyMap<string, PathInfo>): void {
+  const nameOf = new Map(Array.from(infos, ([name, { path }]) => [path.hashPart, name]));
+  const done = new Set<string>();
+  const above = new Set<string>();
+  const visit = (name: string, from: string) => {
+    if (above.has(name)) {
+      const message = `cycle detected in build of '${drvPath}' in the references of output '${name}' from output '${from}'`;
+      const context = { derivation: derivation.name, reason: "output-refused" };
+      throw new GlueError("build-failed", message, { context });
     }
-  }
-  if (left.size === 0) return;
-  const names = Array.from(left.values(), ({ path }) => `'${path}'`).join(", ");
-  const message = `cycle detected in build of '${derivation.name}': the outputs ${names} refer to each other`;
-  throw new GlueError("build-failed", message, { context: { derivation: derivation.name, reason: "output-refused" } });
+    if (done.has(name)) return;
+    done.add(name);
+    above.add(name);
+    const references = (infos.get(name) as PathInfo).references.map(({ hashPart }) => nameOf.get(hashPart));
+    for (const next of references.filter((next) => next !== undefined).sort()) if (next !== name) visit(next, name);
+    above.delete(name);
+  };
+  for (const name of [...infos.keys()].sort()) visit(name, name);
 }
