@@ -4,7 +4,7 @@ JSON. Here is also the list of what Firn does not do: such a derivation is refus
 */
 
 import { type ByteString, textOf } from "@firn/base";
-import { type Derivation, derivationKind, fixedOutputHash, type OutputKind } from "@firn/nix-compat";
+import { type Derivation, derivationKind, type OutputKind } from "@firn/nix-compat";
 import { GlueError } from "./error.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "./json-value.ts";
 
@@ -105,9 +105,6 @@ export function checkBuildable(drv: Derivation): DerivationAttributes {
   const unsupportedKind = UNSUPPORTED_KINDS[kind];
   if (unsupportedKind !== undefined) refuse(unsupportedKind);
   for (const output of drv.outputs.values()) {
-    const method = kind === "fixed" ? fixedOutputHash(output).method : "nar";
-    if (method === "text") refuse('dynamic derivations (outputHashMode = "text")');
-    if (method === "git") refuse('git hashes (outputHashMode = "git")');
     if (output.path === "")
       throw new GlueError("invalid-derivation", `derivation '${drv.name}' does not say where its outputs go`);
   }

@@ -19,6 +19,7 @@ import {
 } from "@firn/nix-compat";
 import {
   calculateNar,
+  gitHash,
   type PathInfo,
   type PathInfoService,
   renderNar,
@@ -133,13 +134,14 @@ async function hashContents(
   parts: RegisterParts,
   options: CallOptions,
 ): Promise<Uint8Array> {
+  if (method === "git") return await gitHash(node, hash.algorithm, parts, options);
   const hasher = createHasher(hash.algorithm);
   if (method === "nar") {
     for await (const chunk of renderNar(node, parts, options)) hasher.update(chunk);
     return hasher.digest();
   }
   if (node.kind !== "file" || node.executable) {
-    const message = `output path '${path}' should be a non-executable regular file since recursive hashing is not enabled (outputHashMode=flat)`;
+    const message = `output path '${path}' should be a non-executable regular file since recursive hashing is not enabled (one of outputHashMode={flat,text} is true)`;
     throw new GlueError("build-failed", message, {
       context: { derivation: derivation.name, reason: "output-refused" },
     });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { collectBytes } from "@firn/base";
-import { HASH_ALGORITHMS, hashByteString, hashBytes } from "@firn/hash";
+import { HASH_ALGORITHMS, type HashAlgorithm, hashByteString, hashBytes } from "@firn/hash";
 import { fixedOutput, parseAbsoluteStorePath, UNFILLED_OUTPUT } from "@firn/nix-compat";
 import { calculateNar, renderNar } from "@firn/store";
 import { derivationRecipe } from "../src/derivation-recipe.ts";
@@ -34,6 +34,20 @@ test("fixed outputs are checked flat and as NAR, with every algorithm", async ()
       assert.equal(info?.contentAddress?.method, method);
       assert.deepEqual(info?.contentAddress?.hash, { algorithm, bytes });
     }
+  }
+});
+
+test("fixed outputs are checked as texts and as git has them", async () => {
+  const cases: readonly (readonly ["text" | "git", HashAlgorithm, string])[] = [
+    ["text", "sha256", "payload"],
+    ["git", "sha1", "blob 7\0payload"],
+    ["git", "sha256", "blob 7\0payload"],
+  ];
+  for (const [method, algorithm, hashed] of cases) {
+    const hash = { algorithm, bytes: hashByteString(algorithm, hashed) };
+    const written = derive(`${method}-${algorithm}`, { outputs: { out: fixedOutput(method, hash) } });
+    await assert.rejects(register(written, ["Payload"]), { code: "hash-mismatch" });
+    assert.deepEqual((await register(written, ["payload"]))?.contentAddress, { method, hash });
   }
 });
 

@@ -10,6 +10,7 @@ import { type CallOptions, type CastoreServices, type Node, readBlob } from "@fi
 import { createHasher, type Hash, printHash } from "@firn/hash";
 import { type ContentAddress, hashNarModulo, makeFixedOutputPath } from "@firn/nix-compat";
 import { StoreError } from "./error.ts";
+import { gitHash } from "./git-hash.ts";
 import { renderNar } from "./nar-render.ts";
 import type { PathInfo } from "./path-info.ts";
 
@@ -30,10 +31,7 @@ export function isContentAddressed(info: PathInfo, storeDir?: string): boolean {
   }
 }
 
-/**
- * Throws `mismatch` unless path and contents are what the content address says, `unsupported` for git hashes, which are not computed here.
- * A path without content address passes.
- */
+/** Throws `mismatch` unless path and contents are what the content address says. A path without content address passes. */
 export async function checkContentAddress(
   info: PathInfo,
   services: CastoreServices,
@@ -69,7 +67,7 @@ async function hashContents(
   options?: CallOptions,
 ): Promise<Hash> {
   const { algorithm } = hash;
-  if (method === "git") throw new StoreError("unsupported", "git content addresses are not checked");
+  if (method === "git") return { algorithm, bytes: await gitHash(node, algorithm, services, options) };
   if (method === "nar" && selfHashPart !== undefined) {
     return hashNarModulo(renderNar(node, services, options), algorithm, selfHashPart);
   }

@@ -17,6 +17,7 @@ export { ingestNar, NAR_BYTES_MAX } from "./nar-ingest.ts";
 export type { IngestedNar, IngestOptions } from "./nar-ingest.ts";
 export { narInfoOf, pathInfoOf } from "./path-info-nar-info.ts";
 export type { NarFile } from "./path-info-nar-info.ts";
+export { gitHash } from "./git-hash.ts";
 export { checkContentAddress, isContentAddressed } from "./content-check.ts";
 export { firnFingerprint } from "./firn-fingerprint.ts";
 export { signPathInfo, TrustedKeys } from "./signing.ts";

@@ -10,7 +10,7 @@ import {
   MemoryDirectories,
   type Node,
 } from "@firn/castore";
-import { digestBytes, hashBytes, toBase64, toHex } from "@firn/hash";
+import { digestBytes, hashByteString, hashBytes, toBase64, toHex } from "@firn/hash";
 import {
   type ContentAddress,
   generateSecretKey,
@@ -198,7 +198,7 @@ describe("a content address is checked", () => {
     await assert.rejects(checkContentAddress({ ...self, references: [] }, services), { code: "mismatch" });
   });
 
-  test("of a text with references; git hashes are not computed; without any nothing is checked", async () => {
+  test("of a text with references, and as git has it; without any nothing is checked", async () => {
     const services = memory();
     const bytes = new TextEncoder().encode("text");
     const node: Node = { kind: "file", digest: await services.blobs.put(bytes), size: 4, executable: false };
@@ -208,10 +208,12 @@ describe("a content address is checked", () => {
       info({ path, node, references: [a], contentAddress: { method: "text", hash } }),
       services,
     );
-    const git = { method: "git", hash: { algorithm: "sha1", bytes: new Uint8Array(20) } } as const;
+    const git = { method: "git", hash: { algorithm: "sha1", bytes: hashByteString("sha1", "blob 4\0text") } } as const;
     const gitPath = makeFixedOutputPath({ ...git, name: "g" });
-    await assert.rejects(checkContentAddress(info({ path: gitPath, node, contentAddress: git }), services), {
-      code: "unsupported",
+    await checkContentAddress(info({ path: gitPath, node, contentAddress: git }), services);
+    const other: Node = { kind: "symlink", target: "text!" };
+    await assert.rejects(checkContentAddress(info({ path: gitPath, node: other, contentAddress: git }), services), {
+      code: "mismatch",
     });
     await checkContentAddress(info(), services);
     assert.equal(isContentAddressed(info()), false);
