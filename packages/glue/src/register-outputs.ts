@@ -69,7 +69,7 @@ export async function registerOutputs(
     const references = discarding.has(name) ? [] : sortedReferences(needles.map((needle) => needlePaths[needle]));
     const contentAddress =
       output.kind === "fixed" ? await checkFixed(built, output, node, nar.narSha256, parts, options) : undefined;
-    if (contentAddress !== undefined) checkNoReferences(derivation, name, references, parts.storeDir);
+    if (contentAddress !== undefined) checkNoReferences(built, references, parts.storeDir);
     const path = parseAbsoluteStorePath(output.path, parts.storeDir);
     const registeredAt = Math.floor(parts.now() / 1000);
     infos.set(name, { path, node, ...nar, references, deriver, contentAddress, signatures: [], registeredAt });
@@ -154,14 +154,12 @@ async function hashContents(
 
 /** Where a fixed output may be found follows from its contents alone, so it could not say what it needs. */
 function checkNoReferences(
-  derivation: Derivation,
-  name: string,
+  { drvPath, derivation }: BuiltDerivation,
   references: readonly StorePath[],
   storeDir: string,
-): void {
+) {
   if (references.length === 0) return;
-  const list = references.map((reference) => reference.absolute(storeDir)).join(", ");
-  const message = `fixed-output derivation '${derivation.name}' must not reference store paths, but its output '${name}' refers to ${list}`;
+  const message = `fixed-output derivations must not reference store paths: '${drvPath}' references ${references.length} distinct paths, e.g. '${references[0].absolute(storeDir)}'`;
   throw new GlueError("build-failed", message, { context: { derivation: derivation.name, reason: "output-refused" } });
 }
 
