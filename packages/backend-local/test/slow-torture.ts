@@ -3,7 +3,7 @@ The local store under what should not happen: processes killed at any moment, a 
 doing the same, garbage collected while others rely on it. It prints its seed; `TORTURE_SEED` takes one up again, `TORTURE_KILLS` says how many
 processes are killed (300), `TORTURE_FLIPS` how many bits are flipped (150), `TORTURE_SECONDS` how long garbage is collected beside builds (30).
 
-    npm run slow:torture
+    npm run slow:store
 */
 
 import assert from "node:assert/strict";

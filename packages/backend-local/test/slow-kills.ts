@@ -1,5 +1,5 @@
 /*
-`npm run slow:store [KILLS]`: kills processes at random moments while they import, put and collect garbage, one or two at a time in one
+`npm run slow:kills [KILLS]`: kills processes at random moments while they import, put and collect garbage, one or two at a time in one
 store, and looks after each whether everything they had acknowledged is there and whole. Paths are held by roots, so no collection may
 take them. Prints its seed; 300 kills when no number is given, which takes some minutes.
 */
@@ -15,7 +15,7 @@ import { equalBytes } from "@firn/base";
 import { calculateNar } from "@firn/store";
 import { temporaryDir } from "./odd-tree.ts";
 
-const CHILD = join(import.meta.dirname, "slow-store-child.ts");
+const CHILD = join(import.meta.dirname, "slow-kills-child.ts");
 const DELAY_MS_MAX = 3000;
 const FULL_CHECK_EVERY = 20;
 const kills = Number(process.argv[2] ?? 300);
