@@ -2,8 +2,16 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type ChunkMeta, type Digest, type FileNode, readOnlyBlobs } from "@firn/castore";
-import { diffFiles, diffTrees, diskUsage, needPathInfo, type TreeDifference, whyDepends } from "@firn/store";
+import {
+  type ChunkMeta,
+  diffFiles,
+  diffTrees,
+  type Digest,
+  type FileNode,
+  readOnlyBlobs,
+  type TreeDifference,
+} from "@firn/castore";
+import { diskUsage, needPathInfo, whyDepends } from "@firn/store";
 import fc from "fast-check";
 import { chainStore, fileNode, memoryStore, pathOf, register, treeNode } from "./small-store.ts";
 

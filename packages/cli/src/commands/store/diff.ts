@@ -1,8 +1,7 @@
 /* `firn store diff`: what differs between two trees of the store, files down to the ranges of their bytes. Exit code 0 when nothing does, 1 when something does. */
 
 import { type ByteString, textOf } from "@firn/base";
-import { formatDigest, type Node } from "@firn/castore";
-import { type ChangedRange, diffFiles, diffTrees, type TreeDifference } from "@firn/store";
+import { type ChangedRange, diffFiles, diffTrees, formatDigest, type Node, type TreeDifference } from "@firn/castore";
 import { defineCommand, examples } from "../../command.ts";
 import { CliError } from "../../error.ts";
 import type { Session } from "../../session.ts";

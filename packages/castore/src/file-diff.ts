@@ -5,8 +5,11 @@ large file is one range, and costs reading a few chunks.
 */
 
 import { throwIfAborted } from "@firn/base";
-import type { BlobReader, CallOptions, CastoreServices, ChunkMeta, Digest, FileNode } from "@firn/castore";
-import { StoreError } from "./error.ts";
+import type { BlobReader, ChunkMeta } from "./blob-service.ts";
+import { CastoreError } from "./error.ts";
+import type { CallOptions } from "./lease.ts";
+import type { CastoreServices } from "./lookup.ts";
+import type { Digest, FileNode } from "./node.ts";
 
 /** Bytes [from, to) of one side stand where bytes of the other stood. */
 export type ByteRange = { readonly from: number; readonly to: number };
@@ -148,7 +151,7 @@ async function compare(
 
 async function openFile({ digest }: FileNode, { blobs }: CastoreServices, options?: CallOptions): Promise<BlobReader> {
   const reader = await blobs.openRead(digest, options);
-  if (reader === undefined) throw new StoreError("missing", `blob ${digest} is not stored`, { context: { digest } });
+  if (reader === undefined) throw new CastoreError("missing", `blob ${digest} is not stored`, { context: { digest } });
   return reader;
 }
 

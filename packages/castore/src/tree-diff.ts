@@ -3,15 +3,10 @@ What differs between two trees. Equal digests are equal trees, so only what diff
 */
 
 import { type ByteString, throwIfAborted } from "@firn/base";
-import {
-  type CallOptions,
-  type CastoreServices,
-  type Directory,
-  needDirectory,
-  type Node,
-  TREE_DEPTH_MAX,
-} from "@firn/castore";
-import { StoreError } from "./error.ts";
+import type { Directory } from "./directory.ts";
+import type { CallOptions } from "./lease.ts";
+import { type CastoreServices, needDirectory, tooDeep } from "./lookup.ts";
+import { type Node, TREE_DEPTH_MAX } from "./node.ts";
 
 export type TreeDifference =
   | { readonly kind: "removed"; readonly path: ByteString; readonly left: Node }
@@ -45,8 +40,7 @@ export async function* diffTrees(
       yield { kind: "changed", path, left: one, right: other };
       return;
     }
-    if (depth > TREE_DEPTH_MAX)
-      throw new StoreError("limit", `the trees are nested deeper than ${TREE_DEPTH_MAX} directories`);
+    if (depth > TREE_DEPTH_MAX) throw tooDeep();
     const [a, b]: [Directory, Directory] = await Promise.all([
       needDirectory(services.left.directories, one.digest, options),
       needDirectory(services.right.directories, other.digest, options),
