@@ -15,6 +15,7 @@ export type AttemptEnd =
   | { readonly reason: "silence"; readonly afterMs: number }
   | { readonly reason: "out-of-memory" }
   | { readonly reason: "out-of-space"; readonly bytesMax: number }
+  | { readonly reason: "log-limit"; readonly bytesMax: number }
   | { readonly reason: "cancelled" }
   | { readonly reason: "output-missing"; readonly path: ByteString }
   | { readonly reason: "output-refused"; readonly path: ByteString; readonly why: string }
@@ -39,6 +40,8 @@ export type Attempt = {
   readonly cpuUserMs?: number;
   readonly cpuSystemMs?: number;
   readonly memoryPeakBytes?: number;
+  readonly ioReadBytes?: number;
+  readonly ioWriteBytes?: number;
   /** The whole log as a blob, once the attempt ended. */
   readonly log?: Digest;
   readonly logBytes?: number;

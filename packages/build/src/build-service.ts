@@ -15,14 +15,21 @@ export type BuildServiceSupports = {
   readonly isolation: { readonly files: boolean; readonly network: boolean; readonly processes: boolean };
 };
 
-export type SubmitOptions = {
-  /** A few words for listings and progress, such as a derivation's name. Not part of the recipe. */
-  readonly label?: string;
-  /** Limits of this attempt; they are not part of the recipe because they cannot change what a success yields. */
+/** Limits of one attempt; they are not part of the recipe because they cannot change what a success yields. */
+export type AttemptLimits = {
   readonly timeoutMs?: number;
   readonly silenceMs?: number;
   /** Most bytes the build directory and the outputs may take. */
   readonly buildSpaceBytes?: number;
+  /** Most memory its processes may use together; `unsupported` where the sandbox cannot bound it. */
+  readonly memoryBytes?: number;
+  /** Most bytes its log may have. */
+  readonly logBytesMax?: number;
+};
+
+export type SubmitOptions = AttemptLimits & {
+  /** A few words for listings and progress, such as a derivation's name. Not part of the recipe. */
+  readonly label?: string;
   /** Holds the outputs and the log of a success from the moment they are there; without it garbage collection may take them once the attempt ended. */
   readonly lease?: Lease;
   /** Withdraws this submission, before or after it was answered. An attempt whose submissions were all withdrawn is cancelled. */

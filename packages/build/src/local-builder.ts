@@ -279,9 +279,11 @@ class LocalBuilder implements BuildService {
       outputs: recipe.outputs,
       network: recipe.constraints.network,
       shell: recipe.constraints.shell,
-      buildSpaceBytes: limits.buildSpaceBytes,
       timeoutMs: limits.timeoutMs,
       silenceMs: limits.silenceMs,
+      buildSpaceBytes: limits.buildSpaceBytes,
+      memoryBytes: limits.memoryBytes,
+      logBytesMax: limits.logBytesMax,
     };
     await using run = await this.#parts.sandbox.run(job, (bytes) => entry.log?.append(bytes), signal);
     if (run.result.end.reason !== "succeeded") return { end: run.result.end, outputs: [], usage: run.result };
@@ -327,6 +329,8 @@ class LocalBuilder implements BuildService {
       cpuUserMs: outcome.usage?.cpuUserMs,
       cpuSystemMs: outcome.usage?.cpuSystemMs,
       memoryPeakBytes: outcome.usage?.memoryPeakBytes,
+      ioReadBytes: outcome.usage?.ioReadBytes,
+      ioWriteBytes: outcome.usage?.ioWriteBytes,
       log: logDigest,
       logBytes: logDigest === undefined ? undefined : log.length,
       outputs,

@@ -20,7 +20,13 @@ export type SandboxJob = {
   readonly outputs: readonly ByteString[];
   readonly network: boolean;
   readonly shell: boolean;
+  /** False: the host's files are shown too, read-only, and its network is reachable whatever `network` says (`__noChroot`). Absent is true. */
+  readonly sandboxed?: boolean;
   readonly buildSpaceBytes?: number;
+  /** Most memory all processes of the job may use together. Rejects with `unsupported` where the sandbox cannot bound it. */
+  readonly memoryBytes?: number;
+  /** Most bytes the log may have; the end is then `log-limit`, and the log has exactly that many. */
+  readonly logBytesMax?: number;
   readonly timeoutMs?: number;
   readonly silenceMs?: number;
 };
@@ -29,9 +35,14 @@ export type SandboxResult = {
   readonly end: AttemptEnd;
   /** Host path of each output, in the job's order, undefined where it was not made. Valid until `dispose`. */
   readonly outputs: readonly (string | undefined)[];
+  /** Costs of all processes of the job together; undefined where they cannot be told. */
   readonly cpuUserMs?: number;
   readonly cpuSystemMs?: number;
+  /** Without rights over cgroups, that of the largest process. */
   readonly memoryPeakBytes?: number;
+  /** Bytes read from and written to disks, not files: what a cache answered does not count. */
+  readonly ioReadBytes?: number;
+  readonly ioWriteBytes?: number;
 };
 
 export interface Sandbox {

@@ -63,6 +63,8 @@ function describeEnd(end: AttemptEnd): string {
       return "ran out of memory";
     case "out-of-space":
       return `ran out of build space: at most ${end.bytesMax} bytes are allowed`;
+    case "log-limit":
+      return `said more than the ${end.bytesMax} bytes a log may have`;
     case "cancelled":
       return "was cancelled";
     case "output-missing":

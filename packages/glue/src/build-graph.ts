@@ -7,7 +7,7 @@ they submit the same recipe.
 */
 
 import { assert, type ByteString } from "@firn/base";
-import type { BuildService, SubmitOptions } from "@firn/build";
+import type { BuildService, AttemptLimits } from "@firn/build";
 import type { CastoreServices, Lease, LeaseService } from "@firn/castore";
 import { DEFAULT_STORE_DIR, type Derivation } from "@firn/nix-compat";
 import type { PathInfo, PathInfoService } from "@firn/store";
@@ -42,7 +42,7 @@ export type BuildParts = CastoreServices & {
 };
 
 export type BuildOptions = Omit<RecipeOptions, "storeDir" | "graphs"> &
-  Pick<SubmitOptions, "timeoutMs" | "silenceMs" | "buildSpaceBytes"> & {
+  AttemptLimits & {
     readonly signal?: AbortSignal;
     /** Holds all inputs and outputs. Without it they are held only while this call runs. */
     readonly lease?: Lease;

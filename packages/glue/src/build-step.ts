@@ -4,7 +4,7 @@ before and after it in a graph is build-graph.ts's business.
 */
 
 import type { ByteString } from "@firn/base";
-import { type AttemptEnd, type AttemptOutput, BuildError, type BuildService, type SubmitOptions } from "@firn/build";
+import { type AttemptEnd, type AttemptOutput, BuildError, type BuildService, type AttemptLimits } from "@firn/build";
 import type { Lease } from "@firn/castore";
 import type { Derivation } from "@firn/nix-compat";
 import { areRegistered, type BuildPlan, type BuildStep, derivationReader, outputPaths } from "./build-plan.ts";
@@ -26,7 +26,7 @@ export type StepParts = RegisterParts & {
 };
 
 export type StepOptions = Omit<RecipeOptions, "storeDir" | "graphs"> &
-  Pick<SubmitOptions, "timeoutMs" | "silenceMs" | "buildSpaceBytes"> & {
+  AttemptLimits & {
     readonly signal: AbortSignal;
     readonly onLine: (line: ByteString) => void;
   };
@@ -53,8 +53,9 @@ export async function buildStep(
   const graphParts = { ...parts, readDerivation: derivationReader(parts.blobs, parts.pathInfos, storeDir) };
   const graphs = await exportedGraphs(derivation, attributes, closure, graphParts, { lease, signal });
   const { recipe } = derivationRecipe(derivation, inputs, { ...options, storeDir, graphs });
-  const { timeoutMs, silenceMs, buildSpaceBytes } = options;
-  const submit = { label: derivation.name, timeoutMs, silenceMs, buildSpaceBytes, lease, signal };
+  const { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax } = options;
+  const limits = { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax };
+  const submit = { label: derivation.name, ...limits, lease, signal };
   const id = await parts.buildService.submit(recipe, submit);
   const log = new LogLines(options.onLine);
   const { end, outputs } = await watchToEnd(parts.buildService, id, log);

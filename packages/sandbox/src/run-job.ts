@@ -97,13 +97,18 @@ export async function runJob(
           },
         );
 
+  const { logBytesMax = Number.POSITIVE_INFINITY } = job;
+  let logBytes = 0;
   let tail: Uint8Array = new Uint8Array(0);
   pipe.reader.on("data", (chunk: Buffer) => {
     if (stopped !== undefined) return; // from here on it may be the sandbox that complains about being killed
     silence?.refresh();
     tail =
       chunk.length >= TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
-    onLog(chunk);
+    const room = logBytesMax - logBytes;
+    logBytes += chunk.length;
+    if (chunk.length > room) stop({ reason: "log-limit", bytesMax: logBytesMax });
+    if (room > 0) onLog(chunk.length > room ? chunk.subarray(0, room) : chunk);
   });
   const logEnded = new Promise<void>((resolve) => pipe.reader.once("close", () => resolve()));
   try {

@@ -379,6 +379,14 @@ export function sandboxContract(
       assert.deepEqual(talking.result.end, { reason: "succeeded" });
     });
 
+    test("a log that passes its limit ends with `log-limit`, cut there", async () => {
+      const { result, log } = await run("while :; do echo 0123456789; done", { logBytesMax: 100_005 });
+      assert.deepEqual(result.end, { reason: "log-limit", bytesMax: 100_005 });
+      assert.equal(log.length, 100_005);
+      const within = await run("echo 0123456789", { logBytesMax: 11 });
+      assert.deepEqual(within.result.end, { reason: "succeeded" });
+    });
+
     test("filling the build space ends with `out-of-space`, by one file or many, caught or not", async (context) => {
       if (needsTools(context)) return;
       const buildSpaceBytes = 8 * 1024 * 1024;
