@@ -14,6 +14,7 @@ import { DigestTable } from "./digest-table.ts";
 import { GcSweeper } from "./gc-sweeper.ts";
 import { GcMarker, linksOf, sizeOf } from "./gc-marker.ts";
 import type { LocalLeases } from "./local-leases.ts";
+import { forgetDangling } from "./local-realisations.ts";
 import type { LocalRoots } from "./local-roots.ts";
 import { compactPacks } from "./pack-compaction.ts";
 import type { PackWriter } from "./pack-writer.ts";
@@ -133,6 +134,7 @@ class Collection {
     const deadBlobs = await sweeper.deadBlobs();
     const markMs = performance.now() - startedAt;
     const dead = await sweeper.sweepPaths(deadPaths);
+    if (this.#options.dryRun !== true) forgetDangling(this.#parts.index);
     await sweeper.sweepDirectories(deadDirectories);
     await sweeper.sweepBlobs(deadBlobs);
     await sweeper.sweepChunks(deadBlobs);

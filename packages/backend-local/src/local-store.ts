@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { throwIfAborted } from "@firn/base";
 import type { BlobService, DirectoryService, TreeExposer, TreeImporter } from "@firn/castore";
 import { useNodeKernels } from "@firn/hash/node";
-import type { NarCalculator, PathInfoService } from "@firn/store";
+import type { NarCalculator, PathInfoService, RealisationService } from "@firn/store";
 import { ChunkStore } from "./chunk-store.ts";
 import { Commits } from "./commits.ts";
 import { DiskImporter } from "./disk-importer.ts";
@@ -20,6 +20,7 @@ import { LocalDirectories } from "./local-directories.ts";
 import { LocalLeases } from "./local-leases.ts";
 import { LocalNars } from "./local-nars.ts";
 import { LocalPathInfos } from "./local-path-infos.ts";
+import { LocalRealisations } from "./local-realisations.ts";
 import { LocalRoots } from "./local-roots.ts";
 import { migrateFromVersion0 } from "./migration.ts";
 import { PackWriter } from "./pack-writer.ts";
@@ -42,6 +43,7 @@ export interface LocalStore extends AsyncDisposable {
   readonly blobs: BlobService;
   readonly directories: DirectoryService;
   readonly pathInfos: PathInfoService;
+  readonly realisations: RealisationService;
   readonly leases: LocalLeases;
   readonly importer: TreeImporter;
   /** Hashes of NARs, each computed once. */
@@ -112,6 +114,7 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
     nars,
     addTree: (hostPath, addOptions) => adder.addTree(hostPath, addOptions),
     pathInfos: new LocalPathInfos(index, commits, leases),
+    realisations: new LocalRealisations(index, commits, leases),
     leases,
     importer,
     exposer: new TreeCheckout(dir, parts),

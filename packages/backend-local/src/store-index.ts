@@ -29,6 +29,7 @@ export class StoreIndex {
   readonly pathInfos: Table;
   readonly pathEpochs: Table;
   readonly referrers: Table;
+  readonly realisations: Table;
   readonly leases: Table;
   readonly roots: Table;
   readonly trees: Table;
@@ -53,6 +54,7 @@ export class StoreIndex {
       this.pathInfos = this.env.openDB({ name: "path-infos", ...BINARY });
       this.pathEpochs = this.env.openDB({ name: "path-epochs", ...BINARY });
       this.referrers = this.env.openDB({ name: "referrers", ...BINARY });
+      this.realisations = this.env.openDB({ name: "realisations", ...BINARY });
       this.leases = this.env.openDB({ name: "leases", ...BINARY });
       this.roots = this.env.openDB({ name: "roots", ...BINARY });
       this.trees = this.env.openDB({ name: "trees", ...BINARY });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type LocalStore, openLocalStore } from "@firn/backend-local";
 import { type CallOptions, type Digest, Directory, type Node } from "@firn/castore";
-import { makeFixedOutputPath, type StorePath } from "@firn/nix-compat";
+import { makeFixedOutputPath, StorePath } from "@firn/nix-compat";
 import { calculateNar, type PathInfo } from "@firn/store";
 import { temporaryDir } from "./odd-tree.ts";
 
@@ -347,4 +347,19 @@ describe("what is promised while a collection runs", () => {
         }
       }));
   }
+});
+
+test("realisations of paths that are deleted are forgotten, others stay", async () => {
+  await withStore(async (store) => {
+    const [kept, dead] = [await register(store, "kept"), await register(store, "dead")];
+    await store.roots.addRoot("kept", kept.path);
+    const drvPath = new StorePath("d".repeat(32), "thing.drv");
+    const outputs = Object.entries({ out: kept, doc: dead });
+    await store.realisations.put(outputs.map(([output, { path }]) => ({ drvPath, output, path, signatures: [] })));
+    await store.collectGarbage();
+    assert.deepEqual(
+      (await Array.fromAsync(store.realisations.list())).map(({ output }) => output),
+      ["out"],
+    );
+  });
 });

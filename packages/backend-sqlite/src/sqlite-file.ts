@@ -7,6 +7,7 @@ that a thousand small puts cost one flush. SQLite lets one process write at a ti
     directories(digest, encoded)
     path_infos(hash_part, encoded)
     reference(target, referrer)               hash parts; a path's own is left out
+    realisations(key, encoded)                added on opening, since older files of this version lack it
 */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
@@ -28,6 +29,8 @@ create table if not exists directories(id integer primary key, digest blob not n
 create table if not exists path_infos(id integer primary key, hash_part text not null unique, encoded blob not null);
 create table if not exists reference(target text not null, referrer text not null, primary key(target, referrer)) without rowid;
 `;
+const LATER_TABLES =
+  "create table if not exists realisations(id integer primary key, key text not null unique, encoded text not null);";
 
 type Write = {
   readonly doing: string;
@@ -113,6 +116,7 @@ export class SqliteFile {
         `begin immediate; ${TABLES} pragma application_id = ${APPLICATION_ID}; pragma user_version = ${VERSION}; commit;`,
       );
     }
+    this.#database.exec(LATER_TABLES);
     const abandoned = `select id from blobs where digest is null and touched < unixepoch() - ${ABANDONED_SECONDS}`;
     if (this.#database.prepare(abandoned).get() === undefined) return;
     this.#database.exec(

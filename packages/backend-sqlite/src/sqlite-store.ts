@@ -4,16 +4,18 @@ A store in one SQLite file: all services over it. Several processes may have it 
 
 import { type BlobService, type DirectoryService, type LeaseService, MemoryLeases, VerifiedBlobs } from "@firn/castore";
 import { useNodeKernels } from "@firn/hash/node";
-import type { PathInfoService } from "@firn/store";
+import type { PathInfoService, RealisationService } from "@firn/store";
 import { SqliteBlobs } from "./sqlite-blobs.ts";
 import { SqliteDirectories } from "./sqlite-directories.ts";
 import { SqliteFile } from "./sqlite-file.ts";
 import { SqlitePathInfos } from "./sqlite-path-infos.ts";
+import { SqliteRealisations } from "./sqlite-realisations.ts";
 
 export interface SqliteStore extends AsyncDisposable {
   readonly blobs: BlobService;
   readonly directories: DirectoryService;
   readonly pathInfos: PathInfoService;
+  readonly realisations: RealisationService;
   /** Nothing deletes from such a store, so leases only have to be open. */
   readonly leases: LeaseService;
   close(): Promise<void>;
@@ -29,6 +31,7 @@ export function openSqliteStore(path: string): SqliteStore {
     blobs: new VerifiedBlobs(new SqliteBlobs(file, leases)),
     directories: new SqliteDirectories(file, leases),
     pathInfos: new SqlitePathInfos(file, leases),
+    realisations: new SqliteRealisations(file, leases),
     leases,
     close,
     [Symbol.asyncDispose]: close,

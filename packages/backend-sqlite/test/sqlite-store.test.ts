@@ -11,7 +11,7 @@ import { collectBytes } from "@firn/base";
 import { openSqliteStore } from "@firn/backend-sqlite";
 import { type BlobService, type Digest, Directory, digestOf } from "@firn/castore";
 import { blobServiceContract, directoryServiceContract, leaseServiceContract } from "@firn/castore/contract";
-import { pathInfoServiceContract } from "@firn/store/contract";
+import { pathInfoServiceContract, realisationServiceContract } from "@firn/store/contract";
 
 const directory = mkdtempSync(join(tmpdir(), "firn-sqlite-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -23,6 +23,7 @@ blobServiceContract("the SQLite store", open);
 directoryServiceContract("the SQLite store", open);
 leaseServiceContract("the SQLite store", open);
 pathInfoServiceContract("the SQLite store", open);
+realisationServiceContract("the SQLite store", open);
 
 async function read(blobs: BlobService, digest: Digest): Promise<Uint8Array> {
   await using reader = await blobs.openRead(digest);

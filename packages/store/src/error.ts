@@ -4,6 +4,7 @@ import { FirnError } from "@firn/base";
 
 /**
  * - `invalid-path-info`: a PathInfo breaks a rule of path-info.ts.
+ * - `invalid-realisation`: a Realisation breaks a rule of realisation.ts.
  * - `missing`: a blob, directory or path that something points at is not there.
  * - `mismatch`: contents do not have the hash or size that was promised.
  * - `malformed`: a NAR or an encoded PathInfo is not well formed.
@@ -13,6 +14,7 @@ import { FirnError } from "@firn/base";
  */
 export type StoreErrorCode =
   | "invalid-path-info"
+  | "invalid-realisation"
   | "missing"
   | "mismatch"
   | "malformed"

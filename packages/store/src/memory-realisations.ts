@@ -1,0 +1,46 @@
+/*
+Realisations in memory, for tests and browsers.
+*/
+
+import { throwIfAborted } from "@firn/base";
+import { type CallOptions, MemoryLeases } from "@firn/castore";
+import type { StorePath } from "@firn/nix-compat";
+import { checkRealisation, mergeRealisation, type Realisation } from "./realisation.ts";
+import { realisationKey } from "./realisation-codec.ts";
+import type { RealisationService } from "./realisation-service.ts";
+
+export class MemoryRealisations implements RealisationService {
+  readonly #known = new Map<string, Realisation>();
+  readonly #leases: MemoryLeases;
+
+  constructor(leases = new MemoryLeases()) {
+    this.#leases = leases;
+  }
+
+  async get(drvPath: StorePath, output: string, options?: CallOptions): Promise<Realisation | undefined> {
+    this.#begin(options);
+    return this.#known.get(realisationKey(drvPath, output));
+  }
+
+  async put(realisations: readonly Realisation[], options?: CallOptions): Promise<void> {
+    this.#begin(options);
+    realisations.forEach(checkRealisation);
+    for (const realisation of realisations) {
+      const key = realisationKey(realisation.drvPath, realisation.output);
+      this.#known.set(key, mergeRealisation(this.#known.get(key), realisation));
+    }
+  }
+
+  async *list(options?: CallOptions): AsyncGenerator<Realisation, void> {
+    this.#begin(options);
+    for (const realisation of this.#known.values()) {
+      throwIfAborted(options?.signal);
+      yield realisation;
+    }
+  }
+
+  #begin(options: CallOptions | undefined): void {
+    throwIfAborted(options?.signal);
+    this.#leases.check(options);
+  }
+}
