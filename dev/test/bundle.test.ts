@@ -21,7 +21,7 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const ENTRY = "packages/cli/src/main.ts";
 const COMPAT = Object.fromEntries(
-  ["instantiate", "store", "hash"].map((name) => [`packages/cli/src/compat/main-nix-${name}.ts`, ""]),
+  ["instantiate", "store", "hash", "collect-garbage"].map((name) => [`packages/cli/src/compat/main-nix-${name}.ts`, ""]),
 );
 const WORKER = "packages/cli/src/evaluator/worker.ts";
 
@@ -52,6 +52,7 @@ test("all entries become CommonJS that knows where it lies and that it is bundle
   assert.deepEqual(readdirSync(join(folder, "dist")).sort(), [
     "eval-worker.cjs",
     "firn.cjs",
+    "nix-collect-garbage.cjs",
     "nix-hash.cjs",
     "nix-instantiate.cjs",
     "nix-store.cjs",

@@ -30,6 +30,8 @@ export type GcOptions = {
   readonly maxFreedBytes?: number;
   /** Keeps paths that were registered at this time or later, in seconds since 1970. */
   readonly registeredBefore?: number;
+  /** Indirect roots that do not count, by their links: what a dry run is told of links that would be removed first. */
+  readonly withoutLinks?: ReadonlySet<string>;
   /** Deletes no other paths than these. Throws `alive` when one of them is needed. */
   readonly only?: readonly StorePath[];
   readonly signal?: AbortSignal;
@@ -124,7 +126,9 @@ class Collection {
     const marker = this.#marker;
     const sweeper = this.#sweeper;
     const startedAt = performance.now();
-    for (const { path } of this.#parts.roots.listRoots()) marker.markPath(Buffer.from(path.hashPart, "latin1"));
+    const { withoutLinks } = this.#options;
+    for (const { link, path } of this.#parts.roots.listRoots())
+      if (link === undefined || withoutLinks?.has(link) !== true) marker.markPath(Buffer.from(path.hashPart, "latin1"));
     const all = this.#allPaths();
     await this.#walk();
     const deadPaths = await sweeper.deadPaths(all);

@@ -11,6 +11,7 @@ import { FirnError } from "@firn/base";
  * - `not-found`: a file or store path that was named is not there.
  * - `invalid-target`: what was named is not of the kind the command works on.
  * - `result-link`: a link to a result could not be made.
+ * - `profile`: a profile could not be read or changed.
  * - `build`: a build failed; the exit code says in which way.
  * - `unsupported`: this machine cannot do it.
  */
@@ -20,6 +21,7 @@ export type CliErrorCode =
   | "not-found"
   | "invalid-target"
   | "result-link"
+  | "profile"
   | "build"
   | "unsupported";
 

@@ -1,5 +1,6 @@
 /*
-Collecting garbage as a command does it: the store's own collection, and the links to outputs that lead to nothing after it.
+Collecting garbage as a command does it: old generations of profiles go first where that is asked for, then comes the store's own collection, then
+go the links to outputs that lead to nothing after it.
 */
 
 import { readdirSync, rmSync } from "node:fs";
@@ -7,22 +8,39 @@ import { join } from "node:path";
 import type { GcOptions, GcResult } from "@firn/backend-local";
 import { HASH_PART_CHARS } from "@firn/nix-compat";
 import { LiveLine } from "./live-line.ts";
+import { type Generation, knownProfiles, oldGenerations, removeGenerations } from "./profile.ts";
 import type { Session } from "./session.ts";
 
+export type CollectOptions = Omit<GcOptions, "signal" | "onProgress" | "withoutLinks"> & {
+  /** Generations of profiles that go first: all but the current ones, or those that were current at no time since so long. */
+  readonly oldGenerations?: "all" | { readonly olderThanMs: number };
+};
+
+export type Collected = GcResult & { readonly generations: readonly Generation[] };
+
 /** Collects, with progress on a terminal. Throws what the store does. */
-export async function collect(options: Omit<GcOptions, "signal" | "onProgress">, session: Session): Promise<GcResult> {
+export async function collect(options: CollectOptions, session: Session): Promise<Collected> {
   const { output, signal } = session;
+  const { oldGenerations: which, ...rest } = options;
+  const dryRun = options.dryRun === true;
   const store = await session.openStore();
   using line = new LiveLine(output);
-  if (options.dryRun !== true) await store.roots.clean();
+  const profiles = await knownProfiles(session);
+  const olderThanMs = which === "all" ? undefined : which?.olderThanMs;
+  const generations = which === undefined ? [] : profiles.flatMap((profile) => oldGenerations(profile, olderThanMs));
+  if (!dryRun) {
+    await removeGenerations(generations, session);
+    await store.roots.clean();
+  }
   const result = await store.collectGarbage({
-    ...options,
+    ...rest,
+    ...(dryRun ? { withoutLinks: new Set(generations.map(({ link }) => link)) } : {}),
     signal,
     onProgress: ({ phase, done, total }) =>
       line.show(() => `${phase}: ${done}${total === undefined ? "" : ` of ${total}`}`),
   });
-  if (options.dryRun !== true) await removeOutputLinks(session);
-  return result;
+  if (!dryRun) await removeOutputLinks(session);
+  return { ...result, generations };
 }
 
 /** Removes what leads to the files of paths that are gone. */

@@ -69,6 +69,27 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./commands/store/roots.ts"),
   },
   { name: "store verify", summary: "look for damage, and mend it", load: () => import("./commands/store/verify.ts") },
+  { name: "profile list", summary: "list profiles", load: () => import("./commands/profile/list.ts") },
+  {
+    name: "profile history",
+    summary: "list the generations of a profile",
+    load: () => import("./commands/profile/history.ts"),
+  },
+  {
+    name: "profile rollback",
+    summary: "go back to the generation before",
+    load: () => import("./commands/profile/rollback.ts"),
+  },
+  {
+    name: "profile switch",
+    summary: "make any generation the current one",
+    load: () => import("./commands/profile/switch.ts"),
+  },
+  {
+    name: "profile wipe-history",
+    summary: "remove old generations",
+    load: () => import("./commands/profile/wipe-history.ts"),
+  },
   { name: "key generate", summary: "make a key for signing", load: () => import("./commands/key/generate.ts") },
   { name: "key public", summary: "print a key's public half", load: () => import("./commands/key/public.ts") },
   {
@@ -81,6 +102,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 const NOUNS: Readonly<Record<string, string>> = {
   drv: "look at derivations",
   key: "make keys for signing",
+  profile: "results that can be gone back to",
   store: "look into the store, add to it",
 };
 

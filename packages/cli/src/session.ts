@@ -66,6 +66,11 @@ export class Session implements AsyncDisposable {
     return join(this.config.stateDir, "outputs");
   }
 
+  /** Host directory of profiles that are named without a path. */
+  get profilesHostDir(): string {
+    return join(this.config.stateDir, "profiles");
+  }
+
   /** Whether there is a store already. */
   hasStore(): boolean {
     return existsSync(join(this.storeHostDir, "format"));

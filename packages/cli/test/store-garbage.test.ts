@@ -56,9 +56,9 @@ describe("firn store gc and roots", () => {
     assert.equal(JSON.parse(out).livePaths, 0);
   });
 
-  test("new paths stay with --older-than, and --max-freed stops", async () => {
+  test("new paths stay with --keep-newer-than, and --max-freed stops", async () => {
     const [one, two] = [await add("one"), await add("two")];
-    assert.match((await firn.run(["store", "gc", "--older-than", "1h"])).out, /^0 store paths deleted/);
+    assert.match((await firn.run(["store", "gc", "--keep-newer-than", "1h"])).out, /^0 store paths deleted/);
     assert.match((await firn.run(["store", "gc", "--max-freed", "1"])).out, /^1 store path deleted/);
     assert.equal(Number(await has(one)) + Number(await has(two)), 1);
   });

@@ -15,6 +15,7 @@ import {
   expressionOf,
   wholeNumber,
 } from "../expression.ts";
+import { addGeneration, checkProfile, profileLink } from "../profile.ts";
 import { checkReplaceable, linkName, makeResultLink } from "../result-link.ts";
 import type { Session } from "../session.ts";
 import type { RealiseOptions } from "../realise.ts";
@@ -27,6 +28,8 @@ export type BuildCommandOptions = RealiseOptions & {
   readonly expression: ExpressionOptions;
   /** Undefined: no link. */
   readonly link: string | undefined;
+  /** Whose newest generation the result becomes. */
+  readonly profile: string | undefined;
   readonly json: boolean;
 };
 
@@ -36,6 +39,7 @@ export const command = defineCommand<BuildCommandOptions>({
     declareExpression(command)
       .option("-o, --out-link <link>", "where the link to the result is made (default: result)")
       .option("--no-link", "make no link")
+      .option("--profile <profile>", "make the result a profile's newest generation; no link unless -o names one")
       .option("-j, --jobs <n>", "how many derivations are built at once (default: one for each core)")
       .option("--cores <n>", "how many cores each builder is told to use (default: all)")
       .option("--build-space <size>", "most space a build may take, such as 500M or 20G")
@@ -51,6 +55,7 @@ export const command = defineCommand<BuildCommandOptions>({
         `${examples(
           ["firn build examples/hello", "builds it, leaves ./result, prints the store path"],
           ["firn build examples/hello -A words.doc", "one output of one of its attributes; leaves ./result-doc"],
+          ["firn build examples/hello --profile tools", "makes it what $FIRN_HOME/profiles/tools leads to"],
           ["firn run ./result/bin/hello", "runs a program that was built"],
         )}
 The links lead to the files of the result below $FIRN_HOME, and keep it from being
@@ -82,7 +87,9 @@ function optionsOf(operands: readonly string[], given: Readonly<Record<string, u
   const cores = number("cores", "--cores", 0);
   return {
     expression: expressionOf(operands, given),
-    link: flags.link === false ? undefined : (text("outLink") ?? "result"),
+    link:
+      flags.link === false ? undefined : (text("outLink") ?? (text("profile") === undefined ? "result" : undefined)),
+    profile: text("profile"),
     jobsMax: jobs ?? availableParallelism(),
     cores: cores === undefined || cores === 0 ? availableParallelism() : cores,
     sandbox,
@@ -102,17 +109,25 @@ async function build(options: BuildCommandOptions, session: Session): Promise<un
   const { output, config } = session;
   // Asked now: after a long build it would be a pity to learn that the link cannot be made.
   if (options.link !== undefined) await checkReplaceable(resolve(config.workingDirectory, options.link));
+  const profile = options.profile === undefined ? undefined : profileLink(options.profile, session);
+  if (profile !== undefined) await checkProfile(profile);
   const store = await session.openStore();
   await using lease = await store.leases.openLease("build");
   const derivations = await instantiate(options.expression, session, lease, options);
+  if (profile !== undefined && derivations.length !== 1) {
+    const message = `a generation of a profile is one result, but there are ${derivations.length}: choose one by -A`;
+    throw new CliError("usage", message);
+  }
   const built = await realise(derivations, options, session, lease);
   const rows = [];
   for (const [index, { attrPath, drvPath, outputName }] of derivations.entries()) {
     const path = built.get(drvPath)?.get(outputName) as string;
+    const storePath = parseAbsoluteStorePath(path, config.storeDir);
     if (options.link !== undefined) {
       const numbered = index === 0 ? options.link : `${options.link}-${index + 1}`;
-      await makeResultLink(linkName(numbered, outputName), parseAbsoluteStorePath(path, config.storeDir), session);
+      await makeResultLink(linkName(numbered, outputName), storePath, session);
     }
+    if (profile !== undefined) await addGeneration(profile, storePath, session);
     rows.push({ attrPath, drvPath, outputs: { [outputName]: path } });
     if (!options.json) await output.line(path);
   }

@@ -6,6 +6,7 @@ nothing here. Follows MixCommonArgs and LegacyArgs of C++ Nix.
 import type { DiagnosticFormat } from "../diagnostic.ts";
 import { CliError } from "../error.ts";
 import { NixSettings } from "./nix-settings.ts";
+import type { Words } from "./words.ts";
 
 /** Flags that take this many operands and change nothing here. */
 const IGNORED: Readonly<Record<string, number>> = {
@@ -30,16 +31,18 @@ const IGNORED: Readonly<Record<string, number>> = {
   "--store": 1,
 };
 
-/** Takes a flag that all programs have, and its operands by `next`. False, with nothing done, when it is none. Throws UsageError. */
-export function takeCommonFlag(word: string, settings: NixSettings, next: (flag: string) => string): boolean {
+/** Takes a flag that all programs have, and its operands. False, with nothing done, when it is none. Throws UsageError. */
+export function takeCommonFlag(word: string, settings: NixSettings, words: Words): boolean {
   const name = word.slice(2);
-  if (Object.hasOwn(IGNORED, word)) for (let n = IGNORED[word]; n > 0; n--) next(word);
-  else if (word === "--log-format") checkLogFormat(next(word));
-  else if (word === "--option") settings.set(next(word), next(word));
-  else if (!word.startsWith("--")) return false;
+  if (Object.hasOwn(IGNORED, word)) words.operands(word, IGNORED[word]);
+  else if (word === "--log-format") checkLogFormat(words.operands(word, 1)[0]);
+  else if (word === "--option") {
+    const [setting, value] = words.operands(word, 2);
+    settings.set(setting, value);
+  } else if (!word.startsWith("--")) return false;
   else if (NixSettings.isSwitch(name)) settings.set(name, "true");
   else if (name.startsWith("no-") && NixSettings.isSwitch(name.slice(3))) settings.set(name.slice(3), "false");
-  else if (NixSettings.knows(name)) settings.set(name, next(word));
+  else if (NixSettings.knows(name)) settings.set(name, words.operands(word, 1)[0]);
   else return false;
   return true;
 }
@@ -56,11 +59,4 @@ function checkLogFormat(name: string): void {
 export function logFormatOf(argv: readonly string[]): DiagnosticFormat {
   const at = argv.lastIndexOf("--log-format");
   return at >= 0 && argv[at + 1] === "internal-json" ? "internal-json" : "text";
-}
-
-/** Single letters behind one dash (`-vv`) as flags of their own. */
-export function splitLetters(argv: readonly string[]): string[] {
-  return argv.flatMap((word) =>
-    /^-[A-Za-z]{2,}$/.test(word) ? [...word.slice(1)].map((letter) => `-${letter}`) : [word],
-  );
 }

@@ -6,9 +6,10 @@ it. Follows main_nix_instantiate and LegacyArgs of C++ Nix.
 import type { SearchPathEntry } from "@firn/eval";
 import { parseSearchPathEntry } from "../config.ts";
 import type { EvalArgument } from "../evaluator/job.ts";
-import { splitLetters, takeCommonFlag } from "./common-flags.ts";
+import { takeCommonFlag } from "./common-flags.ts";
 import type { NixSettings } from "./nix-settings.ts";
 import { UsageError } from "./usage-error.ts";
+import { Words } from "./words.ts";
 
 /** `file` and `stdin`: the string is what is there; `value` is the path. */
 export type NixArgument = Omit<EvalArgument, "kind"> & { readonly kind: EvalArgument["kind"] | "file" | "stdin" };
@@ -51,14 +52,8 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
     searchPath: [] as SearchPathEntry[],
     answer: undefined as NixArguments["answer"],
   };
-  const words = splitLetters(argv);
-  let at = 0;
-  const next = (flag: string): string => {
-    if (at >= words.length) throw new UsageError(`flag '${flag}' requires more arguments`);
-    return words[at++];
-  };
-  while (at < words.length) {
-    const word = words[at++];
+  const words = new Words(argv);
+  for (const word of words) {
     switch (word) {
       case "--eval":
       case "--eval-only":
@@ -80,21 +75,25 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
         break;
       case "--attr":
       case "-A":
-        state.attrPaths.push(next(word));
+        state.attrPaths.push(words.operand(word));
         break;
       case "--arg":
-      case "--argstr":
-        state.args.push({ name: next(word), kind: word === "--arg" ? "expr" : "string", value: next(word) });
+      case "--argstr": {
+        const [name, value] = words.operands(word, 2);
+        state.args.push({ name, kind: word === "--arg" ? "expr" : "string", value });
         break;
-      case "--arg-from-file":
-        state.args.push({ name: next(word), kind: "file", value: next(word) });
+      }
+      case "--arg-from-file": {
+        const [name, value] = words.operands(word, 2);
+        state.args.push({ name, kind: "file", value });
         break;
+      }
       case "--arg-from-stdin":
-        state.args.push({ name: next(word), kind: "stdin", value: "" });
+        state.args.push({ name: words.operands(word, 1)[0], kind: "stdin", value: "" });
         break;
       case "--include":
       case "-I":
-        state.searchPath.push(parseSearchPathEntry(next(word)));
+        state.searchPath.push(parseSearchPathEntry(words.operands(word, 1)[0]));
         break;
       case "--strict":
         state.strict = true;
@@ -111,7 +110,7 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
         state.dryRun = true;
         break;
       case "--add-root":
-        state.root = next(word);
+        state.root = words.operand(word);
         break;
       case "--read-write-mode":
       case "--readonly-mode":
@@ -119,7 +118,7 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
       case "--repair":
         break; // what they ask for is always so, or is never
       case "--eval-store":
-        next(word);
+        words.operands(word, 1);
         break;
       case "--help":
       case "--version":
@@ -127,7 +126,7 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
         break;
       default:
         if (!word.startsWith("-")) state.operands.push(word);
-        else if (!takeCommonFlag(word, settings, next)) throw new UsageError(`unrecognised flag '${word}'`);
+        else if (!takeCommonFlag(word, settings, words)) throw new UsageError(`unrecognised flag '${word}'`);
     }
   }
   return state;

@@ -19,10 +19,11 @@ import { useNodeKernels } from "@firn/hash/node";
 import { compressHash } from "@firn/nix-compat";
 import { CliError } from "../error.ts";
 import type { Session } from "../session.ts";
-import { splitLetters, takeCommonFlag } from "./common-flags.ts";
+import { takeCommonFlag } from "./common-flags.ts";
 import { contentsOfHost, narOfHost } from "./host-nar.ts";
 import { readNixSettings } from "./nix-settings.ts";
 import { UsageError } from "./usage-error.ts";
+import { Words } from "./words.ts";
 
 const HELP = `Usage: nix-hash [--flat] [--base16 | --base32 | --base64 | --sri] [--truncate] [--type ALGORITHM] PATH...
        nix-hash {--to-base16 | --to-base32 | --to-base64 | --to-sri} [--type ALGORITHM] HASH...
@@ -93,24 +94,18 @@ function parseArguments(argv: readonly string[], env: Readonly<Record<string, st
     converts: false,
     answer: undefined as HashArguments["answer"],
   };
-  const words = splitLetters(argv);
-  let at = 0;
-  const next = (flag: string): string => {
-    if (at >= words.length) throw new UsageError(`flag '${flag}' requires an argument`);
-    return words[at++];
-  };
-  while (at < words.length) {
-    const word = words[at++];
+  const words = new Words(argv);
+  for (const word of words) {
     const format = FORMATS[word.replace(/^--(to-)?/, "")];
     if (word === "--flat") state.flat = true;
     else if (word === "--truncate") state.truncate = true;
-    else if (word === "--type") state.algorithm = algorithmOf(next(word));
+    else if (word === "--type") state.algorithm = algorithmOf(words.operand(word));
     else if (word === "--help" || word === "--version") state.answer ??= word.slice(2) as "help" | "version";
     else if (word.startsWith("--") && format !== undefined) {
       state.format = format;
       if (word.startsWith("--to-")) state.converts = true;
     } else if (!word.startsWith("-")) state.operands.push(word);
-    else if (!takeCommonFlag(word, settings, next)) throw new UsageError(`unrecognised flag '${word}'`);
+    else if (!takeCommonFlag(word, settings, words)) throw new UsageError(`unrecognised flag '${word}'`);
   }
   return state;
 }

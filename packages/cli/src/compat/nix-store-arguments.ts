@@ -3,9 +3,10 @@ nix-store's command line: one operation, its flags, operands. Flags and operands
 affair. Follows main_nix_store of C++ Nix.
 */
 
-import { splitLetters, takeCommonFlag } from "./common-flags.ts";
+import { takeCommonFlag } from "./common-flags.ts";
 import type { NixSettings } from "./nix-settings.ts";
 import { UsageError } from "./usage-error.ts";
+import { Words } from "./words.ts";
 
 /** Spellings of operations; the first of several is the one they are known by. */
 const OPERATIONS: readonly (readonly string[])[] = [
@@ -57,7 +58,7 @@ export async function parseStoreArguments(
   settings: NixSettings,
   readWords: () => Promise<readonly string[]>,
 ): Promise<StoreArguments | "help" | "version"> {
-  const words = splitLetters(argv);
+  const words = new Words(argv);
   const flags: string[] = [];
   const operands: string[] = [];
   let operation: string | undefined;
@@ -66,28 +67,23 @@ export async function parseStoreArguments(
   let keepGoing = false;
   let jobs: string | undefined;
   let readsWords = false;
-  let at = 0;
-  const next = (flag: string): string => {
-    if (at >= words.length) throw new UsageError(`flag '${flag}' requires an argument`);
-    return words[at++];
-  };
-  while (at < words.length) {
-    const word = words[at++];
+  for (const word of words) {
     const named = OPERATION_OF.get(word);
     if (word === "--help" || word === "--version") return word.slice(2) as "help" | "version";
     if (named !== undefined) {
       if (operation !== undefined && operation !== named) throw new UsageError("only one operation may be specified");
       operation = named;
-    } else if (word === "--add-root") root = next(word);
+    } else if (word === "--add-root") root = words.operand(word);
     else if (word === "--stdin") readsWords = true;
     else if (word === "--indirect")
       continue; // every root of Firn's is
     else if (word === "--no-output") noOutput = true;
     else if (word === "--keep-going" || word === "-k") keepGoing = true;
-    else if (word === "--max-jobs" || word === "-j") jobs = next(word);
-    else if (word === "--max-freed" || word === "--max-links" || word === "--max-atime") flags.push(word, next(word));
+    else if (word === "--max-jobs" || word === "-j") jobs = words.operand(word);
+    else if (word === "--max-freed" || word === "--max-links" || word === "--max-atime")
+      flags.push(word, words.operand(word));
     else if (!word.startsWith("-") || word === "-") operands.push(word);
-    else if (OPERATION_FLAGS.has(word) || !takeCommonFlag(word, settings, next)) flags.push(word);
+    else if (OPERATION_FLAGS.has(word) || !takeCommonFlag(word, settings, words)) flags.push(word);
   }
   if (operation === undefined) throw new UsageError("no operation specified");
   if (readsWords && !READS_STDIN.has(operation)) operands.push(...(await readWords()));

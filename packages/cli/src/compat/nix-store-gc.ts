@@ -6,6 +6,7 @@ import { LocalStoreError } from "@firn/backend-local";
 import type { StorePath } from "@firn/nix-compat";
 import { CliError, EXIT } from "../error.ts";
 import { collect } from "../garbage.ts";
+import { adoptProfiles } from "../profile.ts";
 import type { Session } from "../session.ts";
 import { checkFlags, type StoreArguments } from "./nix-store-arguments.ts";
 import { inOrder, setOf } from "./path-graph.ts";
@@ -18,7 +19,7 @@ export async function gc({ flags, operands }: StoreArguments, session: Session):
   const asks = ["--print-roots", "--print-live", "--print-dead"].filter((flag) => flags.includes(flag));
   let maxFreedBytes: number | undefined;
   for (let at = 0; at < flags.length; at++) {
-    if (flags[at] === "--max-freed") maxFreedBytes = sizeOf(flags[++at]);
+    if (flags[at] === "--max-freed") maxFreedBytes = parseNixSize(flags[++at]);
     else if (!asks.includes(flags[at])) throw new UsageError(`bad sub-operation '${flags[at]}' in GC`);
   }
   if (operands.length > 0) throw new UsageError("no arguments expected");
@@ -34,6 +35,7 @@ export async function gc({ flags, operands }: StoreArguments, session: Session):
 /** DEVIATION: 2.35 prints links in quotation marks, by accident of a C++ stream, and scripts that match their beginnings no longer do. */
 async function printRoots(session: Session): Promise<void> {
   const { roots } = await session.openStore();
+  await adoptProfiles(session);
   const lines = roots
     .listRoots()
     .map(({ name, link, path }) => `${link ?? name} -> ${path.absolute(session.config.storeDir)}`);
@@ -70,7 +72,12 @@ export async function deletePaths({ flags, operands }: StoreArguments, session: 
   }
 }
 
-async function printFreed(paths: readonly StorePath[], bytes: number, { output, config }: Session): Promise<void> {
+/** What was deleted, and how much that freed. */
+export async function printFreed(
+  paths: readonly StorePath[],
+  bytes: number,
+  { output, config }: Session,
+): Promise<void> {
   for (const path of paths) await output.note(`deleting '${path.absolute(config.storeDir)}'`);
   await output.line(`${paths.length} store paths deleted, ${renderSize(bytes)} freed`);
 }
@@ -91,7 +98,7 @@ export async function verify({ flags, operands }: StoreArguments, session: Sessi
 }
 
 /** Follows getIntArg: a whole number, with a unit of 1024 if one likes. */
-function sizeOf(text: string): number {
+export function parseNixSize(text: string): number {
   const match = /^(\d{1,15})([KMGT]?)$/i.exec(text);
   if (match === null) throw new UsageError(`'${text}' is not an integer`);
   return Number(match[1]) * UNITS[match[2].toUpperCase()];

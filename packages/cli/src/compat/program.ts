@@ -1,17 +1,9 @@
-/*
-The process behind each program of compat/bin: streams, signals and environment go in, an exit code comes out. Nothing that can be tested
-without a process is in here.
-*/
+/* How each program of compat/bin runs as a process: stderr as `--log-format` says, errors in Nix's words and with its exit codes. */
 
 import process from "node:process";
-import { addAbortSignal } from "node:stream";
-import { buffer } from "node:stream/consumers";
-import { isColourless, readConfig } from "../config.ts";
 import { EXIT } from "../error.ts";
-import { listenForInterrupt } from "../interrupt.ts";
-import { diagnosticOf } from "../diagnostic.ts";
-import { Output, type Sink } from "../output.ts";
-import { Session } from "../session.ts";
+import { runProcess } from "../process.ts";
+import type { Session } from "../session.ts";
 import { logFormatOf } from "./common-flags.ts";
 import { endOf } from "./usage-error.ts";
 
@@ -22,48 +14,13 @@ export type Program = (
   session: Session,
 ) => Promise<number> | Promise<void>;
 
-function sinkOf(stream: NodeJS.WriteStream): Sink {
-  stream.on("error", () => undefined); // a failed write rejects below
-  return {
-    isTerminal: stream.isTTY === true,
-    columns: stream.columns ?? 80,
-    write: (bytes) =>
-      new Promise((resolve, reject) => {
-        stream.write(bytes, (failure) => (failure ? reject(failure) : resolve()));
-      }),
-  };
-}
-
 /** Runs a program as this process and sets the process's exit code. */
-export async function runProgram(name: string, program: Program): Promise<void> {
-  process.exitCode = await exitCodeOf(name, program);
-}
-
-async function exitCodeOf(name: string, program: Program): Promise<number> {
-  const output = new Output(sinkOf(process.stdout), sinkOf(process.stderr), { noColor: isColourless(process.env) });
-  const { signal, release } = listenForInterrupt();
-  try {
-    const machine = { workingDirectory: process.cwd(), platform: process.platform, arch: process.arch };
-    const config = readConfig(process.env, machine);
-    const stdin = () => addAbortSignal(signal, process.stdin);
-    await using session = new Session({
-      config,
-      output,
-      signal,
-      stdin,
-      readStdin: () => buffer(stdin()),
-      releaseSignals: release,
-    });
-    output.format = logFormatOf(process.argv);
-    const exitCode = await program(process.argv.slice(2), process.env, session);
-    return typeof exitCode === "number" ? exitCode : EXIT.ok;
-  } catch (thrown) {
-    const reason = signal.aborted ? signal.reason : thrown;
-    const report = endOf(name, reason, process.env.FIRN_DEBUG === "1");
-    const diagnostic = diagnosticOf(reason, report);
-    if (diagnostic !== undefined) await output.say(diagnostic);
-    return report.exitCode;
-  } finally {
-    release();
-  }
+export function runProgram(name: string, program: Program): Promise<void> {
+  return runProcess({
+    run: async (argv, session) => {
+      session.output.format = logFormatOf(argv);
+      return (await program(argv, process.env, session)) ?? EXIT.ok;
+    },
+    reportOf: (thrown, debug) => endOf(name, thrown, debug),
+  });
 }

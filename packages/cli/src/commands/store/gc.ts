@@ -9,7 +9,8 @@ import { parseAge, parseSize, printCount } from "../../size.ts";
 export type GcCommandOptions = {
   readonly dryRun: boolean;
   readonly maxFreedBytes: number | undefined;
-  readonly olderThanSeconds: number | undefined;
+  readonly generationsOlderThanMs: number | undefined;
+  readonly keepNewerThanMs: number | undefined;
   readonly json: boolean;
 };
 
@@ -18,27 +19,33 @@ export const command = defineCommand<GcCommandOptions>({
     command
       .option("-n, --dry-run", "print what would be deleted, delete nothing")
       .option("--max-freed <size>", "stop once the deleted paths add up to this much, such as 20G")
-      .option("--older-than <age>", "keep paths that were registered within this time, such as 30d or 12h")
-      .option("--json", "print {deadPaths, livePaths, directories, blobs, chunks, freedBytes, markMs}")
+      .option("--older-than <age>", "remove generations of profiles that are older first, such as 30d or 12h")
+      .option("--keep-newer-than <age>", "keep paths that were registered within this time, needed or not")
+      .option("--json", "print {generations, deadPaths, livePaths, directories, blobs, chunks, freedBytes, markMs}")
       .addHelpText(
         "after",
         `${examples(
           ["firn store gc --dry-run", "what is not needed any more"],
-          ["firn store gc --older-than 30d", "deletes it unless it is new"],
+          ["firn store gc --older-than 30d", "deletes it, and results that profiles had until a month ago"],
+          ["firn store gc --keep-newer-than 2d", "deletes it unless it is new"],
         )}
-Needed is what roots hold (firn store roots), links to results among them, and what
-running commands use. Interrupting it at any time is harmless.
+Needed is what roots hold (firn store roots), links to results and generations of
+profiles among them, and what running commands use. Interrupting it at any time is harmless.
 `,
       ),
   store: "local",
   optionsOf: (_, flags) => {
     const text = (name: string) => flags[name] as string | undefined;
     const size = text("maxFreed");
-    const age = text("olderThan");
+    const age = (name: string, flag: string) => {
+      const given = text(name);
+      return given === undefined ? undefined : parseAge(given, flag) * 1000;
+    };
     return {
       dryRun: flags.dryRun === true,
       maxFreedBytes: size === undefined ? undefined : parseSize(size, "--max-freed"),
-      olderThanSeconds: age === undefined ? undefined : parseAge(age, "--older-than"),
+      generationsOlderThanMs: age("olderThan", "--older-than"),
+      keepNewerThanMs: age("keepNewerThan", "--keep-newer-than"),
       json: flags.json === true,
     };
   },
@@ -47,22 +54,22 @@ running commands use. Interrupting it at any time is harmless.
 
 async function collectGarbage(options: GcCommandOptions, session: Session): Promise<undefined> {
   const { output, config } = session;
-  const { dryRun, maxFreedBytes, olderThanSeconds } = options;
-  const registeredBefore =
-    olderThanSeconds === undefined ? undefined : Math.floor(Date.now() / 1000) - olderThanSeconds;
+  const { dryRun, maxFreedBytes, generationsOlderThanMs: olderThanMs, keepNewerThanMs } = options;
   const result = await collect(
     {
       dryRun,
       ...(maxFreedBytes === undefined ? {} : { maxFreedBytes }),
-      ...(registeredBefore === undefined ? {} : { registeredBefore }),
+      ...(olderThanMs === undefined ? {} : { oldGenerations: { olderThanMs } }),
+      ...(keepNewerThanMs === undefined ? {} : { registeredBefore: Math.floor((Date.now() - keepNewerThanMs) / 1000) }),
     },
     session,
   );
   const deadPaths = result.deadPaths.map((path) => path.absolute(config.storeDir)).sort();
   if (options.json) {
-    await output.json({ ...result, deadPaths });
+    await output.json({ ...result, generations: result.generations.map(({ link }) => link), deadPaths });
     return undefined;
   }
+  for (const { link } of result.generations) await output.note(`${link} ${dryRun ? "would be removed" : "removed"}`);
   if (dryRun) for (const path of deadPaths) await output.line(path);
   const paths = printCount(deadPaths.length, "store path");
   const summary = `${paths} ${dryRun ? "would be deleted" : "deleted"}, ${humanBytes(result.freedBytes)} freed, ${result.livePaths} kept`;

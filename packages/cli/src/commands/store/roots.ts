@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { defineCommand, examples } from "../../command.ts";
 import { CliError } from "../../error.ts";
+import { adoptProfiles } from "../../profile.ts";
 import type { Session } from "../../session.ts";
 import { findTarget } from "../../store-target.ts";
 
@@ -48,6 +49,7 @@ export const command = defineCommand<RootsOptions>({
 async function list(json: boolean, session: Session): Promise<void> {
   const { output, config } = session;
   const { roots, leases } = await session.openStore();
+  await adoptProfiles(session);
   const rows = roots.listRoots().map(({ name, link, path }) => ({ name, link, path: path.absolute(config.storeDir) }));
   const running = leases.list().map(({ id, label, openedAt }) => ({ lease: id, label, since: openedAt }));
   if (json) return output.json([...rows, ...running]);
