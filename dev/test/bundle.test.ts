@@ -21,7 +21,10 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const ENTRY = "packages/cli/src/main.ts";
 const COMPAT = Object.fromEntries(
-  ["instantiate", "store", "hash", "collect-garbage"].map((name) => [`packages/cli/src/compat/main-nix-${name}.ts`, ""]),
+  ["instantiate", "store", "hash", "collect-garbage"].map((name) => [
+    `packages/cli/src/compat/main-nix-${name}.ts`,
+    "",
+  ]),
 );
 const WORKER = "packages/cli/src/evaluator/worker.ts";
 
