@@ -4,14 +4,26 @@ export type { BuildErrorCode } from "./error.ts";
 export type { Recipe, RecipeConstraints, RecipeInput } from "./recipe.ts";
 export { checkRecipe } from "./recipe-rules.ts";
 export { recipeDigest } from "./recipe-digest.ts";
-export type { Attempt, AttemptEnd, AttemptOutput } from "./attempt.ts";
+export { hasEnded } from "./attempt.ts";
+export type { Attempt, AttemptEnd, AttemptOutput, AttemptStatus, AttemptUsage, Refusal } from "./attempt.ts";
 export type {
   AttemptEvent,
+  AttemptFilter,
+  AttemptLimits,
+  AttemptPage,
   BuildService,
   BuildServiceSupports,
   SubmitOptions,
-  AttemptLimits,
+  SubmittedRecipe,
+  WatchOptions,
 } from "./build-service.ts";
+export { compareAttempts } from "./compare-attempts.ts";
+export type { CompareOptions, OutputDifference } from "./compare-attempts.ts";
+export { BUILDER_DIED, PAGE_ATTEMPTS, PAGE_ATTEMPTS_MAX } from "./attempt-store.ts";
+export type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
+export { MemoryAttempts } from "./memory-attempts.ts";
+export type { LiveLog, LiveLogs } from "./live-logs.ts";
+export { MemoryLogs } from "./memory-logs.ts";
 export type { Sandbox, SandboxJob, SandboxResult, SandboxRun } from "./sandbox.ts";
 export { ReferenceScanner } from "./ref-scan.ts";
 export { createBuildService } from "./local-builder.ts";

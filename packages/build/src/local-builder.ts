@@ -1,53 +1,55 @@
 /*
-The BuildService of this machine: it shows a recipe's inputs as files, lets a sandbox run the program, and takes the outputs into castore,
-scanning them for references on the way. Equal recipes submitted while one is under way share its attempt; a failed or finished recipe
-submitted again is a new attempt.
+The BuildService of this machine. It executes recipes in a sandbox, at most `jobsMax` at a time, the longest chain of work first; keeps their
+records and logs where other processes see them; and does for those processes what they ask for, which is to cancel.
 
-Attempts are kept in memory: they do not outlive the process, and of the ended ones only the newest are known. Logs of ended attempts
-are blobs. What an attempt holds (lease, exposed trees, build directory) is released when it ends, however it ends.
+Failures of the machinery around a builder (the sandbox could not be set up, the store was busy) are tried again a few times within the same
+attempt, as long as the builder has said nothing; failures of builders never are.
 */
 
-import { abortable, type ByteString, mapConcurrently, messageOf, throwIfAborted } from "@firn/base";
-import {
-  type BlobService,
-  CastoreError,
-  type Digest,
-  type DirectoryService,
-  type Lease,
-  type LeaseService,
-  type Node,
-  quote,
-  type TreeExposer,
-  type TreeImporter,
-} from "@firn/castore";
-import type { Attempt, AttemptEnd, AttemptOutput } from "./attempt.ts";
-import { AttemptLog } from "./attempt-log.ts";
-import type { AttemptEvent, BuildService, BuildServiceSupports, SubmitOptions } from "./build-service.ts";
+import { abortable, mapConcurrently, messageOf } from "@firn/base";
+import { CastoreError, type Digest, type Lease, type Node } from "@firn/castore";
+import { type Attempt, type AttemptEnd, hasEnded, type Refusal } from "./attempt.ts";
+import type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
+import { type AttemptStores, storedLog, watchStored } from "./attempt-watch.ts";
+import type {
+  AttemptEvent,
+  AttemptFilter,
+  AttemptPage,
+  BuildService,
+  BuildServiceSupports,
+  SubmitOptions,
+  SubmittedRecipe,
+  WatchOptions,
+} from "./build-service.ts";
+import { CappedLog } from "./capped-log.ts";
 import { BuildError } from "./error.ts";
+import { execute, type ExecutionParts, mayPass, type Outcome } from "./execution.ts";
 import { JobSlots } from "./job-slots.ts";
-import { recipeDigest } from "./recipe-digest.ts";
-import { checkRecipe } from "./recipe-rules.ts";
+import type { LiveLogs } from "./live-logs.ts";
+import { MemoryAttempts } from "./memory-attempts.ts";
+import { MemoryLogs } from "./memory-logs.ts";
 import type { Recipe } from "./recipe.ts";
-import { ReferenceScanner } from "./ref-scan.ts";
-import type { Sandbox, SandboxJob, SandboxResult } from "./sandbox.ts";
+import type { TiedRecipe } from "./recipe-graph.ts";
+import { endOfFailure, Submissions, type Task, type TaskWork } from "./submissions.ts";
 
-/** How many ended attempts are remembered. */
-const ENDED_MAX = 10_000;
 /** Presence checks of inputs under way at once. */
 const CHECKS_MAX = 16;
+/** How often what other processes ask is looked at while attempts run. */
+const REQUESTS_MS = 200;
+/** Pauses before what failed around a builder is tried again. */
+const RETRY_PAUSES_MS = [50, 250];
 
-export type BuildServiceParts = {
-  readonly sandbox: Sandbox;
-  readonly blobs: BlobService;
-  readonly directories: DirectoryService;
-  readonly exposer: TreeExposer;
-  readonly importer: TreeImporter;
-  readonly leases: LeaseService;
+export type BuildServiceParts = ExecutionParts & {
   /** Nix system names this machine runs. */
   readonly systems: readonly string[];
   readonly features?: readonly string[];
-  /** Attempts running at once; more wait, first come, first served. */
+  /** Attempts running at once; more wait. */
   readonly jobsMax: number;
+  /** Where attempts and the logs of those under way are kept; in memory when not said. */
+  readonly attempts?: AttemptStore;
+  readonly logs?: LiveLogs;
+  /** Most bytes of log an attempt keeps. */
+  readonly logBytesMax?: number;
   /** Names this builder in its attempts. */
   readonly builder?: string;
   /** Milliseconds since 1970. */
@@ -61,118 +63,97 @@ export function createBuildService(parts: BuildServiceParts): BuildService {
   return new LocalBuilder(parts);
 }
 
-/** An attempt and what is going on around it. */
-type Entry = {
-  attempt: Attempt;
-  readonly cancelled: AbortController;
-  /** The log while the attempt is under way. */
-  log: AttemptLog | undefined;
-  /** Submissions that were not withdrawn. */
-  submissions: number;
-  readonly leases: Set<Lease>;
-  /** Resolved when the attempt left the queue or ended, and when it ended with everything released. */
-  readonly started: PromiseWithResolvers<void>;
-  readonly ended: PromiseWithResolvers<void>;
-};
-
-/** What an attempt is to do; nothing of it is kept once it is done. */
-type Work = {
-  readonly recipe: Recipe;
-  /** The inputs' nodes, in the recipe's order. */
-  readonly nodes: readonly Node[];
-  readonly limits: SubmitOptions;
-};
-
-class LocalBuilder implements BuildService {
+class LocalBuilder implements BuildService, TaskWork {
   readonly supports: BuildServiceSupports;
+  readonly builder: string;
+  readonly now: () => number;
+  readonly newId: () => string;
   readonly #parts: BuildServiceParts;
+  readonly #attempts: AttemptStore;
+  readonly #logs: LiveLogs;
+  readonly #stores: AttemptStores;
   readonly #slots: JobSlots;
-  readonly #entries = new Map<string, Entry>();
-  readonly #underWay = new Map<Digest, Promise<Entry>>();
-  /** Outputs of the newest success of each recipe that is still remembered. */
-  readonly #built = new Map<Digest, readonly AttemptOutput[]>();
+  readonly #submissions: Submissions;
+  /** Logs of the attempts running here. */
+  readonly #open = new Map<string, CappedLog>();
+  #requests: ReturnType<typeof setInterval> | undefined;
 
   constructor(parts: BuildServiceParts) {
     this.#parts = parts;
+    this.#attempts = parts.attempts ?? new MemoryAttempts();
+    this.#logs = parts.logs ?? new MemoryLogs();
+    this.#stores = { attempts: this.#attempts, logs: this.#logs, blobs: parts.blobs };
     this.#slots = new JobSlots(parts.jobsMax);
+    this.#submissions = new Submissions(this);
+    this.builder = parts.builder ?? parts.sandbox.name;
+    this.now = parts.now;
+    this.newId = parts.newId;
     this.supports = { systems: parts.systems, features: parts.features ?? [], isolation: parts.sandbox.isolation };
   }
 
-  async submit(recipe: Recipe, options: SubmitOptions = {}): Promise<string> {
-    throwIfAborted(options.signal);
-    checkRecipe(recipe);
-    this.#checkSupported(recipe);
-    const digest = recipeDigest(recipe);
-    let underWay = this.#underWay.get(digest);
-    if (underWay === undefined) {
-      underWay = this.#start(recipe, digest, options);
-      this.#underWay.set(digest, underWay);
-      const forget = () => this.#underWay.delete(digest);
-      underWay.then((entry) => entry.ended.promise).then(forget, forget);
-    }
-    const entry = await underWay;
-    if (entry.cancelled.signal.aborted) {
-      await abortable(entry.ended.promise, options.signal); // cancelled for others: this submission deserves its own
-      return this.submit(recipe, options);
-    }
-    this.#join(entry, options);
-    return entry.attempt.id;
+  async submit(recipes: readonly SubmittedRecipe[], options: SubmitOptions = {}): Promise<readonly string[]> {
+    const tasks = await this.#submissions.submit(recipes, options);
+    return tasks.map(({ id }) => id);
   }
 
-  async *watch(
-    id: string,
-    options: { readonly from?: number; readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<AttemptEvent> {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) throw new BuildError("unknown-attempt", `no attempt ${JSON.stringify(id)} is known`);
-    await abortable(entry.started.promise, options.signal);
-    const log = entry.log;
-    yield { type: "started", attempt: entry.attempt };
-    let at = options.from ?? 0;
-    if (log === undefined) {
-      const reader = entry.attempt.log && (await this.#parts.blobs.openRead(entry.attempt.log, options));
-      if (reader) {
-        await using held = reader;
-        for await (const bytes of held.stream(at)) {
-          at += bytes.length;
-          yield { type: "log", bytes, at };
-        }
-      }
+  async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<AttemptEvent> {
+    const task = this.#submissions.task(id);
+    await task?.untilStarted(options.signal);
+    const attempt = await this.#need(id);
+    const log = this.#open.get(attempt.id);
+    if (task === undefined || log === undefined) {
+      yield* watchStored(attempt, this.#stores, options);
+      return;
     }
-    while (log !== undefined) {
+    yield { type: "started", attempt };
+    let at = options.from ?? 0;
+    while (options.log !== false) {
       const changed = log.changed();
-      for (let bytes = log.read(at); bytes !== undefined; bytes = log.read(at)) {
+      for await (const bytes of storedLog(attempt.id, at, this.#stores)) {
         at += bytes.length;
         yield { type: "log", bytes, at };
       }
-      if (log.closed && at >= log.length) break;
-      if (!log.closed) await abortable(changed, options.signal);
+      if (log.closed) break;
+      await abortable(changed, options.signal);
     }
-    await abortable(entry.ended.promise, options.signal);
-    yield { type: "ended", attempt: entry.attempt };
+    yield { type: "ended", attempt: await task.untilEnded(options.signal) };
   }
 
   async cancel(id: string): Promise<void> {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return;
-    entry.cancelled.abort(new Error("cancelled"));
-    await entry.ended.promise;
+    const task = this.#submissions.task(id) ?? this.#submissions.task(this.#submissions.answering(id));
+    if (task !== undefined) {
+      this.#cancel(task);
+      await task.untilEnded();
+      return;
+    }
+    const attempt = await this.get(id);
+    if (attempt === undefined || hasEnded(attempt)) return;
+    await this.#attempts.requestCancel(attempt.id);
+    for await (const _ of this.watch(attempt.id, { log: false }));
+  }
+
+  async refuse(id: string, end: Refusal): Promise<void> {
+    const attempt = await this.#need(id);
+    if (attempt.status === "succeeded") await this.#attempts.put({ ...attempt, status: "failed", end });
   }
 
   async get(id: string): Promise<Attempt | undefined> {
-    return this.#entries.get(id)?.attempt;
+    return this.#submissions.task(id)?.attempt ?? (await this.#attempts.get(this.#submissions.answering(id)));
   }
 
-  async *list(filter: { readonly recipe?: Digest; readonly limit?: number } = {}): AsyncGenerator<Attempt> {
-    let left = filter.limit ?? Number.POSITIVE_INFINITY;
-    for (const { attempt } of Array.from(this.#entries.values()).reverse()) {
-      if (filter.recipe !== undefined && attempt.recipe !== filter.recipe) continue;
-      if (left-- <= 0) return;
-      yield attempt;
-    }
+  list(filter?: AttemptFilter): Promise<AttemptPage> {
+    return this.#attempts.list(filter);
   }
 
-  #checkSupported({ constraints }: Recipe): void {
+  recipe(digest: Digest): Promise<Recipe | undefined> {
+    return this.#attempts.recipe(digest);
+  }
+
+  async check(
+    { inputs, constraints }: Recipe,
+    lease: Lease | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     if (!this.supports.systems.includes(constraints.system)) {
       const message = `a '${constraints.system}' is needed to build this, here is only: ${this.supports.systems.join(", ")}`;
       throw new BuildError("unsupported", message, { context: { system: constraints.system } });
@@ -182,213 +163,163 @@ class LocalBuilder implements BuildService {
       const message = `a builder with these features is needed: ${missing.join(", ")}; here are: ${this.supports.features.join(", ") || "none"}`;
       throw new BuildError("unsupported", message, { context: { features: missing.join(" ") } });
     }
+    const nodes = inputs.flatMap((input) => ("node" in input ? [input.node] : []));
+    await mapConcurrently(nodes, CHECKS_MAX, async (node, stop) => {
+      if (await this.#hold(node, lease, stop)) return;
+      const digest = node.kind === "symlink" ? "" : node.digest;
+      throw new BuildError("missing-input", `the ${node.kind} ${digest} is not in the store`, { context: { digest } });
+    });
+    signal?.throwIfAborted();
   }
 
-  #join(entry: Entry, options: SubmitOptions): void {
-    entry.submissions++;
-    if (options.lease !== undefined) entry.leases.add(options.lease);
-    const { signal } = options;
-    if (signal === undefined) return;
-    const withdraw = () => {
-      if (--entry.submissions === 0) entry.cancelled.abort(signal.reason);
-    };
-    if (signal.aborted) return withdraw();
-    signal.addEventListener("abort", withdraw, { once: true });
-    void entry.ended.promise.then(() => signal.removeEventListener("abort", withdraw));
+  async earlier(recipe: Digest, lease: Lease | undefined): Promise<Attempt | undefined> {
+    const { attempts } = await this.#attempts.list({ recipe, status: "succeeded", limit: 1 });
+    for (const attempt of attempts) {
+      const held = await Promise.all(attempt.outputs.map(({ node }) => this.#hold(node, lease)));
+      if (!held.includes(false)) return attempt;
+    }
+    return undefined;
   }
 
-  /** Checks that the inputs are there, then lets the attempt run. */
-  async #start(recipe: Recipe, digest: Digest, limits: SubmitOptions): Promise<Entry> {
-    const label = limits.label ?? digest.slice(0, 12);
-    const lease = await this.#parts.leases.openLease(`build ${label}`);
-    try {
-      const nodes = this.#resolveInputs(recipe);
-      await mapConcurrently(nodes, CHECKS_MAX, (node, signal) => this.#requireInput(node, lease, signal));
-      const id = this.#parts.newId();
-      const builder = this.#parts.builder ?? this.#parts.sandbox.name;
-      const startedAtMs = this.#parts.now();
-      const entry: Entry = {
-        attempt: { id, recipe: digest, builder, status: "running", startedAtMs, outputs: [] },
-        cancelled: new AbortController(),
-        log: new AttemptLog(),
-        submissions: 0,
-        leases: new Set(),
-        started: Promise.withResolvers(),
-        ended: Promise.withResolvers(),
-      };
-      this.#entries.set(id, entry);
-      void this.#run(entry, { recipe, nodes, limits }, lease);
-      return entry;
-    } catch (thrown) {
-      await lease.release();
-      throw thrown;
+  async expectedMs(label: string): Promise<number | undefined> {
+    const [last] = (await this.#attempts.list({ label, status: "succeeded", limit: 1 })).attempts;
+    return last?.endedAtMs === undefined || last.startedAtMs === undefined
+      ? undefined
+      : last.endedAtMs - last.startedAtMs;
+  }
+
+  openLease(label: string): Promise<Lease> {
+    return this.#parts.leases.openLease(label);
+  }
+
+  failed(attempt: Attempt): Promise<void> {
+    return this.#attempts.put(attempt);
+  }
+
+  async hold(attempt: Attempt, leases: Iterable<Lease>): Promise<void> {
+    for (const lease of leases) {
+      try {
+        if (attempt.log !== undefined) await this.#parts.blobs.has(attempt.log, { lease });
+        for (const { node } of attempt.outputs) await this.#hold(node, lease);
+      } catch (thrown) {
+        // A lease that ended meanwhile holds nothing any more, which is its owner's wish.
+        if (!(thrown instanceof CastoreError && thrown.code === "closed")) throw thrown;
+      }
     }
   }
 
-  #resolveInputs(recipe: Recipe): readonly Node[] {
-    return recipe.inputs.map((input) => {
-      if ("node" in input) return input.node;
-      const output = this.#built.get(input.recipe)?.[input.output];
-      if (output !== undefined) return output.node;
-      const message = `the input ${quote(input.path)} is output ${input.output} of recipe ${input.recipe}, which was not built here`;
-      throw new BuildError("missing-input", message, { context: { recipe: input.recipe, output: input.output } });
-    });
-  }
-
-  async #requireInput(node: Node, lease: Lease, signal: AbortSignal): Promise<void> {
-    if (await this.#hold(node, { lease, signal })) return;
-    const digest = node.kind === "symlink" ? "" : node.digest;
-    throw new BuildError("missing-input", `the ${node.kind} ${digest} is not in the store`, { context: { digest } });
-  }
-
-  /** Whether the node is in the store; then the lease holds it. */
-  async #hold(node: Node, options: { readonly lease: Lease; readonly signal?: AbortSignal }): Promise<boolean> {
-    if (node.kind === "symlink") return true;
-    return await (node.kind === "file" ? this.#parts.blobs : this.#parts.directories).has(node.digest, options);
-  }
-
-  /** Takes the attempt from the queue to its end. Never rejects. */
-  async #run(entry: Entry, work: Work, lease: Lease): Promise<void> {
-    const signal = entry.cancelled.signal;
+  async execute(task: Task, recipe: TiedRecipe): Promise<Attempt> {
+    const signal = task.cancelled.signal;
+    const log = new CappedLog(this.#logs.open(task.id), this.#parts.logBytesMax);
+    this.#open.set(task.id, log);
+    this.#requests ??= setInterval(() => void this.#hearRequests(), REQUESTS_MS);
     let outcome: Outcome;
     try {
-      await this.#slots.take(signal);
+      await this.#attempts.put(task.attempt, recordsOf(task, recipe, task.attempt.resolved as Digest));
+      await this.#slots.take(signal, task.chainMs);
       try {
-        entry.attempt = { ...entry.attempt, startedAtMs: this.#parts.now() };
-        entry.started.resolve();
-        outcome = await this.#execute(entry, work, lease);
+        task.attempt = { ...task.attempt, status: "running", startedAtMs: this.now() };
+        await this.#attempts.put(task.attempt);
+        task.started();
+        if (task.recipe.inputs.some((input) => "recipe" in input)) await this.check(recipe, task.lease, signal);
+        outcome = await this.#try(task, recipe, log);
       } finally {
         this.#slots.release();
       }
     } catch (thrown) {
       outcome = { end: endOfFailure(thrown, signal), outputs: [] };
     }
-    await this.#finish(entry, outcome, lease);
-  }
-
-  async #execute(entry: Entry, { recipe, nodes, limits }: Work, lease: Lease): Promise<Outcome> {
-    const signal = entry.cancelled.signal;
-    await using exposed = await this.#parts.exposer.expose(nodes, { lease, signal });
-    const job: SandboxJob = {
-      inputs: recipe.inputs.map(({ path }, index) => ({ path, hostPath: exposed.hostPaths[index] })),
-      argv: recipe.argv,
-      argv0: recipe.argv0,
-      env: recipe.env,
-      files: recipe.files,
-      workingDirectory: recipe.workingDirectory,
-      outputs: recipe.outputs,
-      network: recipe.constraints.network,
-      shell: recipe.constraints.shell,
-      timeoutMs: limits.timeoutMs,
-      silenceMs: limits.silenceMs,
-      buildSpaceBytes: limits.buildSpaceBytes,
-      memoryBytes: limits.memoryBytes,
-      logBytesMax: limits.logBytesMax,
-    };
-    await using run = await this.#parts.sandbox.run(job, (bytes) => entry.log?.append(bytes), signal);
-    if (run.result.end.reason !== "succeeded") return { end: run.result.end, outputs: [], usage: run.result };
-    return { ...(await this.#importOutputs(recipe, run.result, lease, signal)), usage: run.result };
-  }
-
-  async #importOutputs(recipe: Recipe, result: SandboxResult, lease: Lease, signal: AbortSignal): Promise<Outcome> {
-    const missing = result.outputs.indexOf(undefined);
-    if (missing >= 0) return { end: { reason: "output-missing", path: recipe.outputs[missing] }, outputs: [] };
-    const outputs: AttemptOutput[] = [];
-    for (const [index, path] of recipe.outputs.entries()) {
-      const hostPath = result.outputs[index] as string;
-      const scanner = new ReferenceScanner(recipe.needles);
-      try {
-        const node = await this.#parts.importer.importTree(hostPath, { observer: scanner, lease, signal });
-        outputs.push({ path, node, needles: scanner.found() });
-      } catch (thrown) {
-        const end = refusal(thrown, path, hostPath);
-        if (end === undefined) throw thrown;
-        return { end, outputs: [] };
+    try {
+      return await this.#finish(task, outcome, log);
+    } finally {
+      log.close();
+      this.#open.delete(task.id);
+      if (this.#open.size === 0) {
+        clearInterval(this.#requests);
+        this.#requests = undefined;
       }
     }
-    return { end: { reason: "succeeded" }, outputs };
   }
 
-  /** Keeps log and outcome, releases, and wakes everyone. */
-  async #finish(entry: Entry, outcome: Outcome, lease: Lease): Promise<void> {
-    const log = entry.log as AttemptLog;
-    let { end, outputs } = outcome;
+  async #try(task: Task, recipe: TiedRecipe, log: CappedLog): Promise<Outcome> {
+    const signal = task.cancelled.signal;
+    const options = { ...task.options, lease: task.lease, signal, onLog: (bytes: Uint8Array) => log.append(bytes) };
+    for (const pause of RETRY_PAUSES_MS) {
+      try {
+        return await execute(recipe, this.#parts, options);
+      } catch (thrown) {
+        if (signal.aborted || log.length > 0 || !mayPass(thrown)) throw thrown;
+      }
+      await abortable(new Promise((resolve) => setTimeout(resolve, pause)), signal);
+    }
+    return await execute(recipe, this.#parts, options);
+  }
+
+  /** Keeps log and outcome, and has everyone hold them who wanted to. */
+  async #finish(task: Task, { end: ended, outputs, usage }: Outcome, log: CappedLog): Promise<Attempt> {
+    let end: AttemptEnd = ended;
     let logDigest: Digest | undefined;
     try {
-      logDigest = await this.#keepLog(log, lease);
-      for (const holder of entry.leases) await this.#holdFor(holder, logDigest, outputs);
+      logDigest = await this.#keepLog(task);
+      await this.hold({ ...task.attempt, log: logDigest, outputs }, task.leases);
     } catch (thrown) {
       if (end.reason === "succeeded") end = { reason: "infrastructure", why: `storing the log: ${messageOf(thrown)}` };
     }
-    if (end.reason !== "succeeded") outputs = [];
-    entry.attempt = {
-      ...entry.attempt,
+    const attempt: Attempt = {
+      ...task.attempt,
+      ...usage,
       status: end.reason === "succeeded" ? "succeeded" : "failed",
-      endedAtMs: this.#parts.now(),
+      endedAtMs: this.now(),
       end,
-      cpuUserMs: outcome.usage?.cpuUserMs,
-      cpuSystemMs: outcome.usage?.cpuSystemMs,
-      memoryPeakBytes: outcome.usage?.memoryPeakBytes,
-      ioReadBytes: outcome.usage?.ioReadBytes,
-      ioWriteBytes: outcome.usage?.ioWriteBytes,
       log: logDigest,
       logBytes: logDigest === undefined ? undefined : log.length,
-      outputs,
+      outputs: end.reason === "succeeded" ? outputs : [],
     };
-    if (end.reason === "succeeded") this.#built.set(entry.attempt.recipe, outputs);
-    await lease.release().catch(() => {}); // a lease that cannot be released becomes stale by itself
-    log.close();
-    entry.started.resolve();
-    entry.ended.resolve();
-    entry.log = undefined; // watchers that are under way hold it themselves
-    this.#forgetOldest();
+    await this.#attempts.put(attempt);
+    if (logDigest !== undefined) await this.#logs.remove(task.id);
+    return attempt;
   }
 
-  async #keepLog(log: AttemptLog, lease: Lease): Promise<Digest> {
+  async #need(id: string): Promise<Attempt> {
+    const attempt = await this.get(id);
+    if (attempt === undefined) throw new BuildError("unknown-attempt", `no attempt ${JSON.stringify(id)} is known`);
+    return attempt;
+  }
+
+  async #keepLog({ id, lease }: Task): Promise<Digest> {
     await using writer = this.#parts.blobs.openWrite({ lease });
     let at = 0;
-    for (let bytes = log.read(at); bytes !== undefined; bytes = log.read(at)) {
+    for (let bytes = await this.#logs.read(id, at); bytes?.length; bytes = await this.#logs.read(id, at)) {
       await writer.write(bytes);
       at += bytes.length;
     }
     return await writer.close();
   }
 
-  /** A lease that ended meanwhile holds nothing any more, which is its owner's wish. */
-  async #holdFor(lease: Lease, log: Digest, outputs: readonly AttemptOutput[]): Promise<void> {
-    try {
-      await this.#parts.blobs.has(log, { lease });
-      for (const { node } of outputs) await this.#hold(node, { lease });
-    } catch (thrown) {
-      if (!(thrown instanceof CastoreError && thrown.code === "closed")) throw thrown;
+  #cancel(task: Task): void {
+    task.cancelled.abort(new Error("cancelled"));
+    this.#submissions.task(task.attempt.id)?.cancelled.abort(new Error("cancelled"));
+  }
+
+  async #hearRequests(): Promise<void> {
+    // A store that cannot be read now can be asked again.
+    for (const id of await this.#attempts.cancelRequests().catch(() => [])) {
+      const task = this.#submissions.task(id);
+      if (task !== undefined) this.#cancel(task);
     }
   }
 
-  #forgetOldest(): void {
-    if (this.#entries.size <= ENDED_MAX) return;
-    for (const [id, entry] of this.#entries) {
-      if (entry.attempt.status === "running") continue;
-      this.#entries.delete(id);
-      if (this.#built.get(entry.attempt.recipe) === entry.attempt.outputs) this.#built.delete(entry.attempt.recipe);
-      return;
-    }
+  /** Whether the node is in the store; then the lease holds it. */
+  async #hold(node: Node, lease: Lease | undefined, signal?: AbortSignal): Promise<boolean> {
+    if (node.kind === "symlink") return true;
+    return await (node.kind === "file" ? this.#parts.blobs : this.#parts.directories).has(node.digest, {
+      lease,
+      signal,
+    });
   }
 }
 
-type Outcome = {
-  readonly end: AttemptEnd;
-  readonly outputs: readonly AttemptOutput[];
-  readonly usage?: SandboxResult;
-};
-
-function endOfFailure(thrown: unknown, signal: AbortSignal): AttemptEnd {
-  if (signal.aborted) return { reason: "cancelled" };
-  return { reason: "infrastructure", why: messageOf(thrown) };
-}
-
-/** What the importer says about the output's contents is the builder's fault; the rest is not. */
-function refusal(thrown: unknown, path: ByteString, hostPath: string): AttemptEnd | undefined {
-  if (!(thrown instanceof CastoreError)) return undefined;
-  if (thrown.code !== "unsupported-file" && thrown.code !== "limit" && thrown.code !== "invalid-name") return undefined;
-  return { reason: "output-refused", path, why: thrown.message.replaceAll(hostPath, `/${path}`) };
+function recordsOf({ digest, recipe }: Task, resolved: TiedRecipe, resolvedDigest: Digest): RecipeRecord[] {
+  const own = { digest, recipe };
+  return digest === resolvedDigest ? [own] : [own, { digest: resolvedDigest, recipe: resolved }];
 }

@@ -4,7 +4,7 @@ castore: its inputs were exposed as files before, its outputs are imported after
 */
 
 import type { ByteString } from "@firn/base";
-import type { AttemptEnd } from "./attempt.ts";
+import type { AttemptEnd, AttemptUsage } from "./attempt.ts";
 import type { BuildServiceSupports } from "./build-service.ts";
 
 export type SandboxJob = {
@@ -31,18 +31,10 @@ export type SandboxJob = {
   readonly silenceMs?: number;
 };
 
-export type SandboxResult = {
+export type SandboxResult = AttemptUsage & {
   readonly end: AttemptEnd;
   /** Host path of each output, in the job's order, undefined where it was not made. Valid until `dispose`. */
   readonly outputs: readonly (string | undefined)[];
-  /** Costs of all processes of the job together; undefined where they cannot be told. */
-  readonly cpuUserMs?: number;
-  readonly cpuSystemMs?: number;
-  /** Without rights over cgroups, that of the largest process. */
-  readonly memoryPeakBytes?: number;
-  /** Bytes read from and written to disks, not files: what a cache answered does not count. */
-  readonly ioReadBytes?: number;
-  readonly ioWriteBytes?: number;
 };
 
 export interface Sandbox {
@@ -50,7 +42,7 @@ export interface Sandbox {
   readonly isolation: BuildServiceSupports["isolation"];
 
   /**
-   * Runs the job to its end. No process of it is alive when this resolves. `onLog` gets stdout and stderr as they come; it owns the buffers.
+   * Runs the job to its end. No process of it is alive when this resolves. `onLog` gets stdout and stderr as they come; it is done with a buffer when it returns.
    * The signal kills the job, the end is then `cancelled`. Rejects only when the sandbox itself fails (`sandbox`).
    */
   run(job: SandboxJob, onLog: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<SandboxRun>;

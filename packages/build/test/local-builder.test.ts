@@ -14,7 +14,7 @@ import {
   type TreeImporter,
 } from "@firn/castore";
 import type { Attempt } from "../src/attempt.ts";
-import type { AttemptEvent, BuildService } from "../src/build-service.ts";
+import type { AttemptEvent, BuildService, SubmitOptions } from "../src/build-service.ts";
 import { BuildError } from "../src/error.ts";
 import { createBuildService } from "../src/local-builder.ts";
 import type { Recipe } from "../src/recipe.ts";
@@ -102,6 +102,10 @@ function serviceOf(script: Script, jobsMax = 2) {
   return { service, blobs, leases: memoryLeases, held, assertNothingHeld };
 }
 
+async function submitOne(service: BuildService, recipe: Recipe, options?: SubmitOptions): Promise<string> {
+  return (await service.submit([{ recipe }], options))[0];
+}
+
 async function eventsOf(service: BuildService, id: string, from?: number): Promise<AttemptEvent[]> {
   const events: AttemptEvent[] = [];
   for await (const event of service.watch(id, { from })) events.push(event);
@@ -132,7 +136,7 @@ test("a success yields outputs with their needles, the log as a blob, and holds 
     outputs: ["nix/store/aaa-out", "nix/store/bbb-dev"],
     needles: ["bbb", "ccc", "aaa"],
   });
-  const id = await service.submit(recipe, { timeoutMs: 7, silenceMs: 8, buildSpaceBytes: 9 });
+  const id = await submitOne(service, recipe, { timeoutMs: 7, silenceMs: 8, buildSpaceBytes: 9 });
   const attempt = await endOf(service, id);
   assert.equal(attempt.status, "succeeded");
   assert.deepEqual(
@@ -147,7 +151,7 @@ test("a success yields outputs with their needles, the log as a blob, and holds 
   const reader = await blobs.openRead(attempt.log as Digest);
   assert.ok(reader);
   assert.equal(byteStringOf(await collectBytes(reader.stream(), 100, () => new Error("too long"))), "one\ntwo\n");
-  assert.ok((attempt.endedAtMs as number) > attempt.startedAtMs);
+  assert.ok((attempt.endedAtMs as number) > (attempt.startedAtMs as number));
   assert.deepEqual(await service.get(id), attempt);
   const [job] = held.jobs;
   assert.deepEqual(job.inputs, [{ path: "nix/store/in", hostPath: "/exposed/0" }]);
@@ -160,7 +164,7 @@ test("what the sandbox says about a failure is the attempt's end, with its log",
     log("oh no");
     return { end: { reason: "exit-code", code: 3 } };
   });
-  const attempt = await endOf(service, await service.submit(recipeOf()));
+  const attempt = await endOf(service, await submitOne(service, recipeOf()));
   assert.deepEqual(
     [attempt.status, attempt.end, attempt.outputs, attempt.logBytes],
     ["failed", { reason: "exit-code", code: 3 }, [], 5],
@@ -198,7 +202,7 @@ const failures: [what: string, recipe: Recipe, script: Script, end: unknown][] =
 for (const [what, recipe, script, end] of failures) {
   test(`${what} fails the attempt and leaves nothing held`, async () => {
     const { service, assertNothingHeld } = serviceOf(script);
-    const attempt = await endOf(service, await service.submit(recipe));
+    const attempt = await endOf(service, await submitOne(service, recipe));
     assert.deepEqual([attempt.status, attempt.end, attempt.outputs], ["failed", end, []]);
     assertNothingHeld();
   });
@@ -208,33 +212,34 @@ test("submit refuses what cannot start", async () => {
   const { service, assertNothingHeld } = serviceOf(async () => ({}));
   const code = (wanted: string) => (thrown: unknown) => thrown instanceof BuildError && thrown.code === wanted;
   const constraints = recipeOf().constraints;
-  await assert.rejects(service.submit(recipeOf({ argv: [] })), code("invalid-recipe"));
+  await assert.rejects(submitOne(service, recipeOf({ argv: [] })), code("invalid-recipe"));
   await assert.rejects(
-    service.submit(recipeOf({ constraints: { ...constraints, system: "riscv64-linux" } })),
+    submitOne(service, recipeOf({ constraints: { ...constraints, system: "riscv64-linux" } })),
     code("unsupported"),
   );
   await assert.rejects(
-    service.submit(recipeOf({ constraints: { ...constraints, features: ["benchmark", "kvm"] } })),
+    submitOne(service, recipeOf({ constraints: { ...constraints, features: ["benchmark", "kvm"] } })),
     code("unsupported"),
   );
   await assert.rejects(
-    service.submit(recipeOf({ inputs: [{ path: "nix/a", node: fileNode }] })),
+    submitOne(service, recipeOf({ inputs: [{ path: "nix/a", node: fileNode }] })),
     code("missing-input"),
   );
   await assert.rejects(
-    service.submit(recipeOf({ inputs: [{ path: "nix/a", recipe: "c".repeat(64) as Digest, output: 0 }] })),
+    submitOne(service, recipeOf({ inputs: [{ path: "nix/a", recipe: "c".repeat(64) as Digest, output: 0 }] })),
     code("missing-input"),
   );
   const signal = AbortSignal.abort(new Error("never mind"));
-  await assert.rejects(service.submit(recipeOf(), { signal }), /never mind/);
+  await assert.rejects(submitOne(service, recipeOf(), { signal }), /never mind/);
   assertNothingHeld();
-  assert.equal((await Array.fromAsync(service.list())).length, 0);
+  assert.equal((await service.list()).attempts.length, 0);
 });
 
 test("outputs of a recipe built here can be inputs of the next", async () => {
   const { service, held } = serviceOf(async () => ({}));
-  const first = await endOf(service, await service.submit(recipeOf()));
-  const second = await service.submit(
+  const first = await endOf(service, await submitOne(service, recipeOf()));
+  const second = await submitOne(
+    service,
     recipeOf({ argv: ["/second"], inputs: [{ path: "nix/store/first", recipe: first.recipe, output: 0 }] }),
   );
   assert.equal((await endOf(service, second)).status, "succeeded");
@@ -247,13 +252,13 @@ test("an equal recipe under way is joined, one that ended is attempted again", a
     await gate.promise;
     return {};
   });
-  const [first, second] = await Promise.all([service.submit(recipeOf()), service.submit(recipeOf())]);
+  const [first, second] = await Promise.all([submitOne(service, recipeOf()), submitOne(service, recipeOf())]);
   assert.equal(first, second);
-  assert.equal(await service.submit(recipeOf()), first);
-  assert.notEqual(await service.submit(recipeOf({ argv: ["/other"] })), first);
+  assert.equal(await submitOne(service, recipeOf()), first);
+  assert.notEqual(await submitOne(service, recipeOf({ argv: ["/other"] })), first);
   gate.resolve();
   await endOf(service, first);
-  assert.notEqual(await service.submit(recipeOf()), first);
+  assert.notEqual(await submitOne(service, recipeOf()), first);
 });
 
 test("watchers see the log from any offset, while it grows and after", async () => {
@@ -266,7 +271,7 @@ test("watchers see the log from any offset, while it grows and after", async () 
     await step[1].promise;
     return {};
   });
-  const id = await service.submit(recipeOf());
+  const id = await submitOne(service, recipeOf());
   const early = [eventsOf(service, id), eventsOf(service, id, 2), eventsOf(service, id, 6), eventsOf(service, id, 100)];
   await sleep(5);
   step[0].resolve();
@@ -291,7 +296,7 @@ test("a watcher may leave, by its signal too, and the attempt goes on", async ()
     await gate.promise;
     return {};
   });
-  const id = await service.submit(recipeOf());
+  const id = await submitOne(service, recipeOf());
   for await (const event of service.watch(id)) if (event.type === "log") break;
   const left = new AbortController();
   const watching = (async () => {
@@ -318,8 +323,8 @@ test("cancel ends a running attempt and a waiting one, and resolves when they ar
     await untilAborted(signal);
     return cancelledResult;
   }, 1);
-  const running = await service.submit(recipeOf());
-  const waiting = await service.submit(recipeOf({ argv: ["/waits"] }));
+  const running = await submitOne(service, recipeOf());
+  const waiting = await submitOne(service, recipeOf({ argv: ["/waits"] }));
   await service.cancel(waiting);
   assert.deepEqual((await service.get(waiting))?.end, { reason: "cancelled" });
   assert.equal((await service.get(running))?.status, "running");
@@ -336,13 +341,13 @@ test("an attempt is cancelled when all its submissions are withdrawn, not before
     return cancelledResult;
   });
   const [first, second] = [new AbortController(), new AbortController()];
-  const id = await service.submit(recipeOf(), { signal: first.signal });
-  assert.equal(await service.submit(recipeOf(), { signal: second.signal }), id);
+  const id = await submitOne(service, recipeOf(), { signal: first.signal });
+  assert.equal(await submitOne(service, recipeOf(), { signal: second.signal }), id);
   first.abort();
   await sleep(5);
   assert.equal((await service.get(id))?.status, "running");
   second.abort();
-  const again = await service.submit(recipeOf(), { signal: AbortSignal.timeout(20) });
+  const again = await submitOne(service, recipeOf(), { signal: AbortSignal.timeout(20) });
   assert.notEqual(again, id, "a submission does not join what is being cancelled");
   assert.deepEqual((await endOf(service, id)).end, { reason: "cancelled" });
   assert.deepEqual((await endOf(service, again)).end, { reason: "cancelled" });
@@ -354,7 +359,7 @@ test("at most jobsMax attempts run at once, in the order they came", async () =>
     return {};
   }, 3);
   const ids = await Promise.all(
-    Array.from({ length: 12 }, (_, i) => service.submit(recipeOf({ argv: ["/bin/sh", `${i}`] }))),
+    Array.from({ length: 12 }, (_, i) => submitOne(service, recipeOf({ argv: ["/bin/sh", `${i}`] }))),
   );
   await Promise.all(ids.map((id) => endOf(service, id)));
   assert.equal(held.runningMax, 3);
@@ -376,7 +381,7 @@ test("the lease of a submission holds outputs and log", async () => {
     if (options?.lease === lease) asked.push(digest);
     return await has(digest, options);
   };
-  const attempt = await endOf(service, await service.submit(recipeOf(), { lease }));
+  const attempt = await endOf(service, await submitOne(service, recipeOf(), { lease }));
   const { node } = attempt.outputs[0];
   assert.deepEqual(asked, [attempt.log, node.kind === "file" && node.digest]);
 });
@@ -384,7 +389,7 @@ test("the lease of a submission holds outputs and log", async () => {
 test("a submission whose lease ended meanwhile does not harm the attempt", async () => {
   const { service, leases } = serviceOf(async () => ({}));
   const lease = await leases.openLease("short");
-  const id = await service.submit(recipeOf(), { lease });
+  const id = await submitOne(service, recipeOf(), { lease });
   await lease.release();
   assert.equal((await endOf(service, id)).status, "succeeded");
 });
@@ -393,11 +398,11 @@ test("attempts are listed newest first, by recipe and up to a limit", async () =
   const { service } = serviceOf(async () => ({}));
   const ids: string[] = [];
   for (const name of ["/a", "/b", "/a"]) {
-    ids.push(await service.submit(recipeOf({ argv: [name] })));
+    ids.push(await submitOne(service, recipeOf({ argv: [name] })));
     await endOf(service, ids.at(-1) as string);
   }
   const listed = async (filter?: { recipe?: Digest; limit?: number }) =>
-    (await Array.fromAsync(service.list(filter))).map(({ id }) => id);
+    (await service.list(filter)).attempts.map(({ id }) => id);
   assert.deepEqual(await listed(), ids.toReversed());
   const recipe = (await service.get(ids[0]))?.recipe;
   assert.deepEqual(await listed({ recipe }), [ids[2], ids[0]]);

@@ -71,6 +71,11 @@ function describeEnd(end: AttemptEnd): string {
       return `failed to produce output path '/${textOf(end.path)}'`;
     case "output-refused":
       return `made an output '/${textOf(end.path)}' that cannot be stored: ${end.why}`;
+    case "dependency":
+      return `was not started, since attempt ${end.attempt}, which it needs, failed`;
+    case "check-failed":
+    case "hash-mismatch":
+      return `made outputs that were refused: ${end.why}`;
     case "infrastructure":
       return `could not be run to its end: ${end.why}`;
     default:

@@ -4,7 +4,14 @@ before and after it in a graph is build-graph.ts's business.
 */
 
 import type { ByteString } from "@firn/base";
-import { type AttemptEnd, type AttemptOutput, BuildError, type BuildService, type AttemptLimits } from "@firn/build";
+import {
+  type AttemptEnd,
+  type AttemptLimits,
+  type AttemptOutput,
+  BuildError,
+  type BuildService,
+  type Refusal,
+} from "@firn/build";
 import type { Lease } from "@firn/castore";
 import type { Derivation } from "@firn/nix-compat";
 import { areRegistered, type BuildPlan, type BuildStep, derivationReader, outputPaths } from "./build-plan.ts";
@@ -12,6 +19,7 @@ import { buildFailure } from "./build-failure.ts";
 import { closureOf } from "./closure.ts";
 import { checkBuildable, FETCHURL_BUILDER } from "./derivation-attributes.ts";
 import { derivationRecipe, type RecipeOptions } from "./derivation-recipe.ts";
+import { GlueError } from "./error.ts";
 import { exportedGraphs } from "./exported-graphs.ts";
 import { fetchStep } from "./fetch-step.ts";
 import type { Fetcher } from "./fetcher.ts";
@@ -54,14 +62,26 @@ export async function buildStep(
   const graphs = await exportedGraphs(derivation, attributes, closure, graphParts, { lease, signal });
   const { recipe } = derivationRecipe(derivation, inputs, { ...options, storeDir, graphs });
   const { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax } = options;
-  const limits = { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax };
-  const submit = { label: derivation.name, ...limits, lease, signal };
-  const id = await parts.buildService.submit(recipe, submit);
+  const submit = { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax, lease, signal };
+  const [id] = await parts.buildService.submit([{ recipe, label: derivation.name }], submit);
   const log = new LogLines(options.onLine);
   const { end, outputs } = await watchToEnd(parts.buildService, id, log);
   signal.throwIfAborted();
   if (end.reason !== "succeeded") throw buildFailure(drvPath, derivation.name, end, log.tail);
-  await registerOutputs({ drvPath, derivation, recipe, outputs }, parts, { lease, signal });
+  try {
+    await registerOutputs({ drvPath, derivation, recipe, outputs }, parts, { lease, signal });
+  } catch (thrown) {
+    const refusal = refusalOf(thrown);
+    if (refusal !== undefined) await parts.buildService.refuse(id, refusal);
+    throw thrown;
+  }
+}
+
+/** What the record of an attempt says whose outputs are not what the derivation promised. */
+function refusalOf(thrown: unknown): Refusal | undefined {
+  if (!(thrown instanceof GlueError)) return undefined;
+  if (thrown.code !== "hash-mismatch" && thrown.code !== "build-failed") return undefined;
+  return { reason: thrown.code === "hash-mismatch" ? "hash-mismatch" : "check-failed", why: thrown.message };
 }
 
 /** Sources and the wanted outputs of input derivations. */

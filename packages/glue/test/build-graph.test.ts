@@ -25,7 +25,7 @@ async function worldOf(written: readonly Written[], builders: Readonly<Record<st
     stores,
     { now: stores.now },
   );
-  const { service, submitted, state } = fakeService(stores.blobs, (label) => builders[label] ?? (async () => ({})));
+  const { service, submitted, refused, state } = fakeService(stores.blobs, (label) => builders[label] ?? (async () => ({})));
   const events: BuildEvent[] = [];
   const parts = { ...stores, buildService: service };
   const build = (targets: readonly Written[], options: BuildOptions = {}) =>
@@ -35,7 +35,7 @@ async function worldOf(written: readonly Written[], builders: Readonly<Record<st
       { onEvent: (event) => events.push(event), ...options },
     );
   const info = (path: string) => stores.pathInfos.get(parseAbsoluteStorePath(path).hashPart);
-  return { stores, parts, submitted, state, events, build, info };
+  return { stores, parts, submitted, refused, state, events, build, info };
 }
 
 const fails =
@@ -219,6 +219,7 @@ test("a wrong hash is told in both forms and nothing is registered", async () =>
     assert.deepEqual([error.context.specified, error.context.got], [specified, got]);
     return true;
   });
+  assert.deepEqual(world.refused, ["1 hash-mismatch"]);
   assert.equal(await world.info(outputOf(fetched)), undefined);
 });
 
@@ -239,6 +240,7 @@ test("a fixed output that refers to an input is refused", async () => {
   const fetched = derive("fetched", { outputs: { out: flatOutput(contents) }, inputs: [base] });
   const world = await worldOf([base, fetched], { fetched: async () => ({ [outputOf(fetched).slice(1)]: contents }) });
   await assert.rejects(world.build([fetched]), { code: "build-failed", message: /must not reference store paths/ });
+  assert.deepEqual(world.refused, ["2 check-failed"]);
   assert.equal(await world.info(outputOf(fetched)), undefined);
 });
 

@@ -11,6 +11,7 @@ import {
   type Recipe,
   ReferenceScanner,
   type SubmitOptions,
+  type SubmittedRecipe,
 } from "@firn/build";
 import {
   type Digest,
@@ -125,45 +126,50 @@ export type Builder = (recipe: Recipe, log: (text: string) => void, signal: Abor
 /** A service that runs `builder` for each submission, by label, and counts. */
 export function fakeService(blobs: MemoryBlobs, builder: (label: string) => Builder) {
   const submitted: { readonly label: string; readonly recipe: Recipe }[] = [];
+  const refused: string[] = [];
   const state = { running: 0, runningMax: 0 };
   const attempts = new Map<string, () => AsyncIterable<AttemptEvent>>();
   const service: BuildService = {
     supports: { systems: ["x86_64-linux"], features: [], isolation: { files: true, network: true, processes: true } },
-    submit: async (recipe: Recipe, options: SubmitOptions = {}) => {
-      checkRecipe(recipe);
-      if (recipe.constraints.features.length > 0) throw new BuildError("unsupported", "no such feature here");
-      const label = options.label ?? "";
-      submitted.push({ label, recipe });
-      state.runningMax = Math.max(state.runningMax, ++state.running);
-      const events: AttemptEvent[] = [];
-      const cancelled = options.signal ?? new AbortController().signal;
-      const started: Attempt = {
-        id: String(submitted.length),
-        recipe: "" as Digest,
-        builder: "fake",
-        status: "running",
-        startedAtMs: 1,
-        outputs: [],
-      };
-      const log = (text: string) => void events.push({ type: "log", bytes: bytesOf(text), at: 0 });
-      const result = run(blobs, recipe, builder(label), log, cancelled).then((attempt) => {
-        state.running--;
-        return { ...started, ...attempt };
-      });
-      attempts.set(started.id, async function* () {
-        yield { type: "started", attempt: started };
-        const attempt = await result;
-        yield* events;
-        yield { type: "ended", attempt };
-      });
-      return started.id;
-    },
+    submit: async (recipes, options = {}) => recipes.map((one) => submitOne(one, options)),
     watch: (id) => (attempts.get(id) as () => AsyncIterable<AttemptEvent>)(),
     cancel: async () => {},
+    refuse: async (id, { reason }) => void refused.push(`${id} ${reason}`),
     get: async () => undefined,
-    list: async function* () {},
+    list: async () => ({ attempts: [] }),
+    recipe: async () => undefined,
   };
-  return { service, submitted, state };
+  const submitOne = ({ recipe, label = "" }: SubmittedRecipe, options: SubmitOptions) => {
+    checkRecipe(recipe);
+    if (recipe.constraints.features.length > 0) throw new BuildError("unsupported", "no such feature here");
+    submitted.push({ label, recipe });
+    state.runningMax = Math.max(state.runningMax, ++state.running);
+    const events: AttemptEvent[] = [];
+    const cancelled = options.signal ?? new AbortController().signal;
+    const started: Attempt = {
+      id: String(submitted.length),
+      recipe: "" as Digest,
+      label,
+      builder: "fake",
+      status: "running",
+      queuedAtMs: 1,
+      startedAtMs: 1,
+      outputs: [],
+    };
+    const log = (text: string) => void events.push({ type: "log", bytes: bytesOf(text), at: 0 });
+    const result = run(blobs, recipe, builder(label), log, cancelled).then((attempt) => {
+      state.running--;
+      return { ...started, ...attempt };
+    });
+    attempts.set(started.id, async function* () {
+      yield { type: "started", attempt: started };
+      const attempt = await result;
+      yield* events;
+      yield { type: "ended", attempt };
+    });
+    return started.id;
+  };
+  return { service, submitted, refused, state };
 }
 
 async function run(
