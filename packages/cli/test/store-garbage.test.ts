@@ -16,7 +16,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { need, onPath } from "../../../dev/need.ts";
+import { Random } from "../../backend-local/test/random.ts";
 import { makeFirn } from "./firn.ts";
+import { garbageBesideBuilds } from "./garbage-beside-builds.ts";
 
 describe("firn store gc and roots", () => {
   const firn = makeFirn({ after });
@@ -75,6 +78,21 @@ describe("firn store gc and roots", () => {
       assert.match(err, said);
     });
   }
+});
+
+describe("garbage beside builds", onPath("bwrap") === undefined ? need("unshare") : {}, () => {
+  test("nothing in use is lost, and every build ends well", async (t) => {
+    const seed = Date.now() % 1_000_000;
+    t.diagnostic(`seed ${seed}`);
+    const random = new Random(seed);
+    const { collections } = await garbageBesideBuilds(
+      makeFirn(t),
+      2,
+      (builds) => builds >= 3,
+      (below) => random.below(below),
+    );
+    assert(collections > 1, `${collections} collections`);
+  });
 });
 
 describe("firn store verify", () => {
