@@ -1,5 +1,5 @@
 /*
-Builds an example twice, by Firn and by Debian's nix-build, and compares every output by its NAR. nix-build gets a /nix of its own: a
+Builds an example twice, by Firn and by Debian's nix-build, and compares every output by its NAR and its references. nix-build gets a /nix of its own: a
 temporary directory bound there in a private mount namespace, so that the machine's stays as it is.
 */
 
@@ -17,40 +17,72 @@ const OUTPUT_BYTES_MAX = 1 << 30;
 const NIX_CONF = "sandbox = false\nbuild-users-group =\nsubstitute = false\n";
 const IN_PRIVATE_NIX = 'mount --bind "$1" /nix; shift; exec "$@"';
 
-export type Compared = { readonly paths: readonly string[]; readonly firnMs: number; readonly nixMs: number };
+export type BuiltOutput = {
+  readonly path: string;
+  /** SHA-256 of the NAR, hexadecimal. */
+  readonly narHash: string;
+  /** Store paths, sorted. */
+  readonly references: readonly string[];
+};
 
-/** Both builders' outputs of `examples/NAME` (with everything `attrs` names) must have equal paths and NARs. */
-export function compareBuilds(name: string, attrs: readonly string[]): Compared {
-  const directory = mkdtempSync(join(tmpdir(), "firn-example-"));
-  try {
-    const expression = join(ROOT, "examples", name);
-    const selected = attrs.flatMap((attr) => ["-A", attr]);
-    const firnEnv = { ...process.env, FIRN_HOME: join(directory, "state") };
+export type Built = { readonly outputs: readonly BuiltOutput[]; readonly ms: number };
+
+/** Both builders' outputs of `examples/NAME` (with everything `attrs` names) must have equal paths, NARs and references. */
+export function compareBuilds(name: string, attrs: readonly string[]): { readonly firn: Built; readonly nix: Built } {
+  const firn = buildByFirn(name, attrs);
+  const nix = buildByNix(name, attrs);
+  assert.ok(firn.outputs.length > 0, "something was built");
+  assert.deepEqual(firn.outputs, nix.outputs);
+  return { firn, nix };
+}
+
+/** Builds in an empty store. */
+export function buildByFirn(name: string, attrs: readonly string[]): Built {
+  return inDirectory((directory) => {
+    const env = { ...process.env, FIRN_HOME: join(directory, "state") };
     const firn = (args: readonly string[]) =>
       execFileSync(process.execPath, ["--disable-warning=ExperimentalWarning", MAIN, ...args], {
-        env: firnEnv,
+        env,
         maxBuffer: OUTPUT_BYTES_MAX,
         stdio: ["ignore", "pipe", "pipe"],
       });
-    const firnStart = performance.now();
-    const paths = lines(firn(["build", expression, ...selected, "--no-link"]));
-    const firnMs = performance.now() - firnStart;
+    const { paths, ms } = timed(() => firn(["build", ...selection(name, attrs), "--no-link"]));
+    const outputs = paths.map((path) => {
+      const [{ references }] = JSON.parse(firn(["store", "path-info", "--json", path]).toString());
+      return { path, narHash: sha256(firn(["store", "dump", path])), references: references.sort() };
+    });
+    return { outputs, ms };
+  });
+}
 
+function buildByNix(name: string, attrs: readonly string[]): Built {
+  return inDirectory((directory) => {
     const nix = privateNix(directory);
-    const nixStart = performance.now();
-    const nixPaths = lines(nix(["nix-build", expression, ...selected, "--no-out-link"]));
-    const nixMs = performance.now() - nixStart;
+    const { paths, ms } = timed(() => nix(["nix-build", ...selection(name, attrs), "--no-out-link"]));
+    const outputs = paths.map((path) => ({
+      path,
+      narHash: sha256(nix(["nix-store", "--dump", path])),
+      references: lines(nix(["nix-store", "--query", "--references", path])).sort(),
+    }));
+    return { outputs, ms };
+  });
+}
 
-    assert.ok(paths.length > 0, "something was built");
-    assert.deepEqual([...paths].sort(), [...nixPaths].sort());
-    for (const path of paths) {
-      assert.equal(
-        sha256(firn(["store", "dump", path])),
-        sha256(nix(["nix-store", "--dump", path])),
-        `contents of ${path}`,
-      );
-    }
-    return { paths, firnMs, nixMs };
+function selection(name: string, attrs: readonly string[]): readonly string[] {
+  return [join(ROOT, "examples", name), ...attrs.flatMap((attr) => ["-A", attr])];
+}
+
+/** Runs a build that prints its outputs' paths. */
+function timed(build: () => Buffer): { readonly paths: readonly string[]; readonly ms: number } {
+  const start = performance.now();
+  const paths = lines(build());
+  return { paths, ms: performance.now() - start };
+}
+
+function inDirectory<T>(use: (directory: string) => T): T {
+  const directory = mkdtempSync(join(tmpdir(), "firn-example-"));
+  try {
+    return use(directory);
   } finally {
     execFileSync("chmod", ["-R", "u+w", directory]);
     rmSync(directory, { recursive: true, force: true });

@@ -9,7 +9,7 @@ const mayMount =
   process.getuid?.() === 0 ? need("nix-build") : missing("nix-build gets a private /nix, which needs root");
 
 test("examples/hello comes out as nix-build makes it", { ...mayMount }, () => {
-  const { paths } = compareBuilds("hello", []);
-  assert.match(paths[0], /-hello\.txt$/);
-  assert.equal(compareBuilds("hello", ["greeting", "words", "words.doc"]).paths.length, 3);
+  const { firn } = compareBuilds("hello", []);
+  assert.match(firn.outputs[0].path, /-hello\.txt$/);
+  assert.equal(compareBuilds("hello", ["greeting", "words", "words.doc"]).firn.outputs.length, 3);
 });

@@ -1,58 +1,11 @@
-# GNU hello from its upstream tarball, compiled by the gcc of Debian's packages, in a sandbox that has neither.
-#
-#   debs        one derivation for each .deb: unpacked, nothing else
-#   toolchain   all of them in one tree, made to run from there
-#   hello       configure, make, make install; and run once
-#
-# The first builders are one busybox, taken from the host as an input, so the result does not depend on which shell there is at /bin/sh.
-# What is fetched by fetch-debs.sh is checked against the hashes in debs.lock.json when it is taken into the store.
-{ system ? builtins.currentSystem
-, cache ? ./.cache
-, busybox ? if builtins.pathExists /usr/bin/busybox then /usr/bin/busybox else /bin/busybox # must be static
-}:
+# GNU hello from its upstream tarball, compiled by the gcc of Debian's packages (../debian) in a sandbox that has neither:
+# configure, make, make install; and run once.
+{ debian ? import ../debian { } }:
 
-let
-  lock = builtins.fromJSON (builtins.readFile ./debs.lock.json);
-
-  # A directory with the one file `busybox` (it wants to be called that), whatever else is where it comes from.
-  tools = builtins.path {
-    name = "busybox";
-    path = dirOf busybox;
-    filter = path: _type: baseNameOf path == baseNameOf busybox;
-  };
-
-  # A derivation whose builder is a script for busybox; `b NAME` runs one of its tools.
-  run = name: script: extra:
-    derivation ({
-      inherit name system;
-      builder = "${tools}/${baseNameOf busybox}";
-      args = [ "sh" "-euc" "b() { ${tools}/${baseNameOf busybox} \"$@\"; }\n${script}" ];
-    } // extra);
-
-  fetched = name: { file, sha256, ... }:
-    builtins.path { inherit name sha256; path = cache + "/${file}"; recursive = false; };
-
-  unpack = deb:
-    run deb.name ''b dpkg-deb -x "$deb" "$out"'' { deb = fetched "${deb.name}.deb" deb; };
-
-  debs = builtins.listToAttrs (map (deb: { inherit (deb) name; value = unpack deb; }) lock.debs);
-
-  libs = "lib/x86_64-linux-gnu";
-  loader = "${debs.libc6}/${libs}/ld-linux-x86-64.so.2";
-
-  toolchain = run "toolchain" (builtins.readFile ./toolchain.sh) {
-    inherit libs loader;
-    debs = map (deb: debs.${deb.name}) lock.debs;
-  };
-
-  # From here on, the tool chain's own bash is the builder.
-  hello = derivation {
-    name = "gnu-hello";
-    inherit system toolchain libs loader;
-    builder = "${toolchain}/bin/bash";
-    args = [ "-euc" (builtins.readFile ./hello.sh) ];
-    glibc = debs.libc6;
-    source = fetched "hello.tar.gz" lock.source;
-  };
-in
-hello // { inherit debs toolchain; }
+derivation {
+  name = "gnu-hello";
+  inherit (debian) system toolchain libs loader glibc;
+  builder = "${debian.toolchain}/bin/bash"; # the tool chain's own
+  args = [ "-euc" (builtins.readFile ./hello.sh) ];
+  source = debian.sources.hello;
+}

@@ -4,7 +4,7 @@
 export PATH=$toolchain/bin CONFIG_SHELL=$toolchain/bin/bash SHELL=$toolchain/bin/bash
 export LC_ALL=C SOURCE_DATE_EPOCH=1 TZ=UTC
 
-tar -xzf "$source"
+tar -xf "$source"
 cd hello-*
 
 "$SHELL" ./configure --prefix="$out" --disable-dependency-tracking --disable-nls \

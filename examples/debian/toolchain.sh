@@ -4,7 +4,7 @@
 b mkdir -p "$out/usr/bin" "$out/usr/lib" "$out/usr/lib64" "$out/usr/sbin"
 for directory in bin lib lib64 sbin; do b ln -s "usr/$directory" "$out/$directory"; done
 for deb in $debs; do
-  for directory in bin lib lib64 sbin usr/bin usr/lib usr/lib64 usr/sbin usr/include; do
+  for directory in bin lib lib64 sbin usr/bin usr/lib usr/lib64 usr/sbin usr/include usr/share/tcltk; do
     [ -d "$deb/$directory" ] || continue
     case $directory in usr/*) into=$out/$directory ;; *) into=$out/usr/$directory ;; esac
     b mkdir -p "$into"

@@ -1,0 +1,10 @@
+{ mkDerivation, sources }:
+
+mkDerivation {
+  name = "zlib";
+  src = sources.zlib;
+  outputs = [ "out" "dev" "doc" ];
+  configurePhase = ''
+    ./configure --prefix="$out" --libdir="$lib/lib"
+  '';
+}
