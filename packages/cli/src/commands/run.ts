@@ -3,17 +3,11 @@
 signals and exit code are the program's own.
 */
 
-import { spawn } from "node:child_process";
-import { mkdir, open, rm } from "node:fs/promises";
-import { constants } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
 import { textOf } from "@firn/base";
 import { needDirectory } from "@firn/castore";
 import { defineCommand, examples } from "../command.ts";
 import { CliError } from "../error.ts";
 import type { Session } from "../session.ts";
-import { type Launch, launchInView } from "../store-view.ts";
 import { findTarget, type StoreTarget } from "../store-target.ts";
 
 export type RunOptions = { readonly program: string; readonly args: readonly string[] };
@@ -37,36 +31,11 @@ The program sees the host's files, and below the store directory what it was bui
 });
 
 async function runProgram({ program, args }: RunOptions, session: Session): Promise<number> {
-  const { config, signal } = session;
   const target = await findTarget(program, session);
   await checkProgram(target, program, session);
-  const store = await session.openStore();
-  const { closureOf } = await import("@firn/glue");
-  const closure = await closureOf(store.pathInfos, [target.path.absolute(config.storeDir)], {
-    storeDir: config.storeDir,
-    signal,
-  });
-  const infos = [...closure.values()];
-  // Held until the program ended: its files must stay.
-  await using lease = await store.leases.openLease(`run ${program}`);
-  await using exposed = await store.exposer.expose(
-    infos.map(({ node }) => node),
-    { lease, signal },
-  );
-  const shown = infos.map(({ path, node }, index) => ({
-    path: path.absolute(config.storeDir),
-    node,
-    hostPath: exposed.hostPaths[index],
-  }));
-  const mountPoint = join(config.stateDir, "root");
-  await mkdir(mountPoint, { recursive: true });
-  const { storeDir, workingDirectory } = config;
-  const launch = launchInView(
-    { storeDir, shown, workingDirectory, mountPoint, searchPath: textOf(config.environment.PATH ?? "") },
-    target.path.absolute(storeDir) + textOf(target.rest),
-    args,
-  );
-  return await runToEnd(launch, session);
+  const storePath = target.path.absolute(session.config.storeDir);
+  const { runInStore } = await import("../store-run.ts");
+  return await runInStore({ storePaths: [storePath], program: storePath + textOf(target.rest), args }, session);
 }
 
 /** Throws unless the target can be a program, with what could be meant instead. */
@@ -81,27 +50,4 @@ async function checkProgram({ node, info, rest }: StoreTarget, program: string, 
   const hint =
     base === undefined || programs.length === 0 ? "" : `; it holds the program ${base}/bin/${textOf(programs[0].name)}`;
   throw new CliError("invalid-target", `'${program}' is a directory, name a program in it${hint}`);
-}
-
-async function runToEnd(launch: Launch, session: Session): Promise<number> {
-  const script = join(session.config.stateDir, `run-${process.pid}`);
-  const file = await open(script, "wx+", 0o600);
-  try {
-    await file.writeFile(launch.input);
-    await using reader = await open(script, "r");
-    await rm(script);
-    // From here on a signal is the program's affair. One from the terminal reaches it by itself, others are passed on.
-    session.releaseSignals();
-    const child = spawn(launch.file, launch.args, { stdio: ["inherit", "inherit", "inherit", reader.fd] });
-    const ignore = () => undefined;
-    const passOn = (name: NodeJS.Signals) => void child.kill(name);
-    process.on("SIGINT", ignore).on("SIGQUIT", ignore).on("SIGTERM", passOn).on("SIGHUP", passOn);
-    return await new Promise<number>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("exit", (code, name) => resolve(code ?? 128 + constants.signals[name as NodeJS.Signals]));
-    });
-  } finally {
-    await file.close();
-    await rm(script, { force: true });
-  }
 }
