@@ -32,8 +32,8 @@ export type CompareOptions = CallOptions & {
 
 /** Differences output by output, by the paths they are made at, in the order of `left`. Throws CastoreError `missing` when outputs are gone from the store. */
 export async function* compareAttempts(
-  left: Attempt,
-  right: Attempt,
+  left: Pick<Attempt, "outputs">,
+  right: Pick<Attempt, "outputs">,
   services: CastoreServices,
   { rangesMax = 10, ...options }: CompareOptions = {},
 ): AsyncGenerator<OutputDifference> {

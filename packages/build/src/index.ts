@@ -19,6 +19,10 @@ export type {
 } from "./build-service.ts";
 export { compareAttempts } from "./compare-attempts.ts";
 export type { CompareOptions, OutputDifference } from "./compare-attempts.ts";
+export { DIFFERENCE_CAUSES } from "./difference-causes.ts";
+export type { Circumstances, DifferenceCause } from "./difference-causes.ts";
+export { explainDifferences } from "./explain-differences.ts";
+export type { ExplainedDifference } from "./explain-differences.ts";
 export { BUILDER_DIED, PAGE_ATTEMPTS, PAGE_ATTEMPTS_MAX } from "./attempt-store.ts";
 export type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
 export { MemoryAttempts } from "./memory-attempts.ts";
