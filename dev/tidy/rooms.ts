@@ -18,7 +18,7 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   sandbox: ["build"],
   glue: ["store", "build", "eval"],
   "backend-local": ["store", "build"],
-  "backend-sqlite": ["store"],
+  "backend-sqlite": ["store", "build"],
   "backend-objects": ["castore"],
   cli: ["glue", "sandbox", "backend-local", "backend-sqlite", "backend-objects"],
 };

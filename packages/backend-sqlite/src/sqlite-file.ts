@@ -1,36 +1,26 @@
 /*
-The file: its tables, and writes to it in groups. Everything asked for in one turn of the event loop is one transaction, flushed when it returns, so
-that a thousand small puts cost one flush. SQLite lets one process write at a time and readers never wait (write-ahead log).
-
-    blobs(id, digest, size, bytes, touched)   digest null: being written, last touched then; bytes null: in pieces
-    pieces(blob, at, bytes)                   contents of longer blobs, cut anywhere
-    directories(digest, encoded)
-    path_infos(hash_part, encoded)
-    reference(target, referrer)               hash parts; a path's own is left out
-    realisations(key, encoded)                added on opening, since older files of this version lack it
+An SQLite file of Firn's, and writes to it in groups. Everything asked for in one turn of the event loop is one transaction, flushed when it
+returns, so that a thousand small puts cost one flush. SQLite lets one process write at a time and readers never wait (write-ahead log). What its
+tables are is the schema's.
 */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { SqliteStoreError, sqliteError, sqliteProblem } from "./error.ts";
 
-/** In the file's header: "Firn", and the version of the tables. */
-const APPLICATION_ID = 0x4669726e;
-const VERSION = 1;
 const BUSY_TIMEOUT_MS = 30_000;
-/** A blob nobody has written to for this long is one whose writer is gone. */
-const ABANDONED_SECONDS = 24 * 3600;
 
-const TABLES = `
-create table if not exists blobs(id integer primary key, digest blob unique, size integer, bytes blob, touched integer);
-create index if not exists unfinished on blobs(touched) where digest is null;
-create table if not exists pieces(blob integer not null, at integer not null, bytes blob not null);
-create unique index if not exists piece on pieces(blob, at);
-create table if not exists directories(id integer primary key, digest blob not null unique, encoded blob not null);
-create table if not exists path_infos(id integer primary key, hash_part text not null unique, encoded blob not null);
-create table if not exists reference(target text not null, referrer text not null, primary key(target, referrer)) without rowid;
-`;
-const LATER_TABLES =
-  "create table if not exists realisations(id integer primary key, key text not null unique, encoded text not null);";
+export type SqliteSchema = {
+  /** What the file is, for messages: "store". */
+  readonly what: string;
+  /** In the file's header: which program's file it is, and the version of its tables. */
+  readonly applicationId: number;
+  readonly version: number;
+  readonly tables: string;
+  /** Run whenever the file is opened: tables that came later, tidying up. */
+  readonly prepare?: string;
+  /** `full`: what was written survives the machine; `normal`: it survives the process. */
+  readonly synchronous: "full" | "normal";
+};
 
 type Write = {
   readonly doing: string;
@@ -46,20 +36,21 @@ export class SqliteFile {
   #isOpen = true;
 
   /** Opens or makes the file. Throws SqliteStoreError `not-a-store` or `storage`. */
-  constructor(path: string) {
+  constructor(path: string, schema: SqliteSchema) {
+    const { what } = schema;
     try {
       this.#database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     } catch (thrown) {
-      throw new SqliteStoreError("storage", `the store at ${path} cannot be opened: ${sqliteProblem(thrown)}`, {
+      throw new SqliteStoreError("storage", `the ${what} at ${path} cannot be opened: ${sqliteProblem(thrown)}`, {
         cause: thrown,
       });
     }
     try {
-      this.#prepare(path);
+      this.#prepare(path, schema);
     } catch (thrown) {
       this.#database.close();
       if (thrown instanceof SqliteStoreError) throw thrown;
-      throw new SqliteStoreError("storage", `the store at ${path} cannot be used: ${sqliteProblem(thrown)}`, {
+      throw new SqliteStoreError("storage", `the ${what} at ${path} cannot be used: ${sqliteProblem(thrown)}`, {
         cause: thrown,
       });
     }
@@ -99,36 +90,33 @@ export class SqliteFile {
     this.#database.close();
   }
 
-  #prepare(path: string): void {
+  #prepare(path: string, { what, applicationId, version, tables, prepare, synchronous }: SqliteSchema): void {
     const pragma = (name: string) => Number(Object.values(this.#database.prepare(`pragma ${name}`).get() ?? {})[0]);
-    const isEmpty = pragma("schema_version") === 0;
-    if (!isEmpty && pragma("application_id") !== APPLICATION_ID)
-      throw new SqliteStoreError("not-a-store", `${path} is a database, but no store of Firn`);
-    const version = pragma("user_version");
-    if (!isEmpty && version !== VERSION)
+    const isEmpty = () => pragma("schema_version") === 0;
+    this.#database.exec(`pragma synchronous = ${synchronous};`);
+    if (isEmpty()) {
+      this.#database.exec("pragma journal_mode = wal; begin immediate;");
+      // Another process may have made it meanwhile.
+      if (isEmpty())
+        this.#database.exec(`${tables} pragma application_id = ${applicationId}; pragma user_version = ${version};`);
+      this.#database.exec("commit");
+    }
+    if (pragma("application_id") !== applicationId)
+      throw new SqliteStoreError("not-a-store", `${path} is a database, but no ${what} of Firn`);
+    const found = pragma("user_version");
+    if (found !== version)
       throw new SqliteStoreError(
         "not-a-store",
-        `the store at ${path} has version ${version}, only ${VERSION} is known here`,
+        `the ${what} at ${path} has version ${found}, only ${version} is known here`,
       );
-    this.#database.exec("pragma journal_mode = wal; pragma synchronous = full;");
-    if (isEmpty) {
-      this.#database.exec(
-        `begin immediate; ${TABLES} pragma application_id = ${APPLICATION_ID}; pragma user_version = ${VERSION}; commit;`,
-      );
-    }
-    this.#database.exec(LATER_TABLES);
-    const abandoned = `select id from blobs where digest is null and touched < unixepoch() - ${ABANDONED_SECONDS}`;
-    if (this.#database.prepare(abandoned).get() === undefined) return;
-    this.#database.exec(
-      `begin immediate; delete from pieces where blob in (${abandoned}); delete from blobs where id in (${abandoned}); commit;`,
-    );
+    if (prepare !== undefined) this.#database.exec(prepare);
   }
 
   #reading<T>(read: () => T): T {
     try {
       return read();
     } catch (thrown) {
-      throw sqliteError("reading the store", thrown);
+      throw sqliteError("reading the database", thrown);
     }
   }
 

@@ -210,12 +210,12 @@ class LocalBuilder implements BuildService, TaskWork {
 
   async execute(task: Task, recipe: TiedRecipe): Promise<Attempt> {
     const signal = task.cancelled.signal;
+    await this.#attempts.put(task.attempt, recordsOf(task, recipe, task.attempt.resolved as Digest));
     const log = new CappedLog(this.#logs.open(task.id), this.#parts.logBytesMax);
     this.#open.set(task.id, log);
     this.#requests ??= setInterval(() => void this.#hearRequests(), REQUESTS_MS);
     let outcome: Outcome;
     try {
-      await this.#attempts.put(task.attempt, recordsOf(task, recipe, task.attempt.resolved as Digest));
       await this.#slots.take(signal, task.chainMs);
       try {
         task.attempt = { ...task.attempt, status: "running", startedAtMs: this.now() };

@@ -25,7 +25,10 @@ async function worldOf(written: readonly Written[], builders: Readonly<Record<st
     stores,
     { now: stores.now },
   );
-  const { service, submitted, refused, state } = fakeService(stores.blobs, (label) => builders[label] ?? (async () => ({})));
+  const { service, submitted, refused, state } = fakeService(
+    stores.blobs,
+    (label) => builders[label] ?? (async () => ({})),
+  );
   const events: BuildEvent[] = [];
   const parts = { ...stores, buildService: service };
   const build = (targets: readonly Written[], options: BuildOptions = {}) =>
