@@ -25,13 +25,13 @@ export class EvaluationBuilds implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Does it; yields the path of what was fetched, "" otherwise. Throws what failed. */
-  async answer(request: WaitRequest): Promise<string> {
+  /** Does it; yields the paths of the outputs in their order, or the one of what was fetched. Throws what failed. */
+  async answer(request: WaitRequest): Promise<readonly string[]> {
     const { config, signal } = this.#session;
     const store = await this.#session.openStore();
     this.#lease ??= this.#ownLease = await store.leases.openLease("evaluation");
     const options = { storeDir: config.storeDir, lease: this.#lease, signal, now: Date.now };
-    if (request.kind === "fetch") return await fetchToStore(request, store, this.#fetcher, options);
+    if (request.kind === "fetch") return [await fetchToStore(request, store, this.#fetcher, options)];
     await writePending(request.objects, store, { ...options, fetcher: this.#fetcher });
     const targets = request.outputs.map(({ drvPath, output, path }) => ({
       attrPath: "",
@@ -40,8 +40,9 @@ export class EvaluationBuilds implements AsyncDisposable {
       outputs: [{ name: output, path }],
       outputName: output,
     }));
-    if (targets.length > 0) await realise(targets, this.#options, this.#session, this.#lease);
-    return "";
+    if (targets.length === 0) return [];
+    const built = await realise(targets, this.#options, this.#session, this.#lease);
+    return targets.map(({ drvPath, outputName }) => built.get(drvPath)?.get(outputName) as string);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

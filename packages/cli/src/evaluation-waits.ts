@@ -46,7 +46,7 @@ export class EvaluationWaits implements AsyncDisposable {
     const { realise = DEFAULT_REALISE_OPTIONS, lease } = this.#options;
     this.#builds ??= new EvaluationBuilds(this.#session, realise, lease);
     try {
-      return { path: await this.#builds.answer(request) };
+      return { paths: await this.#builds.answer(request) };
     } catch (thrown) {
       const error = failureText(thrown);
       if (error === undefined || this.#session.signal.aborted) throw thrown;

@@ -4,7 +4,7 @@ Derivations become outputs: what `build` does between the evaluation and the lin
 
 import type { Lease } from "@firn/castore";
 import { buildDerivations, type BuiltOutputs, GlueError } from "@firn/glue";
-import { parseAbsoluteStorePath } from "@firn/nix-compat";
+import { isBelowStoreDir, parseAbsoluteStorePath } from "@firn/nix-compat";
 import { BuildProgress, type ProgressOptions } from "./build-progress.ts";
 import { type BuilderOptions, openBuilder } from "./builder.ts";
 import { BuildFailed, EXIT } from "./error.ts";
@@ -39,6 +39,7 @@ export async function realise(
     blobs: store.blobs,
     directories: store.directories,
     pathInfos: store.pathInfos,
+    realisations: store.realisations,
     leases: store.leases,
     buildService,
     fetcher: new NodeFetcher(),
@@ -76,7 +77,8 @@ async function findBuilt(
   const built = new Map<string, Map<string, string>>();
   for (const { drvPath, outputName, outputs } of derivations) {
     const path = outputs.find(({ name }) => name === outputName)?.path;
-    if (path === undefined || path === "") return undefined;
+    // Where an output's path is not known before it is built, there is a placeholder, or nothing.
+    if (path === undefined || !isBelowStoreDir(path, session.config.storeDir)) return undefined;
     const storePath = parseAbsoluteStorePath(path, session.config.storeDir);
     if ((await pathInfos.get(storePath.hashPart, { lease, signal: session.signal })) === undefined) return undefined;
     built.set(drvPath, new Map([...(built.get(drvPath) ?? []), [outputName, path]]));

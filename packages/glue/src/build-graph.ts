@@ -4,31 +4,36 @@ The scheduling is one process's; limits of the machine are the build service's.
 
 A step is built once however many wait for it, and two calls that build the same derivation at the same time join the same attempt, since
 they submit the same recipe.
+
+A plan may grow: where a derivation needs outputs of one that is an output itself, that one is read when it is built, and what it takes is
+planned then, before the step that needs it gets its turn.
 */
 
 import { assert, type ByteString } from "@firn/base";
 import type { BuildService, AttemptLimits } from "@firn/build";
 import type { CastoreServices, Lease, LeaseService } from "@firn/castore";
 import { DEFAULT_STORE_DIR, type Derivation } from "@firn/nix-compat";
-import type { PathInfo, PathInfoService } from "@firn/store";
+import type { PathInfo, PathInfoService, RealisationService } from "@firn/store";
 import {
   type BuildPlan,
   type BuildStep,
   type BuildTarget,
   derivationReader,
   outputNames,
-  outputPaths,
   planBuild,
   type ReadDerivation,
 } from "./build-plan.ts";
 import { derivationFailure } from "./build-failure.ts";
 import { buildStep, type StepParts } from "./build-step.ts";
+import { nextTargets } from "./dynamic-targets.ts";
 import type { RecipeOptions } from "./derivation-recipe.ts";
 import { GlueError } from "./error.ts";
 import type { Fetcher } from "./fetcher.ts";
+import { type OutputPaths, RealisedOutputs } from "./realised-outputs.ts";
 
 export type BuildParts = CastoreServices & {
   readonly pathInfos: PathInfoService;
+  readonly realisations: RealisationService;
   readonly leases: LeaseService;
   readonly buildService: BuildService;
   /** Milliseconds since 1970. */
@@ -68,6 +73,7 @@ export type BuildEvent =
       readonly derivations: readonly { readonly drvPath: ByteString; readonly name: string }[];
       readonly counts: BuildCounts;
     }
+  /** Does not come for one that turns out to be built already, when its inputs are. */
   | { readonly type: "started"; readonly drvPath: ByteString; readonly name: string; readonly counts: BuildCounts }
   /** A line of the builder's output without its end, at most 16 KiB; longer lines come in pieces. */
   | { readonly type: "log"; readonly drvPath: ByteString; readonly name: string; readonly line: ByteString }
@@ -89,7 +95,7 @@ export type BuildEvent =
     };
 
 /** Absolute store paths by output name, by path of the .drv. */
-export type BuiltOutputs = ReadonlyMap<ByteString, ReadonlyMap<string, ByteString>>;
+export type BuiltOutputs = ReadonlyMap<ByteString, OutputPaths>;
 
 /**
  * Makes sure that the outputs of all targets are registered, and yields their paths. Throws the GlueError of what failed (one for all when
@@ -107,18 +113,36 @@ export async function buildDerivations(
   const storeDir = parts.storeDir ?? DEFAULT_STORE_DIR;
   const pathInfos = rememberedPathInfos(parts.pathInfos);
   const readDerivation = parts.readDerivation ?? derivationReader(parts.blobs, pathInfos, storeDir);
-  const plan = await planBuild(targets, { pathInfos, readDerivation, storeDir }, { signal, lease });
-  if (plan.steps.size > 0) await new GraphRun(plan, { ...parts, pathInfos, storeDir, lease }, options).run();
-  const built = new Map<ByteString, Map<string, ByteString>>();
-  for (const { drvPath, outputs } of targets) {
-    const derivation = plan.derivations.get(drvPath) as Derivation;
-    const names = outputNames(derivation, outputs);
-    const paths = outputPaths(drvPath, derivation, names);
-    const known = built.get(drvPath) ?? new Map<string, ByteString>();
-    names.forEach((name, index) => known.set(name, paths[index]));
-    built.set(drvPath, known);
+  const concrete = new Map<ByteString, ByteString>();
+  for (const { drvPath } of targets)
+    concrete.set(drvPath, await concreteDerivation(drvPath, parts, { ...options, lease }));
+  const known = targets.map((target) => ({ ...target, drvPath: concrete.get(target.drvPath) as ByteString }));
+  const realised = new RealisedOutputs({ ...parts, pathInfos, storeDir });
+  const planning = (more: readonly BuildTarget[], planSignal = signal) =>
+    planBuild(more, { realised, readDerivation }, { signal: planSignal, lease });
+  const plan = await planning(known);
+  const stepParts = { ...parts, pathInfos, storeDir, lease };
+  if (plan.steps.size > 0) await new GraphRun(plan, planning, realised, stepParts, options).run();
+  const built = new Map<ByteString, OutputPaths>();
+  for (const [n, { drvPath, outputs }] of known.entries()) {
+    const paths = new Map(built.get(targets[n].drvPath));
+    for (const name of outputNames(plan.derivations.get(drvPath) as Derivation, outputs)) {
+      const path = realised.pathOf(drvPath, name);
+      assert(path !== undefined, "what was built is known");
+      paths.set(name, path);
+    }
+    built.set(targets[n].drvPath, paths);
   }
   return built;
+}
+
+/** The path of the .drv that `<output>!<path of a .drv>` leads to, which is built for that. */
+async function concreteDerivation(drvPath: ByteString, parts: BuildParts, options: BuildOptions): Promise<ByteString> {
+  if (drvPath.startsWith("/")) return drvPath;
+  const end = drvPath.indexOf("!");
+  const [output, inner] = [drvPath.slice(0, end), drvPath.slice(end + 1)];
+  const built = await buildDerivations([{ drvPath: inner, outputs: [output] }], parts, options);
+  return built.get(inner)?.get(output) as ByteString;
 }
 
 /** Closures of hundreds of derivations overlap nearly completely: what was found once is not asked for again under the same lease. */
@@ -139,9 +163,14 @@ function rememberedPathInfos(pathInfos: PathInfoService): PathInfoService {
   };
 }
 
+type Planning = (targets: readonly BuildTarget[], signal: AbortSignal) => Promise<BuildPlan>;
+
 /** One walk over a plan that is not empty. */
 class GraphRun {
-  readonly #plan: BuildPlan;
+  readonly #steps: Map<ByteString, BuildStep>;
+  readonly #derivations: Map<ByteString, Derivation>;
+  readonly #planning: Planning;
+  readonly #realised: RealisedOutputs;
   readonly #parts: StepParts;
   readonly #options: BuildOptions;
   readonly #dependents = new Map<ByteString, ByteString[]>();
@@ -153,32 +182,34 @@ class GraphRun {
   readonly #stop = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
   #fatal: { readonly thrown: unknown } | undefined;
+  readonly #done = new Set<ByteString>();
   #running = 0;
-  #done = 0;
 
-  constructor(plan: BuildPlan, parts: StepParts, options: BuildOptions) {
+  constructor(plan: BuildPlan, planning: Planning, realised: RealisedOutputs, parts: StepParts, options: BuildOptions) {
     assert((options.jobsMax ?? 1) >= 1, "at least one job may run");
-    this.#plan = plan;
+    this.#steps = new Map(plan.steps);
+    this.#derivations = new Map(plan.derivations);
+    this.#planning = planning;
+    this.#realised = realised;
     this.#parts = parts;
     this.#options = options;
-    for (const step of plan.steps.values()) {
-      this.#waiting.set(step.drvPath, step.dependencies.length);
-      if (step.dependencies.length === 0) this.#ready.push(step);
-      for (const dependency of step.dependencies) {
-        const dependents = this.#dependents.get(dependency);
-        if (dependents === undefined) this.#dependents.set(dependency, [step.drvPath]);
-        else dependents.push(step.drvPath);
-      }
+    for (const step of plan.steps.values()) this.#await(step, step.dependencies);
+  }
+
+  /** The step gets its turn when these were built. */
+  #await(step: BuildStep, dependencies: readonly ByteString[]): void {
+    this.#waiting.set(step.drvPath, dependencies.length);
+    if (dependencies.length === 0) this.#ready.push(step);
+    for (const dependency of dependencies) {
+      const dependents = this.#dependents.get(dependency);
+      if (dependents === undefined) this.#dependents.set(dependency, [step.drvPath]);
+      else dependents.push(step.drvPath);
     }
   }
 
   async run(): Promise<void> {
-    const { signal, onEvent } = this.#options;
-    const derivations = Array.from(this.#plan.steps.values(), ({ drvPath, derivation }) => ({
-      drvPath,
-      name: derivation.name,
-    }));
-    onEvent?.({ type: "planned", derivations, counts: this.#counts() });
+    const { signal } = this.#options;
+    this.#reportPlanned(this.#steps.values());
     const onAbort = () => this.#stop.abort(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
@@ -192,6 +223,14 @@ class GraphRun {
     if (this.#fatal !== undefined) throw this.#fatal.thrown;
     const [first] = this.#failures;
     if (first !== undefined) throw this.#failures.length === 1 ? first : severalFailures(this.#failures);
+    const left = [...this.#steps.keys()].filter((drvPath) => !this.#done.has(drvPath));
+    if (left.length > 0)
+      throw new GlueError("invalid-derivation", `these derivations need outputs of each other: ${left.join(", ")}`);
+  }
+
+  #reportPlanned(steps: Iterable<BuildStep>): void {
+    const derivations = Array.from(steps, ({ drvPath, derivation }) => ({ drvPath, name: derivation.name }));
+    this.#options.onEvent?.({ type: "planned", derivations, counts: this.#counts() });
   }
 
   #startReady(): void {
@@ -213,11 +252,14 @@ class GraphRun {
     const { name } = derivation;
     const { onEvent } = this.#options;
     try {
-      onEvent?.({ type: "started", drvPath, name, counts: this.#counts() });
+      if (await this.#grow(step)) return;
+      const onStart = () => onEvent?.({ type: "started", drvPath, name, counts: this.#counts() });
       const onLine = (line: ByteString) => onEvent?.({ type: "log", drvPath, name, line });
-      await buildStep(step, this.#plan, this.#parts, { ...this.#options, signal: this.#stop.signal, onLine });
-      this.#done++;
-      const outputs = new Map(Array.from(derivation.outputs, ([output, { path }]) => [output, path]));
+      const options = { ...this.#options, signal: this.#stop.signal, onStart, onLine };
+      const plan = { steps: this.#steps, derivations: this.#derivations };
+      const outputs = await buildStep(step, plan, this.#realised, this.#parts, options);
+      this.#realised.add(drvPath, outputs);
+      this.#done.add(drvPath);
       onEvent?.({ type: "finished", drvPath, name, outputs, counts: this.#counts(-1) });
       for (const dependent of this.#dependents.get(drvPath) ?? []) this.#release(dependent);
     } catch (thrown) {
@@ -225,10 +267,32 @@ class GraphRun {
     }
   }
 
+  /** Plans what the step needs of derivations that are outputs, as far as these are known. True when the step has to wait for it. */
+  async #grow(step: BuildStep): Promise<boolean> {
+    const pathOf = (drvPath: ByteString, output: string) => this.#realised.pathOf(drvPath, output);
+    for (;;) {
+      const targets = nextTargets(step.derivation, pathOf);
+      if (targets.length === 0) return false;
+      const plan = await this.#planning(targets, this.#stop.signal);
+      for (const [drvPath, derivation] of plan.derivations) this.#derivations.set(drvPath, derivation);
+      const fresh = [...plan.steps.values()].filter(({ drvPath }) => !this.#steps.has(drvPath));
+      for (const more of fresh) this.#steps.set(more.drvPath, more);
+      const isOpen = (drvPath: ByteString) => this.#steps.has(drvPath) && !this.#done.has(drvPath);
+      for (const more of fresh) this.#await(more, more.dependencies.filter(isOpen));
+      if (fresh.length > 0) this.#reportPlanned(fresh);
+      const waiting = targets.map(({ drvPath }) => drvPath).filter(isOpen);
+      const failed = waiting.find((drvPath) => this.#failed.has(drvPath));
+      if (failed !== undefined) throw dependencyFailure(step, failed);
+      if (waiting.length === 0) continue;
+      this.#await(step, waiting);
+      return true;
+    }
+  }
+
   #release(drvPath: ByteString): void {
     const waiting = (this.#waiting.get(drvPath) as number) - 1;
     this.#waiting.set(drvPath, waiting);
-    if (waiting === 0) this.#ready.push(this.#plan.steps.get(drvPath) as BuildStep);
+    if (waiting === 0) this.#ready.push(this.#steps.get(drvPath) as BuildStep);
   }
 
   #fail({ drvPath, derivation }: BuildStep, thrown: unknown): void {
@@ -257,12 +321,8 @@ class GraphRun {
     for (let drvPath = left.shift(); drvPath !== undefined; drvPath = left.shift()) {
       if (this.#failed.has(drvPath)) continue;
       this.#failed.add(drvPath);
-      const { name } = (this.#plan.steps.get(drvPath) as BuildStep).derivation;
-      const message = `derivation '${drvPath}' cannot be built, because its dependency '${because}' failed`;
-      const error = new GlueError("build-failed", message, {
-        context: { derivation: name, reason: "dependency", because },
-        cause,
-      });
+      const { name } = (this.#steps.get(drvPath) as BuildStep).derivation;
+      const error = dependencyFailure(this.#steps.get(drvPath) as BuildStep, because, cause);
       this.#options.onEvent?.({ type: "failed", drvPath, name, error, because, counts: this.#counts(-1) });
       left.push(...(this.#dependents.get(drvPath) ?? []));
     }
@@ -271,12 +331,18 @@ class GraphRun {
   /** `change` is to the running ones, for an event that says one has just ended. */
   #counts(change = 0): BuildCounts {
     return {
-      planned: this.#plan.steps.size,
+      planned: this.#steps.size,
       running: this.#running + change,
-      done: this.#done,
+      done: this.#done.size,
       failed: this.#failed.size,
     };
   }
+}
+
+function dependencyFailure({ drvPath, derivation }: BuildStep, because: ByteString, cause?: GlueError): GlueError {
+  const message = `derivation '${drvPath}' cannot be built, because its dependency '${because}' failed`;
+  const context = { derivation: derivation.name, reason: "dependency", because };
+  return new GlueError("build-failed", message, { context, cause });
 }
 
 function severalFailures(failures: readonly GlueError[]): GlueError {

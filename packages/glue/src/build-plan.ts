@@ -5,18 +5,25 @@ wanted outputs are registered already. What Firn cannot build is refused here, b
 
 import { type ByteString, byteStringOf, mapConcurrently } from "@firn/base";
 import { type BlobService, type CallOptions, readBlob } from "@firn/castore";
-import { type Derivation, DERIVATION_BYTES_MAX, parseAbsoluteStorePath, parseDerivation } from "@firn/nix-compat";
+import {
+  type Derivation,
+  DERIVATION_BYTES_MAX,
+  derivationKind,
+  parseAbsoluteStorePath,
+  parseDerivation,
+} from "@firn/nix-compat";
 import type { PathInfoService } from "@firn/store";
 import { derivationFailure } from "./build-failure.ts";
 import { checkBuildable, discardingOutputs } from "./derivation-attributes.ts";
 import { GlueError } from "./error.ts";
 import { outputChecks } from "./output-checks.ts";
+import type { RealisedOutputs } from "./realised-outputs.ts";
 
 /** Derivations read or looked up at once. */
 const READS_MAX = 16;
 
 export type BuildTarget = {
-  /** Absolute store path of a .drv. */
+  /** Absolute store path of a .drv; where that is an output itself, `<output>!<path of a .drv>`. */
   readonly drvPath: ByteString;
   readonly outputs: readonly string[] | "all";
 };
@@ -38,9 +45,8 @@ export type BuildPlan = {
 };
 
 export type PlanParts = {
-  readonly pathInfos: Pick<PathInfoService, "get">;
+  readonly realised: RealisedOutputs;
   readonly readDerivation: ReadDerivation;
-  readonly storeDir: string;
 };
 
 /** Plans. Throws `missing-input`, `invalid-derivation` or `unsupported`. */
@@ -59,7 +65,7 @@ export async function planBuild(
       derivations.get(drvPath) ?? (await parts.readDerivation(drvPath, { lease: options.lease, signal }));
     derivations.set(drvPath, derivation);
     if (unordered.has(drvPath)) return;
-    if (await areRegistered(outputPaths(drvPath, derivation, names), parts, { lease: options.lease, signal })) return;
+    if (await parts.realised.find(drvPath, derivation, names, { lease: options.lease, signal })) return;
     try {
       const attributes = checkBuildable(derivation);
       outputChecks(derivation, attributes);
@@ -69,6 +75,8 @@ export async function planBuild(
     }
     unordered.set(drvPath, derivation);
     for (const [input, wanted] of derivation.inputDrvs) want(next, input, wanted);
+    // Of what is dynamic only the beginning can be planned; the rest is, when that is built.
+    for (const [input, dynamic] of derivation.dynamicInputs ?? []) want(next, input, dynamic.keys());
   };
   let next = new Map<ByteString, Set<string>>();
   const roots = targets.map(({ drvPath }) => drvPath);
@@ -87,7 +95,21 @@ export async function planBuild(
     next = new Map();
     await mapConcurrently(wave, READS_MAX, visit, options.signal);
   }
-  return { steps: inOrder(unordered), derivations };
+  const steps = inOrder(unordered);
+  for (const step of steps.values()) checkPurity(step, derivations);
+  return { steps, derivations };
+}
+
+/** What is built anew each time could be another thing for a dependant each time: only those may depend on it whose result is known, or is impure as well. */
+function checkPurity({ drvPath, derivation }: BuildStep, derivations: ReadonlyMap<ByteString, Derivation>): void {
+  const kind = derivationKind(derivation);
+  if (kind === "impure" || kind === "fixed") return;
+  for (const input of derivation.inputDrvs.keys()) {
+    const known = derivations.get(input);
+    if (known === undefined || derivationKind(known) !== "impure") continue;
+    const message = `pure derivation '${drvPath}' depends on impure derivation '${input}'`;
+    throw new GlueError("invalid-derivation", message, { context: { derivation: derivation.name } });
+  }
 }
 
 function want(wave: Map<ByteString, Set<string>>, drvPath: ByteString, names: Iterable<string>): void {
@@ -99,29 +121,6 @@ function want(wave: Map<ByteString, Set<string>>, drvPath: ByteString, names: It
 /** The names a target means. */
 export function outputNames(derivation: Derivation, outputs: readonly string[] | "all"): readonly string[] {
   return outputs === "all" ? [...derivation.outputs.keys()] : outputs;
-}
-
-/** Absolute store paths of outputs. Throws `invalid-derivation` for names it does not have. */
-export function outputPaths(drvPath: ByteString, derivation: Derivation, names: Iterable<string>): ByteString[] {
-  return Array.from(names, (name) => {
-    const output = derivation.outputs.get(name);
-    if (output !== undefined) return output.path;
-    throw new GlueError("invalid-derivation", `derivation '${drvPath}' does not have wanted outputs '${name}'`, {
-      context: { derivation: derivation.name, output: name },
-    });
-  });
-}
-
-/** Whether all of these absolute store paths are registered; what is not known yet ("") is not. */
-export async function areRegistered(
-  paths: readonly ByteString[],
-  { pathInfos, storeDir }: Pick<PlanParts, "pathInfos" | "storeDir">,
-  options: CallOptions,
-): Promise<boolean> {
-  for (const path of paths) {
-    if (path === "" || !(await pathInfos.get(parseAbsoluteStorePath(path, storeDir).hashPart, options))) return false;
-  }
-  return true;
 }
 
 /** Dependencies first; steps that do not depend on each other in the order they were met. */

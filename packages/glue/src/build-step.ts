@@ -1,6 +1,6 @@
 /*
-One derivation built, from its inputs in the store to its outputs in the store: closure, recipe, attempt, registration. What comes
-before and after it in a graph is build-graph.ts's business.
+One derivation built, from its inputs in the store to its outputs in the store: resolved where it has to be, then closure, recipe, attempt,
+registration. What comes before and after it in a graph is build-graph.ts's business.
 */
 
 import type { ByteString } from "@firn/base";
@@ -12,9 +12,11 @@ import {
   type BuildService,
   type Refusal,
 } from "@firn/build";
-import type { Lease } from "@firn/castore";
-import type { Derivation } from "@firn/nix-compat";
-import { areRegistered, type BuildPlan, type BuildStep, derivationReader, outputPaths } from "./build-plan.ts";
+import type { CallOptions, Lease } from "@firn/castore";
+import { type Derivation, derivationKind, parseAbsoluteStorePath } from "@firn/nix-compat";
+import type { Realisation, RealisationService } from "@firn/store";
+import { withScratchPaths } from "./address-outputs.ts";
+import { type BuildPlan, type BuildStep, derivationReader } from "./build-plan.ts";
 import { buildFailure } from "./build-failure.ts";
 import { closureOf } from "./closure.ts";
 import { checkBuildable, FETCHURL_BUILDER } from "./derivation-attributes.ts";
@@ -24,9 +26,14 @@ import { exportedGraphs } from "./exported-graphs.ts";
 import { fetchStep } from "./fetch-step.ts";
 import type { Fetcher } from "./fetcher.ts";
 import { LogLines } from "./log-lines.ts";
+import type { PendingObject } from "./pending.ts";
+import type { OutputPaths, RealisedOutputs } from "./realised-outputs.ts";
 import { registerOutputs, type RegisterParts } from "./register-outputs.ts";
+import { needsResolution, resolveDerivation, type ResolvedDerivation } from "./resolve-derivation.ts";
+import { writePending } from "./write-pending.ts";
 
 export type StepParts = RegisterParts & {
+  readonly realisations: RealisationService;
   readonly buildService: BuildService;
   readonly lease: Lease;
   /** For derivations that fetch without a builder of their own. */
@@ -36,31 +43,64 @@ export type StepParts = RegisterParts & {
 export type StepOptions = Omit<RecipeOptions, "storeDir" | "graphs"> &
   AttemptLimits & {
     readonly signal: AbortSignal;
+    /** Called when it turns out that something has to be built; it may not, when inputs came out as they did before. */
+    readonly onStart: () => void;
     readonly onLine: (line: ByteString) => void;
   };
 
 /**
- * Builds the step and registers its outputs, or does nothing when someone else has done so meanwhile. Throws GlueError for what is the
- * derivation's fault, BuildError and NixCompatError for the same where they are noticed first, other errors for what is not.
+ * Builds the step, registers its outputs and yields where they are; or does nothing when someone else has done so meanwhile. The outputs of
+ * its inputs are among `realised`. Throws GlueError for what is the derivation's fault, BuildError and NixCompatError for the same where they
+ * are noticed first, other errors for what is not.
  */
 export async function buildStep(
   step: BuildStep,
   plan: BuildPlan,
+  realised: RealisedOutputs,
   parts: StepParts,
   options: StepOptions,
-): Promise<void> {
+): Promise<OutputPaths> {
+  const call = { lease: parts.lease, signal: options.signal };
   const { drvPath, derivation } = step;
+  const found = await realised.find(drvPath, derivation, derivation.outputs.keys(), call);
+  if (found !== undefined) return found;
+  const pathOf = (input: ByteString, output: string) => realised.pathOf(input, output);
+  const isStated = (input: ByteString, output: string) => plan.derivations.get(input)?.outputs.get(output)?.path !== "";
+  if (!needsResolution(derivation, isStated)) {
+    const inputs = [...derivation.inputSrcs];
+    for (const [input, names] of derivation.inputDrvs)
+      for (const name of names) inputs.push(pathOf(input, name) as ByteString);
+    const outputs = await buildBasic(step, inputs, parts, options);
+    await keepRealisations(derivation, [drvPath], outputs, parts, call);
+    return outputs;
+  }
+  const resolved = resolveDerivation(derivation, pathOf, parts.storeDir);
+  const known = await realised.find(resolved.drvPath, resolved.derivation, derivation.outputs.keys(), call);
+  if (known === undefined) await writeDerivation(resolved, parts, call);
+  const outputs = known ?? (await buildBasic(resolved, resolved.derivation.inputSrcs, parts, options));
+  await keepRealisations(derivation, [resolved.drvPath, drvPath], outputs, parts, call);
+  return outputs;
+}
+
+/** Builds a derivation that says of its inputs where they are: `inputs`, absolute store paths. */
+async function buildBasic(
+  { drvPath, derivation }: Pick<BuildStep, "drvPath" | "derivation">,
+  inputs: readonly ByteString[],
+  parts: StepParts,
+  options: StepOptions,
+): Promise<OutputPaths> {
   const { lease, storeDir } = parts;
   const { signal } = options;
-  const paths = outputPaths(drvPath, derivation, derivation.outputs.keys());
-  if (await areRegistered(paths, parts, { lease, signal })) return;
   const attributes = checkBuildable(derivation);
-  if (derivation.builder === FETCHURL_BUILDER) return await fetchStep(step, parts, parts.fetcher, { lease, signal });
-  const closure = await closureOf(parts.pathInfos, inputPaths(step, plan), { lease, signal, storeDir });
-  const inputs = new Map(Array.from(closure, ([path, { node }]) => [path, node]));
+  options.onStart();
+  const closure = await closureOf(parts.pathInfos, inputs, { lease, signal, storeDir });
+  const scratch = withScratchPaths(drvPath, derivation, storeDir);
+  if (derivation.builder === FETCHURL_BUILDER)
+    return await fetchStep({ drvPath, derivation: scratch }, parts, parts.fetcher, { lease, signal });
+  const nodes = new Map(Array.from(closure, ([path, { node }]) => [path, node]));
   const graphParts = { ...parts, readDerivation: derivationReader(parts.blobs, parts.pathInfos, storeDir) };
   const graphs = await exportedGraphs(derivation, attributes, closure, graphParts, { lease, signal });
-  const { recipe } = derivationRecipe(derivation, inputs, { ...options, storeDir, graphs });
+  const { recipe } = derivationRecipe(scratch, nodes, { ...options, storeDir, graphs });
   const { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax } = options;
   const submit = { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax, lease, signal };
   const [id] = await parts.buildService.submit([{ recipe, label: derivation.name }], submit);
@@ -69,7 +109,7 @@ export async function buildStep(
   signal.throwIfAborted();
   if (end.reason !== "succeeded") throw buildFailure(drvPath, derivation.name, end, log.tail);
   try {
-    await registerOutputs({ drvPath, derivation, recipe, outputs }, parts, { lease, signal });
+    return await registerOutputs({ drvPath, derivation: scratch, recipe, outputs }, parts, { lease, signal });
   } catch (thrown) {
     const refusal = refusalOf(thrown);
     if (refusal !== undefined) await parts.buildService.refuse(id, refusal);
@@ -84,13 +124,30 @@ function refusalOf(thrown: unknown): Refusal | undefined {
   return { reason: thrown.code === "hash-mismatch" ? "hash-mismatch" : "check-failed", why: thrown.message };
 }
 
-/** Sources and the wanted outputs of input derivations. */
-function inputPaths({ derivation }: BuildStep, plan: BuildPlan): ByteString[] {
-  const paths = [...derivation.inputSrcs];
-  for (const [drvPath, names] of derivation.inputDrvs) {
-    paths.push(...outputPaths(drvPath, plan.derivations.get(drvPath) as Derivation, names));
+/** A derivation that no evaluation wrote: it is the deriver of what is built from it. */
+async function writeDerivation(resolved: ResolvedDerivation, parts: StepParts, options: CallOptions): Promise<void> {
+  const { drvPath: path, text, derivation } = resolved;
+  const object: PendingObject = { kind: "derivation", path, text, references: derivation.inputSrcs };
+  await writePending([object], parts, { ...options, now: parts.now, storeDir: parts.storeDir });
+}
+
+/** Says what these derivations came out as, where they do not say it themselves and it is not for this time only. */
+async function keepRealisations(
+  derivation: Derivation,
+  drvPaths: readonly ByteString[],
+  outputs: OutputPaths,
+  { realisations, storeDir }: StepParts,
+  options: CallOptions,
+): Promise<void> {
+  const kind = derivationKind(derivation);
+  if (kind !== "floating" && kind !== "deferred") return;
+  const kept: Realisation[] = [];
+  for (const drv of new Set(drvPaths)) {
+    const drvPath = parseAbsoluteStorePath(drv, storeDir);
+    for (const [output, path] of outputs)
+      kept.push({ drvPath, output, path: parseAbsoluteStorePath(path, storeDir), signatures: [] });
   }
-  return paths;
+  await realisations.put(kept, options);
 }
 
 /** Not by signal: a submission that was withdrawn is over when its attempt is, and nothing may run on behind the caller's back. */

@@ -4,7 +4,7 @@ JSON. Here is also the list of what Firn does not do: such a derivation is refus
 */
 
 import { type ByteString, textOf } from "@firn/base";
-import { type Derivation, derivationKind, type OutputKind } from "@firn/nix-compat";
+import { type Derivation, derivationKind } from "@firn/nix-compat";
 import { GlueError } from "./error.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "./json-value.ts";
 
@@ -74,12 +74,6 @@ export function wordsOf(text: ByteString): ByteString[] {
   return text.split(/[ \t\n\r]+/).filter((word) => word !== "");
 }
 
-const UNSUPPORTED_KINDS: Partial<Record<OutputKind, string>> = {
-  floating: "floating content-addressed outputs (__contentAddressed)",
-  impure: "impure derivations (__impure)",
-  deferred: "inputs with floating content-addressed outputs",
-};
-
 /** The names of outputs whose contents are not to be searched for references (`unsafeDiscardReferences`). Throws `invalid-derivation`. */
 export function discardingOutputs(drv: Derivation, { structured }: DerivationAttributes): ReadonlySet<string> {
   const names = new Set<string>();
@@ -101,14 +95,11 @@ export function checkBuildable(drv: Derivation): DerivationAttributes {
       context: { derivation: drv.name, feature },
     });
   };
-  const kind = derivationKind(drv);
-  const unsupportedKind = UNSUPPORTED_KINDS[kind];
-  if (unsupportedKind !== undefined) refuse(unsupportedKind);
-  for (const output of drv.outputs.values()) {
-    if (output.path === "")
+  derivationKind(drv);
+  for (const { kind, path } of drv.outputs.values()) {
+    if (path === "" && (kind === "input-addressed" || kind === "fixed"))
       throw new GlueError("invalid-derivation", `derivation '${drv.name}' does not say where its outputs go`);
   }
-  if (drv.dynamicInputs !== undefined) refuse("dynamic derivations (outputs of derivations that are outputs)");
   if (drv.builder === FETCHURL_BUILDER) return new DerivationAttributes(drv);
   if (drv.builder.startsWith("builtin:")) refuse(`the builder ${textOf(drv.builder)}`);
   if (!drv.builder.startsWith("/")) {

@@ -13,6 +13,7 @@ import {
   DEFAULT_STORE_DIR,
   type Derivation,
   derivationKind,
+  type OutputKind,
   parseAbsoluteStorePath,
   passAsFileName,
   placeholder,
@@ -30,7 +31,7 @@ export type RecipeOptions = {
   readonly storeDir?: string;
   /** NIX_BUILD_CORES: how many cores a builder should use, 0 for all there are. 1 when not said. */
   readonly cores?: number;
-  /** Where the `impureEnvVars` of fixed-output derivations come from; what is not there is set to nothing. */
+  /** Where the `impureEnvVars` of fixed-output and impure derivations come from; what is not there is set to nothing. */
   readonly impureEnv?: ReadonlyMap<ByteString, ByteString>;
   /** What the derivation wants to be told of its inputs (exported-graphs.ts). */
   readonly graphs?: ExportedGraphs;
@@ -43,7 +44,7 @@ export type DerivationRecipe = {
 };
 
 /**
- * The recipe of a derivation. `inputs` is the whole runtime closure of all input paths, by absolute store path. Needles are the hash parts
+ * The recipe of a derivation whose outputs have paths, if only scratch paths (address-outputs.ts). `inputs` is the whole runtime closure of all input paths, by absolute store path. Needles are the hash parts
  * of the outputs, then those of the inputs, each in the recipe's order. Throws `unsupported` or `invalid-derivation`.
  */
 export function derivationRecipe(
@@ -53,12 +54,12 @@ export function derivationRecipe(
 ): DerivationRecipe {
   const storeDir = options.storeDir ?? DEFAULT_STORE_DIR;
   const attributes = checkBuildable(drv);
-  const isFixed = derivationKind(drv) === "fixed";
+  const kind = derivationKind(drv);
   const outputNames = [...drv.outputs.keys()];
   const outputPaths = Array.from(drv.outputs.values(), ({ path }) => path);
   const inputPaths = sortedSet(inputs.keys());
   const rewrite = placeholderRewriter(drv);
-  const { env, files } = environment(drv, attributes, isFixed, storeDir, options);
+  const { env, files } = environment(drv, attributes, kind, storeDir, options);
   return {
     recipe: {
       inputs: inputPaths.map((path) => ({ path: path.slice(1), node: inputs.get(path) as Node })),
@@ -74,7 +75,7 @@ export function derivationRecipe(
       constraints: {
         system: drv.system,
         features: sortedSet(attributes.words("requiredSystemFeatures")),
-        network: isFixed,
+        network: mayUseNetwork(kind),
         shell: true,
       },
       needles: [...outputPaths, ...inputPaths].map((path) => parseAbsoluteStorePath(path, storeDir).hashPart),
@@ -93,7 +94,7 @@ type Surroundings = {
 function environment(
   drv: Derivation,
   attributes: DerivationAttributes,
-  isFixed: boolean,
+  kind: OutputKind,
   storeDir: string,
   options: RecipeOptions,
 ): Surroundings {
@@ -120,10 +121,9 @@ function environment(
   }
   env.set("NIX_BUILD_TOP", build);
   for (const name of ["TMPDIR", "TEMPDIR", "TMP", "TEMP", "PWD"]) env.set(name, build);
-  if (isFixed) {
-    env.set("NIX_OUTPUT_CHECKED", "1");
+  if (kind === "fixed") env.set("NIX_OUTPUT_CHECKED", "1");
+  if (mayUseNetwork(kind))
     for (const name of attributes.words("impureEnvVars")) env.set(name, options.impureEnv?.get(name) ?? "");
-  }
   env.set("NIX_LOG_FD", "2");
   env.set("TERM", "xterm-256color");
   if (attributes.structured !== undefined) {
@@ -138,6 +138,11 @@ function environment(
     env.set("NIX_ATTRS_SH_FILE", `${build}/.attrs.sh`);
   }
   return { env, files };
+}
+
+/** Those whose result is known beforehand, and those that need not have the same result twice. */
+function mayUseNetwork(kind: OutputKind): boolean {
+  return kind === "fixed" || kind === "impure";
 }
 
 /** Puts the paths of the derivation's own outputs where their placeholders are. */

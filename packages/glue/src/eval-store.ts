@@ -28,6 +28,7 @@ import {
   parseDerivation,
   storePathNameProblem,
 } from "@firn/nix-compat";
+import { outputString } from "./derivation-outputs.ts";
 import { ExperimentalFeatures } from "./experimental-features.ts";
 import { FilteredFiles } from "./filtered-files.ts";
 import type { HostFiles } from "./host-files.ts";
@@ -77,8 +78,8 @@ export class EvalStore {
   readonly store: StoreFiles | undefined;
   readonly #allowImportFromDerivation: boolean;
   readonly #onPending: (object: PendingObject) => void;
-  /** Context elements that are known to be there. */
-  readonly #realised = new Set<ByteString>();
+  /** Where outputs are that are known to be there, by context element. */
+  readonly #realised = new Map<ByteString, ByteString>();
   readonly #pending = new Map<ByteString, PendingObject>();
   readonly #derivations = new Map<ByteString, KnownDerivation>();
   readonly #views = new Map<ByteString, FilteredFiles>();
@@ -231,34 +232,37 @@ export class EvalStore {
         const message = `cannot build '${shown}' during evaluation because the option 'allow-import-from-derivation' is disabled`;
         throw new EvalError("store", message);
       }
-      if (this.#realised.has(element)) continue;
       elements.push(element);
       outputs.push(this.#target(parsed.drvPath, parsed.output));
     }
-    if (outputs.length === 0) return path;
+    const wanted = outputs.filter((_, n) => !this.#realised.has(elements[n]));
+    if (wanted.length > 0) this.#build(wanted, elements);
+    let rewritten = path;
+    elements.forEach((element, n) => {
+      const { drvPath, output, path: stated } = outputs[n];
+      if (stated !== "") return;
+      const { text } = outputString(drvPath, output, "", this);
+      rewritten = rewritten.replaceAll(text, () => this.#realised.get(element) as ByteString);
+    });
+    return rewritten;
+  }
+
+  #build(outputs: readonly OutputTarget[], elements: readonly ByteString[]): void {
     if (this.realiser === undefined) {
       const message = `cannot build '${displayContextElement(elements[0])}' during evaluation: nothing can be built here`;
       throw new EvalError("unsupported", message);
     }
-    const missing = outputs.filter(({ path: output }) => this.store?.status(output) === undefined);
-    this.realiser.realise({ objects: this.#unwritten(missing.map(({ drvPath }) => drvPath)), outputs });
-    for (const element of elements) this.#realised.add(element);
-    return path;
+    const missing = outputs.filter(({ path }) => path === "" || this.store?.status(path) === undefined);
+    const objects = this.#unwritten(missing.map(({ drvPath }) => baseDerivation(drvPath)));
+    const paths = this.realiser.realise({ objects, outputs });
+    outputs.forEach(({ drvPath, output }, n) => void this.#realised.set(`!${output}!${drvPath}`, paths[n]));
   }
 
   #target(drvPath: ByteString, output: string): OutputTarget {
-    if (!drvPath.startsWith("/")) {
-      const shown = displayContextElement(`!${output}!${drvPath}`);
-      throw new EvalError("unsupported", `cannot build '${shown}': dynamic derivations are not built yet`);
-    }
+    if (!drvPath.startsWith("/")) return { drvPath, output, path: "" };
     const path = this.derivation(drvPath).derivation.outputs.get(output)?.path;
-    if (path === undefined)
-      throw new EvalError("store", `derivation '${drvPath}' does not have wanted outputs '${output}'`);
-    if (path === "") {
-      const message = `cannot build '${drvPath}^${output}' during evaluation: outputs whose paths follow from their contents are not built yet`;
-      throw new EvalError("unsupported", message);
-    }
-    return { drvPath, output, path };
+    if (path !== undefined) return { drvPath, output, path };
+    throw new EvalError("store", `derivation '${drvPath}' does not have wanted outputs '${output}'`);
   }
 
   /** Objects of this evaluation that writing these paths takes. */

@@ -12,17 +12,19 @@ import { DerivationAttributes, FETCHURL_BUILDER } from "./derivation-attributes.
 import { GlueError } from "./error.ts";
 import { fetchFile } from "./fetch-to-store.ts";
 import type { Fetcher } from "./fetcher.ts";
+import type { OutputPaths } from "./realised-outputs.ts";
 import { registerOutputs, type RegisterParts } from "./register-outputs.ts";
 
 /** Fetches and registers the output. Throws `fetch-failed`, `hash-mismatch` or `invalid-derivation`. */
 export async function fetchStep(
-  { drvPath, derivation }: BuildStep,
+  { drvPath, derivation }: Pick<BuildStep, "drvPath" | "derivation">,
   parts: RegisterParts,
   fetcher: Fetcher | undefined,
   options: CallOptions,
-): Promise<void> {
-  if (derivationKind(derivation) !== "fixed")
-    throw new GlueError("invalid-derivation", `'${FETCHURL_BUILDER}' must be a fixed-output derivation`);
+): Promise<OutputPaths> {
+  const kind = derivationKind(derivation);
+  if (kind !== "fixed" && kind !== "impure")
+    throw new GlueError("invalid-derivation", `'${FETCHURL_BUILDER}' must be a fixed-output or impure derivation`);
   if (fetcher === undefined)
     throw new GlueError(
       "unsupported",
@@ -38,7 +40,7 @@ export async function fetchStep(
   const node = await contentsOf(url, attributes, parts, fetcher, options);
   const output = [...derivation.outputs.values()][0].path.slice(1);
   const recipe: Pick<Recipe, "inputs" | "outputs"> = { inputs: [], outputs: [output] };
-  await registerOutputs(
+  return await registerOutputs(
     { drvPath, derivation, recipe, outputs: [{ path: output, node, needles: [] }] },
     parts,
     options,

@@ -8,10 +8,10 @@ import type { PendingObject } from "./pending.ts";
 
 /** An output that has to be in the store. */
 export type OutputTarget = {
-  /** Absolute. */
+  /** Absolute; where the .drv is an output itself, `<output>!<path of a .drv>`. */
   readonly drvPath: ByteString;
   readonly output: string;
-  /** Absolute. */
+  /** Absolute; empty where the derivation does not say it. */
   readonly path: ByteString;
 };
 
@@ -26,8 +26,8 @@ export type FetchRequest = { readonly url: string; readonly name: string; readon
 
 /** Methods throw EvalError: `store` with the words of what failed, `cancelled` when the evaluation was stopped meanwhile. */
 export interface Realiser {
-  /** Writes and builds, all of it or an error. Afterwards everything can be read from the store. */
-  realise(request: RealiseRequest): void;
+  /** Writes and builds, all of it or an error, and yields the outputs' absolute paths in their order. Afterwards everything can be read from the store. */
+  realise(request: RealiseRequest): readonly ByteString[];
   /** Fetches, registers what came, and yields its absolute store path. */
   fetch(request: FetchRequest): ByteString;
 }

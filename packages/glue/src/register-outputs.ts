@@ -6,7 +6,7 @@ the castore copy that was imported after the builder's last process was gone: no
 import type { ByteString } from "@firn/base";
 import type { AttemptOutput, Recipe } from "@firn/build";
 import type { CallOptions, CastoreServices, Node } from "@firn/castore";
-import { createHasher, equalHashes, type Hash, printHash } from "@firn/hash";
+import { equalHashes, type Hash, printHash } from "@firn/hash";
 import {
   type ContentAddress,
   type Derivation,
@@ -15,20 +15,28 @@ import {
   makeFixedOutputPath,
   outputPathName,
   parseAbsoluteStorePath,
+  sortedMap,
   type StorePath,
 } from "@firn/nix-compat";
 import {
   calculateNar,
-  gitHash,
+  hashContents,
   type PathInfo,
   type PathInfoService,
-  renderNar,
   sortedReferences,
   StoreError,
 } from "@firn/store";
+import {
+  addressOutput,
+  type AddressedOutput,
+  checkFlat,
+  isAddressedByContents,
+  type ScratchOutput,
+} from "./address-outputs.ts";
 import { DerivationAttributes, discardingOutputs } from "./derivation-attributes.ts";
 import { GlueError } from "./error.ts";
 import { checkOutputs, outputChecks } from "./output-checks.ts";
+import type { OutputPaths } from "./realised-outputs.ts";
 
 export type RegisterParts = CastoreServices & {
   readonly pathInfos: PathInfoService;
@@ -39,6 +47,7 @@ export type RegisterParts = CastoreServices & {
 
 export type BuiltDerivation = {
   readonly drvPath: ByteString;
+  /** As it was built: with scratch paths where it does not say where its outputs go. */
   readonly derivation: Derivation;
   /** As derivationRecipe made it: what its needles mean follows from it. */
   readonly recipe: Pick<Recipe, "inputs" | "outputs">;
@@ -47,34 +56,28 @@ export type BuiltDerivation = {
 };
 
 /**
- * Registers the outputs that are not registered yet, in one put. Throws `hash-mismatch`, and `build-failed` for outputs that break a
- * rule; then nothing was registered. Outputs that were registered before, or by someone else meanwhile, keep their contents.
+ * Registers the outputs that are not registered yet, in one put, and yields where they are. Throws `hash-mismatch`, and `build-failed` for
+ * outputs that break a rule; then nothing was registered. Outputs that were registered before, or by someone else meanwhile, keep their contents.
  */
 export async function registerOutputs(
   built: BuiltDerivation,
   parts: RegisterParts,
   options: CallOptions,
-): Promise<void> {
-  const { derivation, outputs, recipe } = built;
+): Promise<OutputPaths> {
+  const { derivation } = built;
   const deriver = parseAbsoluteStorePath(built.drvPath, parts.storeDir);
-  const needlePaths = [...recipe.outputs, ...recipe.inputs.map(({ path }) => path)].map((path) =>
-    parseAbsoluteStorePath(`/${path}`, parts.storeDir),
-  );
+  const registeredAt = Math.floor(parts.now() / 1000);
   const attributes = new DerivationAttributes(derivation);
-  const discarding = discardingOutputs(derivation, attributes);
-  const infos = new Map<string, PathInfo>();
-  for (const [index, [name, output]] of [...derivation.outputs].entries()) {
-    const { node, needles } = outputs[index];
-    const nar = await calculateNar(node, parts, options);
-    const references = discarding.has(name) ? [] : sortedReferences(needles.map((needle) => needlePaths[needle]));
-    const contentAddress =
-      output.kind === "fixed" ? await checkFixed(built, output, node, nar.narSha256, parts, options) : undefined;
-    if (contentAddress !== undefined) checkNoReferences(built, references, parts.storeDir);
-    const path = parseAbsoluteStorePath(output.path, parts.storeDir);
-    const registeredAt = Math.floor(parts.now() / 1000);
-    infos.set(name, { path, node, ...nar, references, deriver, contentAddress, signatures: [], registeredAt });
+  const made = new Map<string, PathInfo>();
+  const finals = new Map<string, StorePath>();
+  for (const output of inOrder(built, madeOutputs(built, attributes, parts.storeDir))) {
+    const addressed = isAddressedByContents(output.output)
+      ? await addressOutput(output, finals, parts, options)
+      : await statedOutput(built, output, parts, options);
+    made.set(output.outputName, { ...addressed, deriver, signatures: [], registeredAt });
+    finals.set(output.path.hashPart, addressed.path);
   }
-  checkAcyclic(built, infos);
+  const infos = sortedMap(made);
   await checkOutputs({ ...built, infos }, outputChecks(derivation, attributes), parts, options);
   const missing = await missingOf(infos, parts, options);
   try {
@@ -83,6 +86,45 @@ export async function registerOutputs(
     const isLostRace = thrown instanceof StoreError && thrown.code === "conflict";
     if (!isLostRace || (await missingOf(infos, parts, options)).length > 0) throw thrown;
   }
+  return new Map(Array.from(infos, ([name, { path }]) => [name, path.absolute(parts.storeDir)]));
+}
+
+/** An output as it was built. */
+type MadeOutput = ScratchOutput & { readonly outputName: string; readonly path: StorePath };
+
+function madeOutputs(
+  { derivation, recipe, outputs }: BuiltDerivation,
+  attributes: DerivationAttributes,
+  storeDir: string,
+): Map<string, MadeOutput> {
+  const needlePaths = [...recipe.outputs, ...recipe.inputs.map(({ path }) => path)].map((path) =>
+    parseAbsoluteStorePath(`/${path}`, storeDir),
+  );
+  const discarding = discardingOutputs(derivation, attributes);
+  const made = new Map<string, MadeOutput>();
+  for (const [index, [outputName, output]] of [...derivation.outputs].entries()) {
+    const { node, needles } = outputs[index];
+    const mentions = sortedReferences(needles.map((needle) => needlePaths[needle]));
+    const path = parseAbsoluteStorePath(output.path, storeDir);
+    const references = discarding.has(outputName) ? [] : mentions;
+    const name = outputPathName(derivation.name, outputName);
+    made.set(outputName, { outputName, name, output, path, node, mentions, references });
+  }
+  return made;
+}
+
+/** An output where its derivation says it is; a fixed one has the contents it is said to have. */
+async function statedOutput(
+  built: BuiltDerivation,
+  { output, path, node, references }: MadeOutput,
+  parts: RegisterParts,
+  options: CallOptions,
+): Promise<AddressedOutput> {
+  const nar = await calculateNar(node, parts, options);
+  const contentAddress =
+    output.kind === "fixed" ? await checkFixed(built, output, node, nar.narSha256, parts, options) : undefined;
+  if (contentAddress !== undefined) checkNoReferences(built, references, parts.storeDir);
+  return { path, node, ...nar, references, contentAddress };
 }
 
 async function missingOf(
@@ -112,10 +154,13 @@ async function checkFixed(
       `derivation '${drvPath}' has incorrect output '${output.path}', should be '${path.absolute(parts.storeDir)}'`,
     );
   }
-  const { algorithm } = specified.hash;
-  const isNarSha256 = specified.method === "nar" && algorithm === "sha256";
-  const bytes = isNarSha256 ? narSha256 : await hashContents(specified, derivation, output.path, node, parts, options);
-  const got: Hash = { algorithm, bytes };
+  const { method, hash } = specified;
+  const { algorithm } = hash;
+  checkFlat(method, node, output.path);
+  const got: Hash =
+    method === "nar" && algorithm === "sha256"
+      ? { algorithm, bytes: narSha256 }
+      : await hashContents(node, { method, algorithm }, parts, options);
   if (equalHashes(got, specified.hash)) return specified;
   const context = {
     derivation: derivation.name,
@@ -124,32 +169,6 @@ async function checkFixed(
   };
   const message = `hash mismatch in fixed-output derivation '${drvPath}':\n  specified: ${context.specified}\n     got:    ${context.got}`;
   throw new GlueError("hash-mismatch", message, { context });
-}
-
-async function hashContents(
-  { method, hash }: ContentAddress,
-  derivation: Derivation,
-  path: ByteString,
-  node: Node,
-  parts: RegisterParts,
-  options: CallOptions,
-): Promise<Uint8Array> {
-  if (method === "git") return await gitHash(node, hash.algorithm, parts, options);
-  const hasher = createHasher(hash.algorithm);
-  if (method === "nar") {
-    for await (const chunk of renderNar(node, parts, options)) hasher.update(chunk);
-    return hasher.digest();
-  }
-  if (node.kind !== "file" || node.executable) {
-    const message = `output path '${path}' should be a non-executable regular file since recursive hashing is not enabled (one of outputHashMode={flat,text} is true)`;
-    throw new GlueError("build-failed", message, {
-      context: { derivation: derivation.name, reason: "output-refused" },
-    });
-  }
-  await using reader = await parts.blobs.openRead(node.digest, options);
-  if (reader === undefined) throw new GlueError("missing-input", `the contents of '${path}' are not in the store`);
-  for await (const chunk of reader.stream()) hasher.update(chunk);
-  return hasher.digest();
 }
 
 /** Where a fixed output may be found follows from its contents alone, so it could not say what it needs. */
@@ -163,11 +182,15 @@ function checkNoReferences(
   throw new GlueError("build-failed", message, { context: { derivation: derivation.name, reason: "output-refused" } });
 }
 
-/** Outputs that refer to each other in a ring could only live and die together; then they should be one. In the order of C++ Nix's topoSort. */
-function checkAcyclic({ drvPath, derivation }: BuiltDerivation, infos: ReadonlyMap<string, PathInfo>): void {
-  const nameOf = new Map(Array.from(infos, ([name, { path }]) => [path.hashPart, name]));
+/**
+ * The outputs such that none refers to a later one. Outputs that refer to each other in a ring could only live and die together; then they should
+ * be one. In the order of C++ Nix's topoSort.
+ */
+function inOrder({ drvPath, derivation }: BuiltDerivation, made: ReadonlyMap<string, MadeOutput>): MadeOutput[] {
+  const nameOf = new Map(Array.from(made, ([name, { path }]) => [path.hashPart, name]));
   const done = new Set<string>();
   const above = new Set<string>();
+  const ordered: MadeOutput[] = [];
   const visit = (name: string, from: string) => {
     if (above.has(name)) {
       const message = `cycle detected in build of '${drvPath}' in the references of output '${name}' from output '${from}'`;
@@ -177,9 +200,12 @@ function checkAcyclic({ drvPath, derivation }: BuiltDerivation, infos: ReadonlyM
     if (done.has(name)) return;
     done.add(name);
     above.add(name);
-    const references = (infos.get(name) as PathInfo).references.map(({ hashPart }) => nameOf.get(hashPart));
+    const output = made.get(name) as MadeOutput;
+    const references = output.references.map(({ hashPart }) => nameOf.get(hashPart));
     for (const next of references.filter((next) => next !== undefined).sort()) if (next !== name) visit(next, name);
     above.delete(name);
+    ordered.push(output);
   };
-  for (const name of [...infos.keys()].sort()) visit(name, name);
+  for (const name of [...made.keys()].sort()) visit(name, name);
+  return ordered;
 }

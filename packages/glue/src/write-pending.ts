@@ -58,7 +58,8 @@ export type WritePendingStores = {
   readonly blobs: BlobService;
   readonly directories: DirectoryService;
   readonly pathInfos: PathInfoService;
-  readonly importer: TreeImporter;
+  /** For what is copied from the host; absent: that is refused. */
+  readonly importer?: TreeImporter;
 };
 
 /** Objects done of all, those found registered included; files and bytes of the source being copied, absent before its first. */
@@ -200,8 +201,11 @@ class PendingWriter {
   async #import(source: PendingSource): Promise<Node> {
     const included = source.included && new Set(source.included);
     const { lease, signal } = this.#options;
+    const { importer } = this.#stores;
+    if (importer === undefined)
+      throw new GlueError("unsupported", `'${source.hostPath}' cannot be copied: nothing of the host is copied here`);
     try {
-      return await this.#stores.importer.importTree(hostPathOf(source), {
+      return await importer.importTree(hostPathOf(source), {
         lease,
         signal,
         filter: included && ((path) => included.has(path)),

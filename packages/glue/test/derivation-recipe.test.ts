@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type ByteString, textOf } from "@firn/base";
 import { checkRecipe, type Recipe } from "@firn/build";
 import type { Digest, Node } from "@firn/castore";
-import { type Derivation, floatingOutput, UNFILLED_OUTPUT } from "@firn/nix-compat";
+import { type Derivation, UNFILLED_OUTPUT } from "@firn/nix-compat";
 import { need } from "../../../dev/need.ts";
 import { derivationRecipe, type RecipeOptions } from "../src/derivation-recipe.ts";
 import { derive, flatOutput, outputOf } from "./derivations.ts";
@@ -119,13 +119,8 @@ test("another store directory is where the builder sees its paths", () => {
   assert.equal(variables(recipe).NIX_STORE, "/srv/store");
 });
 
-test("derivations of other kinds are refused by the name of what they need", () => {
+test("derivations that cannot be built are refused by the name of what they need", () => {
   const cases = [
-    [
-      derive("floating", { outputs: { out: floatingOutput("nar", "sha256") } }),
-      "unsupported",
-      /floating content-addressed/,
-    ],
     [derive("environment", { builder: "builtin:buildenv" }), "unsupported", /builtin:buildenv/],
     [derive("relative", { builder: "bin/sh" }), "invalid-derivation", /not an absolute path/],
     [derive("bad", { env: { __json: "{" } }), "invalid-derivation", /is not JSON at byte 1/],

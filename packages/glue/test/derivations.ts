@@ -34,7 +34,7 @@ import {
   sortedSet,
   UNFILLED_OUTPUT,
 } from "@firn/nix-compat";
-import { MemoryPathInfos } from "@firn/store";
+import { MemoryPathInfos, MemoryRealisations } from "@firn/store";
 import type { PendingObject } from "../src/pending.ts";
 
 export const NOW = 1_700_000_000_000;
@@ -110,7 +110,16 @@ export function memoryStores() {
       return take(host.get(path) as HostTree, "");
     },
   };
-  return { leases, blobs, directories, pathInfos: new MemoryPathInfos(leases), importer, host, now: () => NOW };
+  return {
+    leases,
+    blobs,
+    directories,
+    pathInfos: new MemoryPathInfos(leases),
+    realisations: new MemoryRealisations(leases),
+    importer,
+    host,
+    now: () => NOW,
+  };
 }
 
 export type HostTree = string | { readonly [name: string]: HostTree };

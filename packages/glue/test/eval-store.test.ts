@@ -59,8 +59,6 @@ test("what is not allowed or cannot be built is an error that names the output",
   const gone = "/nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la-x";
   const text = `builtins.appendContext "${gone}" { "${gone}" = { path = true; }; }`;
   assert.throws(() => failing.value(`builtins.readFile (${text})`), { message: `path '${gone}' is not valid` });
-  const floating = new TestEvaluation({ features: ["ca-derivations"], realise: build });
-  assert.throws(() => floating.value(`import (${make("__contentAddressed = true;")})`), { code: "unsupported" });
 });
 
 test("a copy out of an output keeps its references and is made from the store", () => {

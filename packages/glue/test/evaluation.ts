@@ -85,6 +85,7 @@ export class TestEvaluation {
       realise: (request) => {
         this.requests.push(request);
         (realise ?? nothing)(request, this.storeFiles);
+        return request.outputs.map(({ path }) => path);
       },
       fetch: (request) => (fetch ?? nothing)(request, this.storeFiles),
     };

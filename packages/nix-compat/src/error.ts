@@ -12,7 +12,6 @@ import { FirnError } from "@firn/base";
  * - `invalid-nar-info`: text is not a narinfo; `context.line` says where.
  * - `invalid-key`: text is not a key or a signature, `name:base64`. Messages never hold a secret key.
  * - `invalid-export`: bytes are not a stream of exported paths.
- * - `invalid-message`: bytes of a connection are not what Nix's worker protocol has there.
  * - `invalid-url`: text is not a URL, or not one of the kind that was asked for.
  * - `invalid-flake-ref`: a flake reference has attributes that its scheme does not have, or values they cannot have.
  * - `limit`: a stated limit was passed; the message says which.
@@ -27,7 +26,6 @@ export type NixCompatErrorCode =
   | "invalid-nar-info"
   | "invalid-key"
   | "invalid-export"
-  | "invalid-message"
   | "invalid-url"
   | "invalid-flake-ref"
   | "limit";

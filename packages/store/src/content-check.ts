@@ -6,16 +6,12 @@ Follows ValidPathInfo::isContentAddressed, and hashes contents as C++ Nix's comp
 */
 
 import { equalBytes } from "@firn/base";
-import { type CallOptions, type CastoreServices, type Node, readBlob } from "@firn/castore";
-import { createHasher, type Hash, printHash } from "@firn/hash";
-import { type ContentAddress, hashNarModulo, makeFixedOutputPath } from "@firn/nix-compat";
+import type { CallOptions, CastoreServices } from "@firn/castore";
+import { printHash } from "@firn/hash";
+import { makeFixedOutputPath } from "@firn/nix-compat";
+import { hashContents } from "./contents-hash.ts";
 import { StoreError } from "./error.ts";
-import { gitHash } from "./git-hash.ts";
-import { renderNar } from "./nar-render.ts";
 import type { PathInfo } from "./path-info.ts";
-
-/** Longest `text` contents that are checked, in bytes: they are texts of expressions and derivations. */
-const TEXT_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Whether the path is the one its content address, name and references give. The contents are not looked at. */
 export function isContentAddressed(info: PathInfo, storeDir?: string): boolean {
@@ -44,46 +40,14 @@ export async function checkContentAddress(
     throw new StoreError("mismatch", `${path} does not follow from its content address and references`, { context });
   }
   const refersToItself = info.references.some((reference) => reference.equals(path));
-  const found = await hashContents(
-    contentAddress,
-    info.node,
-    refersToItself ? path.hashPart : undefined,
-    services,
-    options,
-  );
+  const { method, hash } = contentAddress;
+  const selfHashPart = refersToItself ? path.hashPart : undefined;
+  const hashing = { method, algorithm: hash.algorithm, selfHashPart };
+  const found = await hashContents(info.node, hashing, services, options);
   if (equalBytes(found.bytes, contentAddress.hash.bytes)) return;
   throw new StoreError(
     "mismatch",
     `the contents of ${path} have the hash ${printHash(found, "sri")}, its content address says ${printHash(contentAddress.hash, "sri")}`,
     { context },
   );
-}
-
-async function hashContents(
-  { method, hash }: ContentAddress,
-  node: Node,
-  selfHashPart: string | undefined,
-  services: CastoreServices,
-  options?: CallOptions,
-): Promise<Hash> {
-  const { algorithm } = hash;
-  if (method === "git") return { algorithm, bytes: await gitHash(node, algorithm, services, options) };
-  if (method === "nar" && selfHashPart !== undefined) {
-    return hashNarModulo(renderNar(node, services, options), algorithm, selfHashPart);
-  }
-  const hasher = createHasher(algorithm);
-  if (method === "nar") {
-    for await (const chunk of renderNar(node, services, options)) hasher.update(chunk);
-  } else {
-    if (node.kind !== "file")
-      throw new StoreError("mismatch", `a ${node.kind} cannot have the content address of a file's bytes`);
-    if (method === "text") hasher.update(await readBlob(services.blobs, node.digest, TEXT_BYTES_MAX, options));
-    else {
-      await using reader = await services.blobs.openRead(node.digest, options);
-      if (reader === undefined)
-        throw new StoreError("missing", `blob ${node.digest} is not stored`, { context: { digest: node.digest } });
-      for await (const chunk of reader.stream()) hasher.update(chunk);
-    }
-  }
-  return { algorithm, bytes: hasher.digest() };
 }

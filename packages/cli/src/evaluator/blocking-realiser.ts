@@ -25,15 +25,15 @@ export class BlockingRealiser implements Realiser {
     this.#parts = parts;
   }
 
-  realise({ objects, outputs }: RealiseRequest): void {
-    this.#ask({ kind: "realise", objects, outputs });
+  realise({ objects, outputs }: RealiseRequest): readonly string[] {
+    return this.#ask({ kind: "realise", objects, outputs });
   }
 
   fetch({ url, name, unpack }: FetchRequest): string {
-    return this.#ask({ kind: "fetch", url, name, unpack });
+    return this.#ask({ kind: "fetch", url, name, unpack })[0];
   }
 
-  #ask(request: WaitRequest): string {
+  #ask(request: WaitRequest): readonly string[] {
     const { post, answers, answered, cancelled } = this.#parts;
     Atomics.store(answered, 0, 0);
     post(request);
@@ -43,6 +43,6 @@ export class BlockingRealiser implements Realiser {
     assert(received !== undefined, "an answer is there when the word says so");
     const { message } = received;
     if ("error" in message) throw new EvalError("store", message.error);
-    return message.path;
+    return message.paths;
   }
 }

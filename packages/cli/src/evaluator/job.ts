@@ -138,8 +138,8 @@ export type FailureData = {
 /** What the thread waits for. */
 export type WaitRequest = ({ readonly kind: "realise" } & RealiseRequest) | ({ readonly kind: "fetch" } & FetchRequest);
 
-/** `path` is of what was fetched, otherwise empty. */
-export type WaitAnswer = { readonly path: string } | { readonly error: string };
+/** `paths` are of the outputs, or the one of what was fetched. */
+export type WaitAnswer = { readonly paths: readonly string[] } | { readonly error: string };
 
 /** From the thread. */
 export type WorkerMessage =
