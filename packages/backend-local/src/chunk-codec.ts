@@ -19,6 +19,9 @@ const SAMPLE_BYTES = 4096;
 
 export type EncodedChunk = { readonly codec: ChunkCodec; readonly stored: Uint8Array };
 
+/** Chunks up to this long are stored as they are: a frame of their own would save little and cost a turn of the thread pool. */
+const RAW_BYTES_MAX = 16 * 1024;
+
 /** The chunk as it is to be stored: a new buffer, or `bytes` themselves. Long work is done on the thread pool. */
 export async function encodeChunk(bytes: Uint8Array): Promise<EncodedChunk> {
   return looksCompressible(bytes) ? pick(bytes, await compress(bytes, OPTIONS)) : { codec: "raw", stored: bytes };
@@ -32,8 +35,9 @@ function pick(bytes: Uint8Array, compressed: Uint8Array): EncodedChunk {
 
 const counts = new Uint32Array(256);
 
-/** Whether a sample of the bytes has less entropy than random ones. */
+/** Whether it is worth while to try: the bytes are many, and a sample of them has less entropy than random ones. */
 export function looksCompressible(bytes: Uint8Array): boolean {
+  if (bytes.length <= RAW_BYTES_MAX) return false;
   counts.fill(0);
   // In runs of 64, so that files of records are not met at the same field each time.
   const runs = SAMPLE_BYTES / 64;

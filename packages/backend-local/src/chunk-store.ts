@@ -2,24 +2,24 @@
 Chunks by their digests: records in the index, bytes in packs. Reading verifies; a chunk found damaged or gone is remembered, so that who
 puts its contents again replaces it.
 
-Writing goes through a `ChunkSession`, the chunks of one blob or of one import: they are appended as they come, a few under way at a
-time, and recorded together with the blobs that name them when the session commits. One flush and one transaction serve all of it.
+Writing goes through a `ChunkSession`, the chunks of one blob or of one import: they are appended as they come, a few being compressed
+meanwhile, and recorded together with the blobs that name them when the session commits. One flush and one transaction serve all of it.
 */
 
 import { CastoreError, type ChunkMeta, type Digest, digestOf } from "@firn/castore";
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from "@firn/hash";
 import { encodeChunkedRecord } from "./blob-record.ts";
-import { decodeChunk, decodeChunkSync, encodeChunk } from "./chunk-codec.ts";
+import { decodeChunk, decodeChunkSync, encodeChunk, type EncodedChunk, looksCompressible } from "./chunk-codec.ts";
 import { type ChunkRecord, decodeChunkRecord, encodeChunkRecord } from "./chunk-record.ts";
 import type { Commits } from "./commits.ts";
 import { storageError } from "./error.ts";
-import type { PackPlace, PackWriter } from "./pack-writer.ts";
+import type { PackWriter } from "./pack-writer.ts";
 import { chunkGone, encodeEntryHead, ENTRY_HEAD_BYTES, type Packs } from "./packs.ts";
 import { currentEpoch, restamp, stamp } from "./record-head.ts";
 import { digestKey, type StoreIndex, type Table } from "./store-index.ts";
 
-/** Bytes of one session that may be on their way to a pack. */
-const UNDER_WAY_BYTES_MAX = 16 * 1024 * 1024;
+/** Chunks of one session that may be being compressed. */
+const UNDER_WAY_MAX = 32;
 
 export class ChunkStore {
   readonly index: StoreIndex;
@@ -111,14 +111,16 @@ export class ChunkSession {
   readonly #parts: ChunkSessionParts;
   readonly #table: Table;
   /** What this session appended, by digest; recorded when it commits. */
-  #appended = new Map<Digest, Promise<ChunkRecord>>();
+  #appended = new Map<Digest, ChunkRecord>();
+  /** Chunks that are being compressed. */
+  readonly #underWay = new Map<Digest, Promise<void>>();
   /** Chunks that were there already and that a blob of this session names. */
   #relied = new Set<Digest>();
   #blobs: { readonly digest: Digest; readonly record: Uint8Array }[] = [];
-  #underWayBytes = 0;
+  /** The writer's mark when the first of `#appended` was. */
+  #mark = 0;
   /** Buffers that are used again: new memory for each chunk costs as much as hashing it. */
   readonly #spare: Uint8Array[] = [];
-  #waiting: (() => void)[] = [];
   #failure: { readonly thrown: unknown } | undefined;
 
   /** Blobs are recorded in `blobs`, the index's own table unless a migration says otherwise. */
@@ -130,45 +132,33 @@ export class ChunkSession {
   /** How many bytes of new chunks wait for a commit, about. */
   appendedBytes = 0;
 
-  /** Takes a chunk; the bytes are the caller's again once it resolves, which it does when there is room for more. */
-  async chunk(bytes: Uint8Array): Promise<ChunkMeta> {
-    const digest = digestOf(bytes);
+  /** Takes a chunk, whose digest may be known; the bytes are the caller's again once it resolves, which it does when there is room for more. */
+  async chunk(bytes: Uint8Array, digest = digestOf(bytes)): Promise<ChunkMeta> {
     const meta = { digest, size: bytes.length };
-    if (this.#appended.has(digest) || this.#relied.has(digest)) return meta;
-    if (this.#parts.chunks.isGood(digest)) {
-      this.#relied.add(digest);
-      return meta;
-    }
-    while (this.#underWayBytes > 0 && this.#underWayBytes + bytes.length > UNDER_WAY_BYTES_MAX) {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-      });
-    }
+    if (this.#has(digest)) return meta;
     if (this.#failure !== undefined) throw this.#failure.thrown;
-    this.#underWayBytes += bytes.length;
     this.appendedBytes += bytes.length;
-    const { length } = bytes;
-    // Short chunks would make many buffers of full length, so they get their own.
-    const isPooled = length > CHUNK_BYTES_MIN && length <= CHUNK_BYTES_MAX;
-    const buffer = isPooled ? (this.#spare.pop() ?? new Uint8Array(CHUNK_BYTES_MAX)) : new Uint8Array(length);
-    buffer.set(bytes);
-    const appending = this.#append(digest, buffer.subarray(0, length)).finally(() => {
-      if (isPooled) this.#spare.push(buffer);
-      this.#underWayBytes -= length;
-      for (const resume of this.#waiting.splice(0)) resume();
-    });
-    appending.catch((thrown: unknown) => {
-      this.#failure ??= { thrown };
-    });
-    this.#appended.set(digest, appending);
+    if (looksCompressible(bytes)) await this.#compress(digest, bytes);
+    else await this.#append(digest, bytes, { codec: "raw", stored: bytes });
     return meta;
   }
 
+  /** As `chunk`, without leaving the call; false, and nothing done, where that cannot be. */
+  chunkAtOnce(bytes: Uint8Array, digest: Digest): boolean {
+    if (this.#has(digest)) return true;
+    if (this.#failure !== undefined || looksCompressible(bytes)) return false;
+    const room = this.#parts.writer.room();
+    if (room !== undefined) return false;
+    this.appendedBytes += bytes.length;
+    this.#appendNow(digest, bytes.length, { codec: "raw", stored: bytes });
+    return true;
+  }
+
   /** Takes a blob that is one chunk. The bytes are the caller's again once it resolves. */
-  async wholeBlob(bytes: Uint8Array): Promise<Digest> {
-    const chunk = await this.chunk(bytes);
-    this.blob(chunk.digest, chunk.size, [chunk]);
-    return chunk.digest;
+  async wholeBlob(bytes: Uint8Array, known?: Digest): Promise<Digest> {
+    const { digest, size } = await this.chunk(bytes, known);
+    this.blob(digest, size, [{ digest, size }]);
+    return digest;
   }
 
   /** Records a blob with the next commit. Its chunks were given to this session. */
@@ -180,19 +170,14 @@ export class ChunkSession {
   async commit(): Promise<void> {
     const { chunks, writer, commits } = this.#parts;
     const { index } = chunks;
+    await Promise.all(this.#underWay.values());
+    if (this.#failure !== undefined) throw storageError("storing a chunk", this.#failure.thrown);
     const appended = this.#appended;
     const relied = this.#relied;
     const blobs = this.#blobs;
-    if (appended.size === 0 && blobs.length === 0) return;
-    const records: { readonly key: Buffer; readonly digest: Digest; readonly value: Uint8Array }[] = [];
-    const outcomes = await Promise.allSettled(appended.values());
-    let i = 0;
-    for (const digest of appended.keys()) {
-      const outcome = outcomes[i++];
-      if (outcome.status === "rejected") throw storageError("storing a chunk", outcome.reason);
-      records.push({ key: digestKey(digest), digest, value: encodeChunkRecord(outcome.value) });
-    }
-    if (records.length > 0) await writer.flush();
+    if (appended.size === 0 && relied.size === 0 && blobs.length === 0) return;
+    const digests = [...appended.keys()].sort(); // in the order of the tree, so that a page is touched once
+    if (digests.length > 0) await writer.flush(this.#mark);
     await commits.run(() => {
       const epoch = currentEpoch(index);
       for (const digest of relied) {
@@ -202,9 +187,10 @@ export class ChunkSession {
           context: { digest },
         });
       }
-      for (const { key, value } of records) {
+      for (const digest of digests) {
+        const value = encodeChunkRecord(appended.get(digest) as ChunkRecord);
         stamp(value, epoch);
-        index.chunks.putSync(key, value);
+        index.chunks.putSync(digestKey(digest), value);
       }
       for (const { digest, record } of blobs) {
         stamp(record, epoch);
@@ -215,25 +201,59 @@ export class ChunkSession {
     this.#relied = new Set();
     this.#blobs = [];
     this.appendedBytes = 0;
-    for (const { digest } of records) chunks.mended(digest);
+    for (const digest of digests) chunks.mended(digest);
   }
 
   /** Ends the session, however it went: waits for what is under way and gives back what was appended and not committed. */
   async settle(): Promise<void> {
-    const places: PackPlace[] = [];
-    for (const outcome of await Promise.allSettled(this.#appended.values())) {
-      if (outcome.status === "rejected") continue;
-      const { pack, offset, storedBytes } = outcome.value;
-      places.push({ pack, start: offset - ENTRY_HEAD_BYTES, end: offset + storedBytes });
-    }
+    await Promise.all(this.#underWay.values());
+    const places = Array.from(this.#appended.values(), ({ pack, offset, storedBytes }) => {
+      return { pack, start: offset - ENTRY_HEAD_BYTES, end: offset + storedBytes };
+    });
     this.#appended = new Map();
-    this.#parts.writer.giveBack(places);
+    await this.#parts.writer.giveBack(places);
   }
 
-  async #append(digest: Digest, bytes: Uint8Array): Promise<ChunkRecord> {
-    const { codec, stored } = await encodeChunk(bytes);
-    const head = encodeEntryHead(digest, codec, stored.length, bytes.length);
-    const { pack, offset } = await this.#parts.writer.append(head, stored);
-    return { codec, pack, offset, storedBytes: stored.length, size: bytes.length };
+  /** Whether the chunk need not be stored: it was already, here or before. */
+  #has(digest: Digest): boolean {
+    if (this.#appended.has(digest) || this.#relied.has(digest) || this.#underWay.has(digest)) return true;
+    if (!this.#parts.chunks.isGood(digest)) return false;
+    this.#relied.add(digest);
+    return true;
+  }
+
+  /** Resolves when another may be given. */
+  async #compress(digest: Digest, bytes: Uint8Array): Promise<void> {
+    while (this.#underWay.size >= UNDER_WAY_MAX) await Promise.race(this.#underWay.values());
+    const { length } = bytes;
+    // Short chunks would make many buffers of full length, so they get their own.
+    const isPooled = length > CHUNK_BYTES_MIN && length <= CHUNK_BYTES_MAX;
+    const buffer = isPooled ? (this.#spare.pop() ?? new Uint8Array(CHUNK_BYTES_MAX)) : new Uint8Array(length);
+    const copy = buffer.subarray(0, length);
+    copy.set(bytes);
+    const work = encodeChunk(copy)
+      .then((encoded) => this.#append(digest, copy, encoded))
+      .catch((thrown: unknown) => {
+        this.#failure ??= { thrown };
+      })
+      .finally(() => {
+        if (isPooled) this.#spare.push(buffer);
+        this.#underWay.delete(digest);
+      });
+    this.#underWay.set(digest, work);
+  }
+
+  async #append(digest: Digest, bytes: Uint8Array, encoded: EncodedChunk): Promise<void> {
+    const { writer } = this.#parts;
+    for (let room = writer.room(); room !== undefined; room = writer.room()) await room;
+    this.#appendNow(digest, bytes.length, encoded);
+  }
+
+  #appendNow(digest: Digest, size: number, { codec, stored }: EncodedChunk): void {
+    const { writer } = this.#parts;
+    if (this.#appended.size === 0) this.#mark = writer.mark;
+    const head = encodeEntryHead(digest, codec, stored.length, size);
+    const { pack, offset } = writer.append(head, stored, size >= CHUNK_BYTES_MIN);
+    this.#appended.set(digest, { codec, pack, offset, storedBytes: stored.length, size });
   }
 }

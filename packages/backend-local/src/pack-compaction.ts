@@ -80,6 +80,7 @@ async function empty(parts: CompactionParts, pack: number, signal?: AbortSignal)
   let isWhole = true;
   for (let digests = chunksIn(index, pack); digests.length > 0; digests = isWhole ? chunksIn(index, pack) : []) {
     const moves: Move[] = [];
+    const { mark } = writer;
     for (const digest of digests) {
       throwIfAborted(signal);
       const bytes = index.chunks.getBinary(digestKey(digest));
@@ -91,11 +92,12 @@ async function empty(parts: CompactionParts, pack: number, signal?: AbortSignal)
         continue;
       }
       const head = encodeEntryHead(digest, before.codec, before.storedBytes, before.size);
-      const after = { ...before, ...(await writer.append(head, stored)) };
+      for (let room = writer.room(); room !== undefined; room = writer.room()) await room;
+      const after = { ...before, ...writer.append(head, stored) };
       copied += head.length + stored.length;
       moves.push({ digest, before, after });
     }
-    await writer.flush();
+    await writer.flush(mark);
     index.write(() => {
       for (const move of moves) record(index, move);
     });

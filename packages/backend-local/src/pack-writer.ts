@@ -2,8 +2,9 @@
 Appending to packs. A process appends to one pack at a time, which it claimed in the index, so that no other does; what is behind the
 last flush may be lost or half there after a crash, and nothing records it then.
 
-Room is taken at once and bytes are written by the thread pool, so many appends run at a time and in any order. A flush covers all appends
-that ended before it was asked for; those who ask while one is running share the next.
+Entries are copied into stages of some megabytes (pack-stages.ts), which the thread pool writes while the next one is filled. Nothing is recorded before a flush, so a
+write that fails takes back all since the last one: whoever appended meanwhile hears of it when he flushes. Those who ask for a flush
+while one is running share the next.
 */
 
 import {
@@ -16,11 +17,11 @@ import {
   ftruncateSync,
   openSync,
   statSync,
-  writev,
   writevSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import { storageError } from "./error.ts";
+import { PackFile, type Stage, Stages } from "./pack-stages.ts";
 import { PACK_HEADER, type Packs } from "./packs.ts";
 import { identityOfSelf, mayBeAlive } from "./process-identity.ts";
 import { type StoreIndex, textKey } from "./store-index.ts";
@@ -35,12 +36,15 @@ const closeFd = promisify(close);
 
 type OwnPack = {
   readonly number: number;
-  readonly fd: number;
+  readonly file: PackFile;
+  /** Where the next entry goes. */
   end: number;
-  isDirty: boolean;
+  /** What is before this was flushed. */
+  flushedEnd: number;
+  stage: Stage | undefined;
+  /** Ends when all that was handed to the thread pool is written. */
+  writing: Promise<void>;
   underWay: number;
-  /** Room that was taken and not filled. */
-  failed: PackPlace[];
 };
 
 let writers = 0;
@@ -52,11 +56,15 @@ export class PackWriter {
   readonly #index: StoreIndex;
   readonly #packs: Packs;
   readonly #owner = `${identityOfSelf()}-${++writers}`;
+  readonly #stages = new Stages();
   #current: OwnPack | undefined;
   /** Full ones that were not flushed and closed yet. */
   #full: OwnPack[] = [];
   #flushing: Promise<void> = Promise.resolve();
   #nextFlush: Promise<void> | undefined;
+  /** How often a write failed, and why it did last. */
+  #losses = 0;
+  #loss: Error | undefined;
   /** A flush that failed, after which nothing here can be trusted to become durable. */
   #failure: Error | undefined;
 
@@ -65,48 +73,53 @@ export class PackWriter {
     this.#packs = packs;
   }
 
-  /** Writes `head` and `body` one behind the other; both must stay as they are until it resolves. Yields where `body` begins. Not flushed. */
-  async append(head: Uint8Array, body: Uint8Array): Promise<{ readonly pack: number; readonly offset: number }> {
+  /** To be remembered by who begins to append, and given to `flush`. */
+  get mark(): number {
+    return this.#losses;
+  }
+
+  /** Something to wait for before the next `append`, undefined when there is room at once. */
+  room(): Promise<void> | undefined {
+    return this.#stages.room();
+  }
+
+  /**
+   * Takes `head` and `body` one behind the other, together less than a stage, and yields where `body` will begin; both are the caller's again. Only when `room()`
+   * was undefined just before. `isLarge` says that readers will hardly want it soon, so that the system's cache need not keep it.
+   */
+  append(head: Uint8Array, body: Uint8Array, isLarge = false): { readonly pack: number; readonly offset: number } {
     if (this.#failure !== undefined) throw this.#failure;
-    const pack = this.#room();
+    const pack = this.#roomyPack();
     const at = pack.end;
-    const length = head.length + body.length;
-    pack.end += length;
-    pack.isDirty = true;
-    pack.underWay++;
-    try {
-      await writeAt(pack.fd, head, body, at);
-      return { pack: pack.number, offset: at + head.length };
-    } catch (thrown) {
-      pack.failed.push({ pack: pack.number, start: at, end: at + length });
-      throw storageError("writing to a pack", thrown);
-    } finally {
-      pack.underWay--;
-      pack.isDirty = true; // a flush may have begun since
+    for (const bytes of [head, body]) {
+      for (let from = 0; from < bytes.length; ) {
+        pack.stage ??= this.#stages.take(pack.end);
+        const taken = pack.stage.add(bytes, from, isLarge);
+        from += taken;
+        pack.end += taken;
+        if (pack.stage.isFull) this.#writeStage(pack);
+      }
     }
+    return { pack: pack.number, offset: at + head.length };
   }
 
   /** Takes back what was appended and will not be recorded, as far as nothing was appended behind it: a full disk gets its space back. */
-  giveBack(entries: readonly PackPlace[]): void {
+  async giveBack(entries: readonly PackPlace[]): Promise<void> {
     const pack = this.#current;
-    if (pack === undefined || pack.underWay > 0) return;
+    if (pack === undefined || entries.length === 0) return;
+    await pack.writing;
+    if (pack !== this.#current || pack.underWay > 0) return;
+    const ends = new Map(entries.filter((one) => one.pack === pack.number).map((one) => [one.end, one.start]));
     let end = pack.end;
-    const free = [...entries.filter((one) => one.pack === pack.number), ...pack.failed];
-    const ends = new Map(free.map((one) => [one.end, one.start]));
-    for (let start = ends.get(end); start !== undefined; start = ends.get(end)) end = start;
-    if (end === pack.end) return;
-    pack.end = end;
-    try {
-      ftruncateSync(pack.fd, end);
-    } catch {
-      // Dead space then, like what a killed process leaves.
-    }
+    for (let start = ends.get(end); start !== undefined && start >= pack.flushedEnd; start = ends.get(end)) end = start;
+    if (end < pack.end) this.#truncate(pack, end);
   }
 
-  /** Resolves when everything that was appended before is durable. */
-  flush(): Promise<void> {
+  /** Resolves when everything that was appended before is durable. Throws `storage` when something was lost since `mark`. */
+  async flush(mark: number): Promise<void> {
     this.#nextFlush ??= this.#flushAfter(this.#flushing);
-    return this.#nextFlush;
+    await this.#nextFlush;
+    if (mark !== this.#losses) throw this.#loss;
   }
 
   async #flushAfter(running: Promise<void>): Promise<void> {
@@ -116,27 +129,72 @@ export class PackWriter {
     this.#nextFlush = undefined;
     const full = this.#full;
     this.#full = [];
-    const dirty = [...full, ...(this.#current?.isDirty ? [this.#current] : [])];
+    const packs = this.#current === undefined ? full : [...full, this.#current];
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      for (const pack of dirty) pack.isDirty = false;
-      await Promise.all(dirty.map((pack) => flushFd(pack.fd)));
+      await Promise.all(packs.map((pack) => this.#flushPack(pack)));
     } catch (thrown) {
       // Nobody knows what of it reached the disk, and asking the system again would not tell.
       this.#failure = storageError("flushing a pack (open the store again to go on)", thrown);
       throw this.#failure;
     } finally {
-      for (const pack of full) {
-        if (pack.underWay > 0) this.#full.push(pack);
-        else await this.#release(pack);
-      }
+      for (const pack of full) await this.#release(pack);
     }
   }
 
-  /** Flushes and gives the claim back. Nothing may be under way. */
+  async #flushPack(pack: OwnPack): Promise<void> {
+    if (pack.end === pack.flushedEnd) return;
+    if (pack.stage !== undefined) this.#writeStage(pack);
+    const { end } = pack;
+    const losses = this.#losses;
+    await pack.writing;
+    if (losses !== this.#losses) return; // who asked hears of it
+    await flushFd(pack.file.fd);
+    pack.flushedEnd = Math.max(pack.flushedEnd, Math.min(end, pack.end));
+  }
+
+  /** Hands what was staged to the thread pool. */
+  #writeStage(pack: OwnPack): void {
+    const { stage } = pack;
+    if (stage === undefined) return;
+    pack.stage = undefined;
+    pack.underWay++;
+    const losses = this.#losses;
+    const done = pack.file
+      .write(stage)
+      .catch((thrown: unknown) => {
+        if (losses === this.#losses) this.#lose(pack, thrown);
+      })
+      .finally(() => {
+        pack.underWay--;
+        this.#stages.free(stage);
+      });
+    pack.writing = Promise.all([pack.writing, done]).then(() => {});
+  }
+
+  /** A write failed: all that was appended to this pack since the last flush is gone. */
+  #lose(pack: OwnPack, thrown: unknown): void {
+    this.#losses++;
+    this.#loss = storageError("writing to a pack", thrown);
+    this.#truncate(pack, pack.flushedEnd);
+    // Writes that are still under way may come behind that end: the next entries go elsewhere.
+    if (pack === this.#current) this.#retire();
+  }
+
+  #truncate(pack: OwnPack, end: number): void {
+    pack.stage = this.#stages.cut(pack.stage, end);
+    pack.end = end;
+    try {
+      if (fstatSync(pack.file.fd).size > end) ftruncateSync(pack.file.fd, end);
+    } catch {
+      // Dead space then, like what a killed process leaves.
+    }
+  }
+
+  /** Flushes and gives the claim back. */
   async close(): Promise<void> {
     try {
-      await this.flush();
+      await this.flush(this.mark);
     } finally {
       this.#retire();
       for (const pack of this.#full) await this.#release(pack);
@@ -144,10 +202,11 @@ export class PackWriter {
     }
   }
 
-  #room(): OwnPack {
+  #roomyPack(): OwnPack {
     const current = this.#current;
     // A file that someone removed takes bytes without complaint, and nobody would find them.
-    if (current !== undefined && (current.end >= PACK_BYTES_MAX || fstatSync(current.fd).nlink === 0)) this.#retire();
+    if (current !== undefined && (current.end >= PACK_BYTES_MAX || (current.stage === undefined && isRemoved(current))))
+      this.#retire();
     this.#current ??= this.#claim();
     return this.#current;
   }
@@ -159,7 +218,10 @@ export class PackWriter {
 
   async #release(pack: OwnPack): Promise<void> {
     try {
-      await closeFd(pack.fd);
+      await pack.writing;
+      this.#stages.cut(pack.stage, 0);
+      pack.file.closeDirect();
+      await closeFd(pack.file.fd);
       this.#index.write(() => this.#index.packs.putSync(packKey(pack.number), NOBODY));
     } catch {
       // The claim ends with the process.
@@ -175,14 +237,14 @@ export class PackWriter {
         return found;
       });
       fd = openSync(this.#packs.pathOf(number), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
-      const pack: OwnPack = { number, fd, end: fstatSync(fd).size, isDirty: false, underWay: 0, failed: [] };
-      if (pack.end < PACK_HEADER.length) {
+      let end = fstatSync(fd).size;
+      if (end < PACK_HEADER.length) {
         writeHeader(fd);
-        pack.end = PACK_HEADER.length;
-        pack.isDirty = true;
+        end = PACK_HEADER.length;
         flushDirectory(this.#packs.dir);
       }
-      return pack;
+      const file = new PackFile(this.#packs.pathOf(number), fd);
+      return { number, file, end, flushedEnd: end, stage: undefined, writing: Promise.resolve(), underWay: 0 };
     } catch (thrown) {
       if (fd >= 0) closeSync(fd);
       throw storageError("beginning a pack", thrown);
@@ -217,15 +279,8 @@ export function packKey(number: number): Buffer {
   return key;
 }
 
-/** Writes both at `position`, on the thread pool. */
-async function writeAt(fd: number, head: Uint8Array, body: Uint8Array, position: number): Promise<void> {
-  const length = head.length + body.length;
-  for (let done = 0; done < length; ) {
-    const parts = done < head.length ? [head.subarray(done), body] : [body.subarray(done - head.length)];
-    done += await new Promise<number>((resolve, reject) => {
-      writev(fd, parts, position + done, (error, count) => (error === null ? resolve(count) : reject(error)));
-    });
-  }
+function isRemoved({ file }: OwnPack): boolean {
+  return fstatSync(file.fd).nlink === 0;
 }
 
 function writeHeader(fd: number): void {

@@ -16,7 +16,13 @@ export const ENTRY_HEAD_BYTES = 48;
 const ENTRY_MAGIC = Buffer.from("chnk", "latin1");
 const OPEN_MAX = 32;
 
-type OpenPack = { readonly fd: number; readers: number; isDropped: boolean };
+type OpenPack = {
+  readonly fd: number;
+  readers: number;
+  isDropped: boolean;
+  /** How long it was when it was looked at last. */
+  bytes: number;
+};
 
 /** What stands before a chunk's stored bytes: enough to make a lost index again. */
 export function encodeEntryHead(digest: Digest, codec: ChunkCodec, storedBytes: number, size: number): Buffer {
@@ -88,7 +94,9 @@ export class Packs {
   /** Whether the bytes a record points at are within its pack. */
   holds({ pack, offset, storedBytes }: ChunkRecord): boolean {
     const opened = this.#take(pack);
-    return opened !== undefined && fstatSync(opened.fd).size >= offset + storedBytes;
+    if (opened === undefined) return false;
+    if (opened.bytes < offset + storedBytes) opened.bytes = fstatSync(opened.fd).size;
+    return opened.bytes >= offset + storedBytes;
   }
 
   /** Forgets a pack that was removed, so that its space is freed. */
@@ -106,7 +114,7 @@ export class Packs {
     if (opened === undefined) {
       try {
         const fd = openSync(this.pathOf(pack), constants.O_RDONLY | constants.O_NOFOLLOW);
-        opened = { fd, readers: 0, isDropped: false };
+        opened = { fd, readers: 0, isDropped: false, bytes: 0 };
       } catch (thrown) {
         if (errnoOf(thrown) === "ENOENT") return undefined;
         throw storageError(`opening pack ${pack}`, thrown);
