@@ -1,6 +1,6 @@
 /*
 Bundles the command line into CommonJS files under dist/: one for the command, one for each program of compat/bin, one for
-the evaluator's worker thread.
+each thread of their own (the evaluator's, and that which reads large trees).
 One CommonJS file starts in half the time of the ES modules it is made of. Native packages stay outside, they find
 their binaries beside themselves.
 
@@ -22,6 +22,7 @@ const ENTRIES = [
   { output: "nix-collect-garbage.cjs", entry: "packages/cli/src/compat/main-nix-collect-garbage.ts" },
   { output: "nix-hash.cjs", entry: "packages/cli/src/compat/main-nix-hash.ts" },
   { output: "eval-worker.cjs", entry: "packages/cli/src/evaluator/worker.ts" },
+  { output: "tree-thread.cjs", entry: "packages/backend-local/src/tree-thread.ts" },
 ];
 
 /** Packages that load native code from their own folder. */

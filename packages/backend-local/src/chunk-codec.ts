@@ -24,7 +24,9 @@ const RAW_BYTES_MAX = 16 * 1024;
 
 /** The chunk as it is to be stored: a new buffer, or `bytes` themselves. Long work is done on the thread pool. */
 export async function encodeChunk(bytes: Uint8Array): Promise<EncodedChunk> {
-  return looksCompressible(bytes) ? pick(bytes, await compress(bytes, OPTIONS)) : { codec: "raw", stored: bytes };
+  return looksCompressible(bytes)
+    ? pick(bytes, await compress(bytes, { ...OPTIONS, chunkSize: bytes.length }))
+    : { codec: "raw", stored: bytes };
 }
 
 function pick(bytes: Uint8Array, compressed: Uint8Array): EncodedChunk {

@@ -184,7 +184,7 @@ export class GcSweeper {
 
   /** Deletes the chunks that no remaining blob names and that are nobody's blob themselves. */
   async sweepChunks(dead: DigestTable): Promise<void> {
-    const { blobs, chunks } = this.#parts.index;
+    const { blobs, chunks, outboards } = this.#parts.index;
     const candidates = await this.#keysOf(chunks);
     if (candidates.size === 0) return;
     const named = new DigestTable();
@@ -204,7 +204,9 @@ export class GcSweeper {
       if (record === undefined || epochOf(record) >= this.#threshold) return "kept";
       this.removed.chunks++;
       this.removed.freedBytes += storedBytesOf(record);
-      if (!this.#options.dryRun) chunks.removeSync(key);
+      if (this.#options.dryRun) return "deleted";
+      chunks.removeSync(key);
+      outboards.removeSync(key);
       return "deleted";
     });
   }

@@ -121,7 +121,10 @@ export class PackFile {
     const start = Math.ceil(from / ALIGN_BYTES) * ALIGN_BYTES;
     const end = to - (to % ALIGN_BYTES);
     const isDirect =
-      stage.isLarge && !this.#isDirectRefused && end - start >= DIRECT_BYTES_MIN && (await this.#writeDirect(stage, start, end));
+      stage.isLarge &&
+      !this.#isDirectRefused &&
+      end - start >= DIRECT_BYTES_MIN &&
+      (await this.#writeDirect(stage, start, end));
     if (!isDirect) return writeAll(this.fd, stage.bytes(from, to), from);
     await writeAll(this.fd, stage.bytes(from, start), from);
     await writeAll(this.fd, stage.bytes(end, to), end);

@@ -48,7 +48,7 @@ export class StoreIndex {
       this.packs = this.env.openDB({ name: "packs", ...BINARY });
       this.outboards = this.env.openDB({ name: "outboards", ...BINARY });
       this.nars = this.env.openDB({ name: "nars", ...BINARY });
-      this.stats = this.env.openDB({ name: "stats", ...BINARY });
+      this.stats = this.env.openDB({ name: "seen", ...BINARY });
       this.blobs = this.env.openDB({ name: "blobs", ...BINARY });
       this.directories = this.env.openDB({ name: "directories", ...BINARY });
       this.pathInfos = this.env.openDB({ name: "path-infos", ...BINARY });

@@ -5,11 +5,11 @@ files does it. Where the stat cache knows the tree, files are not read at all, a
 
 import { resolve } from "node:path";
 import type { ImportOptions, Node } from "@firn/castore";
-import { NarObserver, type NarDigest } from "@firn/store";
+import type { NarDigest } from "@firn/store";
 import type { DiskImporter } from "./disk-importer.ts";
 import { bytePath } from "./host-path.ts";
 import type { LocalNars } from "./local-nars.ts";
-import { statKey } from "./stat-cache.ts";
+import { seenDirectory } from "./stat-cache.ts";
 import type { StoreIndex } from "./store-index.ts";
 
 export type AddedTree = NarDigest & { readonly node: Node };
@@ -32,14 +32,12 @@ export class TreeAdder {
 
   /** As `importTree`, with the hash and length of the tree's NAR. */
   async addTree(hostPath: string, { statCache = true, ...options }: AddTreeOptions = {}): Promise<AddedTree> {
-    if (statCache && this.#index.stats.doesExist(statKey(bytePath(resolve(hostPath))))) {
-      const node = await this.#importer.importTree(hostPath, options, "read");
+    if (statCache && seenDirectory(this.#index, bytePath(resolve(hostPath))) !== undefined) {
+      const { node } = await this.#importer.importWith(hostPath, options, "read", false);
       return { node, ...(await this.#nars.calculateNar(node, options)) };
     }
-    const treeObserver = new NarObserver();
-    const node = await this.#importer.importTree(hostPath, { ...options, treeObserver }, statCache ? "write" : "none");
-    const nar = treeObserver.finish();
-    await this.#nars.remember(node, nar);
-    return { node, ...nar };
+    const { node, nar } = await this.#importer.importWith(hostPath, options, statCache ? "write" : "none", true);
+    await this.#nars.remember(node, nar as NarDigest);
+    return { node, ...(nar as NarDigest) };
   }
 }

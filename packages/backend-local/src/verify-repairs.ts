@@ -69,6 +69,8 @@ export class VerifyRepairs {
       const source = this.#source as VerifySource;
       const bytes = await readBlob(source.blobs, digest, INLINE_BYTES_MAX, { signal: this.#signal });
       this.#write(index.blobs, key, INLINE_HEAD, bytes);
+      // The index has it now: a damaged chunk that was nothing else is not needed.
+      if (this.#blobWith(digest) === digest) index.write(() => index.chunks.removeSync(key));
       return true;
     }
     await using writer = blobs.openWrite({ signal: this.#signal });

@@ -166,9 +166,9 @@ describe("what cannot be kept", () => {
   test("a file that changes while it is read is reported", () =>
     withStore(async (store, dir) => {
       const path = join(dir, "grows");
-      writeFileSync(path, Buffer.alloc(50_000));
+      writeFileSync(path, Buffer.alloc(500_000));
       let grown = false;
-      // The observer sees the bytes between the two looks at the file, so it can play the one who changes it.
+      // The observer sees the first bytes of a longer file before its end is read, so it can play the one who changes it.
       const file = () => () => {
         if (!grown) appendFileSync(path, "more");
         grown = true;

@@ -30,14 +30,56 @@ async function withIndex(body: (store: LocalStore, index: StoreIndex, dir: strin
   }
 }
 
+const NODE = { kind: "directory", digest: "1".repeat(64), size: 77 } as never;
+
 /** As if the last import had been long after the last change: only then are files remembered. */
 function rememberOlder(index: StoreIndex, tree: string, names: readonly string[], digests: readonly string[]): void {
-  const seen = new SeenFiles();
+  const seen = new SeenFiles(Date.now() + 10_000);
   names.forEach((name, i) => {
-    seen.add(name, statSync(join(tree, name)), digests[i] as never, Date.now() + 10_000);
+    seen.file(name, statSync(join(tree, name)), digests[i] as never);
   });
-  index.write(() => index.stats.putSync(statKey(tree), Buffer.concat([Buffer.alloc(4), seen.encode()])));
+  const record = seen.encode(statSync(tree), NODE, false);
+  index.write(() => index.stats.putSync(statKey(tree), Buffer.concat([Buffer.alloc(4), record])));
 }
+
+describe("what is remembered of a directory", () => {
+  test("is read as it was written, entries of every kind in their order", () => {
+    const stats = { mtimeMs: 1.5, ctimeMs: 2.5, ino: 2 ** 40, size: 4096 };
+    const young = { ...stats, ctimeMs: 10_000 };
+    const digest = (of: string) => of.repeat(64) as never;
+    const seen = new SeenFiles(11_000);
+    seen.file("a", stats, digest("a"));
+    seen.directory("b");
+    seen.symlink("c", "over there");
+    seen.file("d", young, digest("d"));
+    seen.file("e".repeat(255), stats, digest("e"));
+    const record = Buffer.concat([Buffer.alloc(4), seen.encode(stats, NODE, true)]);
+    const read = new SeenDirectory(record);
+    assert.deepEqual(
+      read.entries.map(({ name, kind, target }) => [name, kind, target]),
+      [
+        ["a", "file", ""],
+        ["b", "directory", ""],
+        ["c", "symlink", "over there"],
+        ["d", "file", ""],
+        ["e".repeat(255), "file", ""],
+      ],
+    );
+    assert.deepEqual(read.node, NODE);
+    assert.equal(read.find("a", stats)?.digest, digest("a"));
+    assert.equal(read.find("b", stats), undefined, "a directory is no file");
+    assert.equal(read.find("d", young), undefined, "what is racy was not kept");
+    assert.equal(read.find("e".repeat(255), stats)?.digest, digest("e"));
+    assert.equal(read.isListed(stats), true);
+    for (const other of [{ mtimeMs: 1 }, { ctimeMs: 1 }, { ino: 1 }, { size: 1 }])
+      assert.equal(read.isListed({ ...stats, ...other }), false);
+    const some = new SeenDirectory(Buffer.concat([Buffer.alloc(4), seen.encode(stats, NODE, false)]));
+    assert.equal(some.isListed(stats), false, "entries were left out");
+    const racy = new SeenDirectory(Buffer.concat([Buffer.alloc(4), seen.encode(young, NODE, true)]));
+    assert.equal(racy.isListed(young), false);
+    assert.throws(() => new SeenDirectory(record.subarray(0, record.length - 1)), RangeError);
+  });
+});
 
 describe("a tree that is added again", () => {
   test("has the same node and NAR hash, with the cache and without, whatever is in it", () =>
@@ -91,19 +133,15 @@ describe("a tree that is added again", () => {
     const path = join(dir.path, "a");
     writeFileSync(path, "x");
     const stats = statSync(path);
-    const encode = (seenAtMs: number) => {
-      const seen = new SeenFiles();
-      seen.add("a", stats, "0".repeat(64) as never, seenAtMs);
-      return seen.encode();
+    const found = (seenAtMs: number, now = stats) => {
+      const seen = new SeenFiles(seenAtMs);
+      seen.file("a", stats, "0".repeat(64) as never);
+      return new SeenDirectory(Buffer.concat([Buffer.alloc(4), seen.encode(stats, NODE, true)])).find("a", now)?.digest;
     };
-    assert.equal(encode(stats.ctimeMs + 1999).length, 0);
-    assert.ok(encode(stats.ctimeMs + 2001).length > 0);
+    assert.equal(found(stats.ctimeMs + 1999), undefined);
+    assert.equal(found(stats.ctimeMs + 2001), "0".repeat(64));
     utimesSync(path, new Date(0), new Date(0));
-    const record = Buffer.concat([Buffer.alloc(4), encode(stats.ctimeMs + 2001)]);
-    assert.equal(new SeenDirectory(record).find("a", stats)?.digest, "0".repeat(64));
-    assert.equal(new SeenDirectory(record).find("a", statSync(path)), undefined, "an mtime set back is a change");
-    assert.equal(new SeenDirectory(record).find("b", stats), undefined);
-    assert.equal(new SeenDirectory(record.subarray(0, 40)).find("a", stats), undefined);
+    assert.equal(found(stats.ctimeMs + 2001, statSync(path)), undefined, "an mtime set back is a change");
     assert.equal(readFileSync(path, "utf8"), "x");
   });
 });
