@@ -18,6 +18,7 @@ import { build } from "esbuild";
 const ENTRIES = [
   { output: "firn.cjs", entry: "packages/cli/src/main.ts" },
   { output: "nix-instantiate.cjs", entry: "packages/cli/src/compat/main-nix-instantiate.ts" },
+  { output: "nix-build.cjs", entry: "packages/cli/src/compat/main-nix-build.ts" },
   { output: "nix-store.cjs", entry: "packages/cli/src/compat/main-nix-store.ts" },
   { output: "nix-collect-garbage.cjs", entry: "packages/cli/src/compat/main-nix-collect-garbage.ts" },
   { output: "nix-hash.cjs", entry: "packages/cli/src/compat/main-nix-hash.ts" },

@@ -145,7 +145,7 @@ describe("nix-instantiate", () => {
 });
 
 test("letters behind one dash are flags of their own", () => {
-  const { attrPaths, operands } = parseNixArguments(["-vv", "-A", "a", "x.nix"], new NixSettings());
+  const { attrPaths, operands } = parseNixArguments(["-vv", "-A", "a", "x.nix"], new NixSettings()).evaluation;
   assert.deepEqual([attrPaths, operands], [["a"], ["x.nix"]]);
 });
 

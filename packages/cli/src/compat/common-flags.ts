@@ -14,28 +14,28 @@ const IGNORED: Readonly<Record<string, number>> = {
   "--quiet": 0,
   "--verbose": 0,
   "-v": 0,
-  "--no-build-output": 0,
-  "-Q": 0,
   "--print-build-logs": 0,
-  "--keep-failed": 0,
-  "-K": 0,
-  "--keep-going": 0,
-  "-k": 0,
-  "--fallback": 0,
   "--debug": 0,
-  "--max-jobs": 1,
-  "-j": 1,
-  "--cores": 1,
-  "--max-silent-time": 1,
-  "--timeout": 1,
   "--store": 1,
+};
+
+/** Flags that are short for a setting: with the value they give it, or with one to come. */
+const SHORT: Readonly<Record<string, { readonly setting: string; readonly value?: string }>> = {
+  "-Q": { setting: "print-build-logs", value: "false" },
+  "--no-build-output": { setting: "print-build-logs", value: "false" },
+  "-K": { setting: "keep-failed", value: "true" },
+  "-k": { setting: "keep-going", value: "true" },
+  "-j": { setting: "max-jobs" },
 };
 
 /** Takes a flag that all programs have, and its operands. False, with nothing done, when it is none. Throws UsageError. */
 export function takeCommonFlag(word: string, settings: NixSettings, words: Words): boolean {
   const name = word.slice(2);
   if (Object.hasOwn(IGNORED, word)) words.operands(word, IGNORED[word]);
-  else if (word === "--log-format") checkLogFormat(words.operands(word, 1)[0]);
+  else if (Object.hasOwn(SHORT, word)) {
+    const { setting, value } = SHORT[word];
+    settings.set(setting, value ?? words.operands(word, 1)[0]);
+  } else if (word === "--log-format") checkLogFormat(words.operands(word, 1)[0]);
   else if (word === "--option") {
     const [setting, value] = words.operands(word, 2);
     settings.set(setting, value);

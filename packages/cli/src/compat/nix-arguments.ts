@@ -3,53 +3,39 @@ nix-instantiate's command line. Flags and operands mix freely; single letters ma
 it. Follows main_nix_instantiate and LegacyArgs of C++ Nix.
 */
 
-import type { SearchPathEntry } from "@firn/eval";
-import { parseSearchPathEntry } from "../config.ts";
-import type { EvalArgument } from "../evaluator/job.ts";
 import { takeCommonFlag } from "./common-flags.ts";
+import { type EvaluationArguments, EvaluationFlags } from "./evaluation-arguments.ts";
 import type { NixSettings } from "./nix-settings.ts";
 import { UsageError } from "./usage-error.ts";
 import { Words } from "./words.ts";
 
-/** `file` and `stdin`: the string is what is there; `value` is the path. */
-export type NixArgument = Omit<EvalArgument, "kind"> & { readonly kind: EvalArgument["kind"] | "file" | "stdin" };
-
 export type NixArguments = {
+  readonly evaluation: EvaluationArguments;
   /** `value`, or derivations unless `evaluate`. */
   readonly evaluate: boolean;
   readonly parse: boolean;
   readonly findFile: boolean;
-  readonly fromArguments: boolean;
-  readonly fromStdin: boolean;
-  readonly operands: readonly string[];
-  readonly attrPaths: readonly string[];
-  readonly args: readonly NixArgument[];
   readonly format: "nix" | "json" | "raw" | "xml";
   readonly location: boolean;
   readonly strict: boolean;
   readonly dryRun: boolean;
   readonly root: string | undefined;
-  readonly searchPath: readonly SearchPathEntry[];
   readonly answer: "help" | "version" | undefined;
 };
 
 /** Takes a command line apart; settings among the flags go to `settings`. Throws UsageError. */
 export function parseNixArguments(argv: readonly string[], settings: NixSettings): NixArguments {
+  const evaluation = new EvaluationFlags();
   const state = {
+    evaluation,
     evaluate: false,
     parse: false,
     findFile: false,
-    fromArguments: false,
-    fromStdin: false,
-    operands: [] as string[],
-    attrPaths: [] as string[],
-    args: [] as NixArgument[],
     format: "nix" as NixArguments["format"],
     location: true,
     strict: false,
     dryRun: false,
     root: undefined as string | undefined,
-    searchPath: [] as SearchPathEntry[],
     answer: undefined as NixArguments["answer"],
   };
   const words = new Words(argv);
@@ -65,35 +51,6 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
         break;
       case "--find-file":
         state.findFile = true;
-        break;
-      case "--expr":
-      case "-E":
-        state.fromArguments = true;
-        break;
-      case "-":
-        state.fromStdin = true;
-        break;
-      case "--attr":
-      case "-A":
-        state.attrPaths.push(words.operand(word));
-        break;
-      case "--arg":
-      case "--argstr": {
-        const [name, value] = words.operands(word, 2);
-        state.args.push({ name, kind: word === "--arg" ? "expr" : "string", value });
-        break;
-      }
-      case "--arg-from-file": {
-        const [name, value] = words.operands(word, 2);
-        state.args.push({ name, kind: "file", value });
-        break;
-      }
-      case "--arg-from-stdin":
-        state.args.push({ name: words.operands(word, 1)[0], kind: "stdin", value: "" });
-        break;
-      case "--include":
-      case "-I":
-        state.searchPath.push(parseSearchPathEntry(words.operands(word, 1)[0]));
         break;
       case "--strict":
         state.strict = true;
@@ -112,20 +69,16 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
       case "--add-root":
         state.root = words.operand(word);
         break;
-      case "--read-write-mode":
-      case "--readonly-mode":
       case "--indirect":
       case "--repair":
         break; // what they ask for is always so, or is never
-      case "--eval-store":
-        words.operands(word, 1);
-        break;
       case "--help":
       case "--version":
         state.answer ??= word.slice(2) as "help" | "version";
         break;
       default:
-        if (!word.startsWith("-")) state.operands.push(word);
+        if (evaluation.take(word, words)) break;
+        if (!word.startsWith("-")) evaluation.operands.push(word);
         else if (!takeCommonFlag(word, settings, words)) throw new UsageError(`unrecognised flag '${word}'`);
     }
   }

@@ -1,5 +1,5 @@
 /*
-The settings of nix.conf that mean something to an evaluation: read from the files and $NIX_CONFIG as C++ Nix reads them, then from flags
+The settings of nix.conf that mean something to an evaluation or a build: read from the files and $NIX_CONFIG as C++ Nix reads them, then from flags
 (`--option NAME VALUE`, `--NAME VALUE`, `--NAME`, `--no-NAME`). Names that are Nix's but steer what is done elsewhere are taken and left
 alone; others are warned about.
 */
@@ -17,27 +17,31 @@ const SWITCHES = [
   "restrict-eval",
   "pure-eval",
   "allow-import-from-derivation",
+  "fallback",
+  "keep-failed",
+  "keep-going",
+  "print-build-logs",
 ];
 const LINTS = ["lint-url-literals", "lint-short-path-literals", "lint-absolute-path-literals"];
 const LISTS = ["experimental-features", "nix-path"];
-const OTHERS = ["max-call-depth", "eval-system", "system"];
+const NUMBERS = ["max-call-depth", "cores", "timeout", "max-silent-time", "max-build-log-size"];
+const OTHERS = ["eval-system", "system", "max-jobs"];
 
 /** Settings of Nix that change nothing here. */
 const ELSEWHERE = new Set(
   `accept-flake-config access-tokens allow-dirty allow-dirty-locks allow-new-privileges allow-symlinked-store
   allow-unsafe-native-code-during-evaluation allowed-impure-host-deps allowed-uris allowed-users always-allow-substitutes
   auto-allocate-uids auto-optimise-store bash-prompt bash-prompt-prefix bash-prompt-suffix build-dir build-hook build-poll-interval
-  build-users-group builders builders-use-substitutes commit-lock-file-summary compress-build-log connect-timeout cores
+  build-users-group builders builders-use-substitutes commit-lock-file-summary compress-build-log connect-timeout
   debugger-on-trace debugger-on-warn diff-hook download-attempts download-buffer-size download-speed eval-attrset-update-layer-rhs-threshold
-  eval-cache eval-cores eval-profile-file eval-profiler eval-profiler-frequency external-builders extra-platforms fallback filter-syscalls
+  eval-cache eval-cores eval-profile-file eval-profiler eval-profiler-frequency external-builders extra-platforms filter-syscalls
   flake-registry fsync-metadata fsync-store-paths gc-reserved-space hashed-mirrors http-connections http2 id-count ignore-try ignored-acls
-  impersonate-linux-26 impure-env json-log-path keep-build-log keep-derivations keep-env-derivations keep-failed keep-going keep-outputs
-  lazy-trees log-lines max-build-log-size max-free max-jobs max-silent-time max-substitution-jobs min-free min-free-check-interval
+  impersonate-linux-26 impure-env json-log-path keep-build-log keep-derivations keep-env-derivations keep-outputs
+  lazy-trees log-lines max-free max-substitution-jobs min-free min-free-check-interval
   nar-buffer-size narinfo-cache-meta-ttl narinfo-cache-negative-ttl narinfo-cache-positive-ttl netrc-file plugin-files post-build-hook
-  pre-build-hook preallocate-contents print-missing print-build-logs repair require-drop-supplementary-groups require-sigs run-diff-hook
+  pre-build-hook preallocate-contents print-missing repair require-drop-supplementary-groups require-sigs run-diff-hook
   sandbox sandbox-build-dir sandbox-dev-shm-size sandbox-fallback sandbox-paths secret-key-files show-trace ssl-cert-file
-  stalled-download-timeout start-id store substitute substituters sync-before-registering system-features tarball-ttl timeout
-  trace-import-from-derivation trust-tarballs-from-git-forges trusted-public-keys trusted-substituters trusted-users
+  stalled-download-timeout start-id store substitute substituters sync-before-registering system-features tarball-ttl   trace-import-from-derivation trust-tarballs-from-git-forges trusted-public-keys trusted-substituters trusted-users
   upgrade-nix-store-path-url use-case-hack use-cgroups use-registries use-sqlite-wal use-xdg-base-directories user-agent-suffix verbosity
   warn-dirty warn-large-path-threshold`.split(/\s+/),
 );
@@ -59,7 +63,7 @@ export class NixSettings {
   /** Whether a setting of that name exists, with or without `extra-`. */
   static knows(name: string): boolean {
     const plain = name.replace(/^extra-/, "");
-    return [...SWITCHES, ...LINTS, ...LISTS, ...OTHERS].includes(plain) || ELSEWHERE.has(plain);
+    return [...SWITCHES, ...LINTS, ...LISTS, ...NUMBERS, ...OTHERS].includes(plain) || ELSEWHERE.has(plain);
   }
 
   static isSwitch(name: string): boolean {
@@ -79,7 +83,10 @@ export class NixSettings {
       throw new UsageError(`Boolean setting '${name}' has invalid value '${value}'`);
     if (LINTS.includes(name) && !/^(ignore|warn|fatal)$/.test(value))
       throw new UsageError(`setting '${name}' has invalid value '${value}', expected 'ignore', 'warn', or 'fatal'`);
-    if (name === "max-call-depth" && !/^\d{1,9}$/.test(value))
+    if (
+      (NUMBERS.includes(name) && !/^\d{1,15}$/.test(value)) ||
+      (name === "max-jobs" && !/^(auto|\d{1,9})$/.test(value))
+    )
       throw new UsageError(`setting '${name}' has invalid value '${value}'`);
     this.#values.set(name, value);
   }

@@ -48,8 +48,8 @@ export type StoreArguments = {
   readonly operands: readonly string[];
   readonly root: string | undefined;
   readonly noOutput: boolean;
-  readonly keepGoing: boolean;
-  readonly jobs: string | undefined;
+  /** With what the command line says of them. */
+  readonly settings: NixSettings;
 };
 
 /** Takes a command line apart; settings among the flags go to `settings`. `help` and `version` are answers, not operations. Throws UsageError. */
@@ -64,8 +64,6 @@ export async function parseStoreArguments(
   let operation: string | undefined;
   let root: string | undefined;
   let noOutput = false;
-  let keepGoing = false;
-  let jobs: string | undefined;
   let readsWords = false;
   for (const word of words) {
     const named = OPERATION_OF.get(word);
@@ -78,8 +76,6 @@ export async function parseStoreArguments(
     else if (word === "--indirect")
       continue; // every root of Firn's is
     else if (word === "--no-output") noOutput = true;
-    else if (word === "--keep-going" || word === "-k") keepGoing = true;
-    else if (word === "--max-jobs" || word === "-j") jobs = words.operand(word);
     else if (word === "--max-freed" || word === "--max-links" || word === "--max-atime")
       flags.push(word, words.operand(word));
     else if (!word.startsWith("-") || word === "-") operands.push(word);
@@ -87,7 +83,7 @@ export async function parseStoreArguments(
   }
   if (operation === undefined) throw new UsageError("no operation specified");
   if (readsWords && !READS_STDIN.has(operation)) operands.push(...(await readWords()));
-  return { operation, flags, operands, root, noOutput, keepGoing, jobs };
+  return { operation, flags, operands, root, noOutput, settings };
 }
 
 /** Throws UsageError for the first flag that is not among `known`. */

@@ -2,19 +2,20 @@
 `nix-store --realise`: derivations become outputs, other paths must be there; and `--print-env`, what a derivation's builder would see.
 */
 
-import { availableParallelism } from "node:os";
 import { parseAbsoluteStorePath, type StorePath } from "@firn/nix-compat";
 import { CliError } from "../error.ts";
 import { realise } from "../realise.ts";
+import type { EvaluatedDerivation } from "../evaluator/job.ts";
 import type { Session } from "../session.ts";
 import { addRoot } from "./gc-root.ts";
+import { realiseOptionsOf } from "./nix-realise.ts";
 import { checkFlags, type StoreArguments } from "./nix-store-arguments.ts";
 import { type PathGraph, setOf } from "./path-graph.ts";
 import { openGraph, storePathOf } from "./store-operand.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What is to be made: a path, and for a derivation which outputs, undefined for all. */
-type Target = { readonly path: StorePath; readonly outputs: readonly string[] | undefined };
+export type Target = { readonly path: StorePath; readonly outputs: readonly string[] | undefined };
 
 export async function realiseOperation(given: StoreArguments, session: Session): Promise<void> {
   checkFlags(given.flags, ["--dry-run", "--ignore-unknown"]);
@@ -48,40 +49,15 @@ export async function realisePaths(
 /** Yields what is printed: the links of `--add-root`, or the paths. */
 async function make(
   targets: readonly Target[],
-  { root, keepGoing, jobs }: StoreArguments,
+  { root, settings }: StoreArguments,
   session: Session,
   graph: PathGraph,
 ): Promise<string[]> {
   const { storeDir } = session.config;
   const store = await session.openStore();
   await using lease = await store.leases.openLease("nix-store --realise");
-  const wanted = [];
-  for (const { path, outputs } of targets) {
-    if (!path.isDerivation) continue;
-    const known = await graph.outputs(path);
-    const all = [...(await graph.derivation(path)).outputs.keys()];
-    for (const outputName of outputs ?? all) {
-      if (!all.includes(outputName)) {
-        const message = `derivation '${path.absolute(storeDir)}' does not have an output named '${outputName}'`;
-        throw new CliError("invalid-target", message);
-      }
-      const places = all.map((name) => ({ name, path: known.get(name)?.absolute(storeDir) ?? "" }));
-      wanted.push({ attrPath: "", name: path.name, drvPath: path.absolute(storeDir), outputs: places, outputName });
-    }
-  }
-  const jobsMax = jobs === undefined || jobs === "auto" ? availableParallelism() : Math.max(1, Number(jobs) || 1);
-  const options = {
-    sandbox: "auto",
-    jobsMax,
-    cores: availableParallelism(),
-    buildSpaceBytes: undefined,
-    timeoutMs: undefined,
-    silenceMs: undefined,
-    keepGoing,
-    quiet: false,
-    printLogs: true,
-  } as const;
-  const built = wanted.length === 0 ? undefined : await realise(wanted, options, session, lease);
+  const wanted = (await Promise.all(targets.map((target) => wantedOutputs(target, graph, session)))).flat();
+  const built = wanted.length === 0 ? undefined : await realise(wanted, realiseOptionsOf(settings), session, lease);
   const printed: string[] = [];
   let rootNumber = 0;
   for (const { path, outputs } of targets) {
@@ -106,8 +82,31 @@ async function make(
   return printed;
 }
 
+/** What there is to build of a target: each of its outputs that is wanted. Throws `invalid-target` when it has none of that name. */
+export async function wantedOutputs(
+  { path, outputs }: Target,
+  graph: PathGraph,
+  { config }: Session,
+): Promise<EvaluatedDerivation[]> {
+  if (!path.isDerivation) return [];
+  const drvPath = path.absolute(config.storeDir);
+  const known = await graph.outputs(path);
+  const all = [...(await graph.derivation(path)).outputs.keys()];
+  const missing = outputs?.find((name) => !all.includes(name));
+  if (missing !== undefined)
+    throw new CliError("invalid-target", `derivation '${drvPath}' does not have an output named '${missing}'`);
+  const places = all.map((name) => ({ name, path: known.get(name)?.absolute(config.storeDir) ?? "" }));
+  return (outputs ?? all).map((outputName) => ({
+    attrPath: "",
+    name: path.name,
+    drvPath,
+    outputs: places,
+    outputName,
+  }));
+}
+
 /** `PATH`, or `PATH!out,dev` with the outputs that are wanted. */
-function targetOf(operand: string, session: Session): Target {
+export function targetOf(operand: string, session: Session): Target {
   const at = operand.indexOf("!");
   if (at < 0) return { path: storePathOf(operand, session), outputs: undefined };
   const outputs = operand
@@ -118,7 +117,7 @@ function targetOf(operand: string, session: Session): Target {
 }
 
 /** Says on stderr what would be built, dependencies first. */
-async function noteMissing(targets: readonly Target[], graph: PathGraph, session: Session): Promise<void> {
+export async function noteMissing(targets: readonly Target[], graph: PathGraph, session: Session): Promise<void> {
   const missing = setOf([]);
   const seen = new Set<string>();
   const stack = targets.filter(({ path }) => path.isDerivation);

@@ -1,5 +1,6 @@
 /*
-A command line of Nix's older programs, word by word. Letters behind one dash stand for flags of their own (`-vv`). A program's own flags and
+A command line of Nix's older programs, word by word. Letters behind one dash stand for flags of their own (`-vv`), what else is behind them for an
+operand (`-j4`). A program's own flags and
 those of all programs speak differently of an operand that is missing, as getArg and Args::processFlag of C++ Nix do.
 */
 
@@ -10,9 +11,11 @@ export class Words {
   #at = 0;
 
   constructor(argv: readonly string[]) {
-    this.#words = argv.flatMap((word) =>
-      /^-[A-Za-z]{2,}$/.test(word) ? [...word.slice(1)].map((letter) => `-${letter}`) : [word],
-    );
+    this.#words = argv.flatMap((word) => {
+      const [, letters, rest] = /^-([A-Za-z]+)(.*)$/s.exec(word) ?? [];
+      if (letters === undefined) return [word];
+      return [...Array.from(letters, (letter) => `-${letter}`), ...(rest === "" ? [] : [rest])];
+    });
   }
 
   /** The words that are left, each taken when it is asked for. */

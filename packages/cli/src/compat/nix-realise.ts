@@ -1,0 +1,25 @@
+/*
+How Nix's older programs build: what nix.conf and flags say as options of `realise`. The output of builders is shown unless it is turned off.
+*/
+
+import { availableParallelism } from "node:os";
+import type { RealiseOptions } from "../realise.ts";
+import type { NixSettings } from "./nix-settings.ts";
+
+/** Settings as options; as in Nix, 0 is no limit, and all cores. DEVIATION: without `max-jobs` as many builds run as there are cores. */
+export function realiseOptionsOf(settings: NixSettings): RealiseOptions {
+  const number = (name: string) => Number(settings.get(name) ?? 0);
+  const limit = (name: string, unit: number) => (number(name) === 0 ? undefined : number(name) * unit);
+  const jobs = settings.get("max-jobs") ?? "auto";
+  return {
+    sandbox: "auto",
+    jobsMax: jobs === "auto" ? availableParallelism() : Math.max(1, Number(jobs)),
+    cores: number("cores") === 0 ? availableParallelism() : number("cores"),
+    buildSpaceBytes: undefined,
+    timeoutMs: limit("timeout", 1000),
+    silenceMs: limit("max-silent-time", 1000),
+    keepGoing: settings.isOn("keep-going"),
+    quiet: false,
+    printLogs: settings.get("print-build-logs") === undefined || settings.isOn("print-build-logs"),
+  };
+}
