@@ -19,6 +19,7 @@ const ENTRIES = [
   { output: "firn.cjs", entry: "packages/cli/src/main.ts" },
   { output: "nix-instantiate.cjs", entry: "packages/cli/src/compat/main-nix-instantiate.ts" },
   { output: "nix-build.cjs", entry: "packages/cli/src/compat/main-nix-build.ts" },
+  { output: "nix-shell.cjs", entry: "packages/cli/src/compat/main-nix-shell.ts" },
   { output: "nix-store.cjs", entry: "packages/cli/src/compat/main-nix-store.ts" },
   { output: "nix-collect-garbage.cjs", entry: "packages/cli/src/compat/main-nix-collect-garbage.ts" },
   { output: "nix-hash.cjs", entry: "packages/cli/src/compat/main-nix-hash.ts" },

@@ -26,7 +26,7 @@ import {
 import { derivationFailure } from "./build-failure.ts";
 import { buildStep, type StepParts } from "./build-step.ts";
 import { nextTargets } from "./dynamic-targets.ts";
-import type { RecipeOptions } from "./derivation-recipe.ts";
+import type { RecipeOptions } from "./builder-environment.ts";
 import { GlueError } from "./error.ts";
 import type { Fetcher } from "./fetcher.ts";
 import { type OutputPaths, RealisedOutputs } from "./realised-outputs.ts";

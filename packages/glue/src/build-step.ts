@@ -20,7 +20,8 @@ import { type BuildPlan, type BuildStep, derivationReader } from "./build-plan.t
 import { buildFailure } from "./build-failure.ts";
 import { closureOf } from "./closure.ts";
 import { checkBuildable, FETCHURL_BUILDER } from "./derivation-attributes.ts";
-import { derivationRecipe, type RecipeOptions } from "./derivation-recipe.ts";
+import { derivationRecipe } from "./derivation-recipe.ts";
+import type { RecipeOptions } from "./builder-environment.ts";
 import { GlueError } from "./error.ts";
 import { exportedGraphs } from "./exported-graphs.ts";
 import { fetchStep } from "./fetch-step.ts";

@@ -5,7 +5,8 @@ import { checkRecipe, type Recipe } from "@firn/build";
 import type { Digest, Node } from "@firn/castore";
 import { type Derivation, UNFILLED_OUTPUT } from "@firn/nix-compat";
 import { need } from "../../../dev/need.ts";
-import { derivationRecipe, type RecipeOptions } from "../src/derivation-recipe.ts";
+import type { RecipeOptions } from "../src/builder-environment.ts";
+import { derivationRecipe } from "../src/derivation-recipe.ts";
 import { derive, flatOutput, outputOf } from "./derivations.ts";
 import { nixBuild } from "./nix-build.ts";
 
