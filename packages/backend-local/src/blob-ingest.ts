@@ -21,10 +21,8 @@ export class BlobIngest {
   async write(bytes: Uint8Array): Promise<void> {
     this.#hasher.update(bytes);
     this.#size += bytes.length;
-    for (let at = 0; at < bytes.length; ) {
-      at += this.#chunker.push(bytes.subarray(at));
-      await this.#drain(false);
-    }
+    this.#chunker.push(bytes);
+    await this.#drain(false);
   }
 
   /** Has the blob recorded when the session commits. Nothing may be written afterwards. */

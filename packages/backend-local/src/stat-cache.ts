@@ -130,7 +130,8 @@ export class SeenFiles {
   }
 
   symlink(name: ByteString, target: ByteString): void {
-    this.#bytes.write(target, this.#entry(name, "symlink", target.length), "latin1");
+    const at = this.#entry(name, "symlink", target.length);
+    this.#bytes.write(target, at, "latin1");
   }
 
   /** The record without its head, good until the next one is made. `isWhole`: no entry of the directory was left out. */

@@ -38,7 +38,7 @@ import { RACY_MS, type SeenDirectory, type SeenStats } from "./stat-cache.ts";
 /** Contents up to this long come whole. */
 export const WHOLE_BYTES_MAX = CHUNK_BYTES_MIN;
 /** Longest piece of longer contents. */
-export const PIECE_BYTES_MAX = 1024 * 1024;
+export const PIECE_BYTES_MAX = 2 * 1024 * 1024;
 // A FIFO put in the place of a file must not make opening wait for a writer.
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const NO_BYTES = new Uint8Array(0);

@@ -182,10 +182,8 @@ class ObjectWriter implements BlobWriter {
     throwIfAborted(this.#signal);
     if (this.#aborted || this.#closing !== undefined) throw new CastoreError("closed", "the blob writer has ended");
     this.#hasher.update(bytes);
-    for (let at = 0; at < bytes.length; ) {
-      at += this.#chunker.push(bytes.subarray(at));
-      await this.#drain(false);
-    }
+    this.#chunker.push(bytes);
+    await this.#drain(false);
   }
 
   async #drain(isEnd: boolean): Promise<void> {
