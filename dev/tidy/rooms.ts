@@ -10,6 +10,7 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   base: [],
   hash: ["base"],
   "nix-compat": ["hash"],
+  compression: ["base"],
   syntax: ["base"],
   eval: ["syntax", "hash"],
   castore: ["hash"],
@@ -20,7 +21,8 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   "backend-local": ["store", "build"],
   "backend-sqlite": ["store", "build"],
   "backend-objects": ["castore"],
-  cli: ["glue", "sandbox", "backend-local", "backend-sqlite", "backend-objects"],
+  gateway: ["store", "compression"],
+  cli: ["glue", "gateway", "sandbox", "backend-local", "backend-sqlite", "backend-objects"],
 };
 
 /** Rooms that import no Node module and use no Node global. */

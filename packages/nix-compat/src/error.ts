@@ -10,6 +10,7 @@ import { FirnError } from "@firn/base";
  * - `unsupported-derivation`: well formed, but of a kind not done here yet (a version of the format that is not known).
  * - `invalid-nar`: bytes are not a canonical NAR; `context.offset` says where.
  * - `invalid-nar-info`: text is not a narinfo; `context.line` says where.
+ * - `invalid-nix-cache-info`: text is not what a binary cache says of itself.
  * - `invalid-key`: text is not a key or a signature, `name:base64`. Messages never hold a secret key.
  * - `invalid-export`: bytes are not a stream of exported paths.
  * - `invalid-url`: text is not a URL, or not one of the kind that was asked for.
@@ -24,6 +25,7 @@ export type NixCompatErrorCode =
   | "unsupported-derivation"
   | "invalid-nar"
   | "invalid-nar-info"
+  | "invalid-nix-cache-info"
   | "invalid-key"
   | "invalid-export"
   | "invalid-url"

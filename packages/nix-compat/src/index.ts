@@ -68,5 +68,7 @@ export { pathFingerprint } from "./path-fingerprint.ts";
 export type { FingerprintedPath } from "./path-fingerprint.ts";
 export { NAR_INFO_BYTES_MAX, parseNarInfo, printNarInfo } from "./nar-info.ts";
 export type { NarInfo } from "./nar-info.ts";
+export { NIX_CACHE_INFO_BYTES_MAX, parseNixCacheInfo, printNixCacheInfo } from "./nix-cache-info.ts";
+export type { NixCacheInfo } from "./nix-cache-info.ts";
 export { hashNarModulo } from "./nar-modulo.ts";
 export { replaceHashParts } from "./hash-rewrite.ts";

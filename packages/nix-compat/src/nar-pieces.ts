@@ -64,6 +64,10 @@ export const narLengths = {
   directory: DIRECTORY_OPEN.length + CLOSE.length,
   /** An entry without its node. */
   entry: (name: ByteString): number => ENTRY_OPEN.length + tokenLength(name.length) + ENTRY_NODE.length + CLOSE.length,
+  /** The end of a directory or an entry. */
+  close: CLOSE.length,
+  /** A file up to its contents. */
+  fileOpen: (executable: boolean): number => (executable ? EXECUTABLE_OPEN : FILE_OPEN).length + 8,
   /** A whole file, contents included. */
   file: (size: number, executable: boolean): number =>
     (executable ? EXECUTABLE_OPEN : FILE_OPEN).length + tokenLength(size) + CLOSE.length,

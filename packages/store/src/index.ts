@@ -10,6 +10,12 @@ export { MemoryPathInfos } from "./memory-path-infos.ts";
 export { checkRealisation, mergeRealisation } from "./realisation.ts";
 export type { Realisation } from "./realisation.ts";
 export { decodeRealisation, encodeRealisation, realisationKey } from "./realisation-codec.ts";
+export {
+  BUILD_TRACE_BYTES_MAX,
+  parseBuildTraceEntry,
+  printBuildTraceEntry,
+  realisationFingerprint,
+} from "./build-trace.ts";
 export type { RealisationService } from "./realisation-service.ts";
 export { MemoryRealisations } from "./memory-realisations.ts";
 export { calculateNar, renderNar } from "./nar-render.ts";
@@ -18,6 +24,9 @@ export type { NarDigest } from "./nar-render.ts";
 export { NarLayout, narLayout } from "./nar-layout.ts";
 export { RenderingCalculator } from "./nar-calculator.ts";
 export type { NarCalculator } from "./nar-calculator.ts";
+export { narListing } from "./nar-listing.ts";
+export { parseCastoreNarPath, printCastoreNarPath } from "./castore-nar-path.ts";
+export type { CastoreNar } from "./castore-nar-path.ts";
 export { ingestNar, NAR_BYTES_MAX } from "./nar-ingest.ts";
 export type { IngestedNar, IngestOptions } from "./nar-ingest.ts";
 export { narInfoOf, pathInfoOf } from "./path-info-nar-info.ts";

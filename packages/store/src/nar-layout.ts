@@ -23,6 +23,11 @@ export class NarLayout {
     this.size = narLengths.magic + nodeBytes(node, directoryBytes);
   }
 
+  /** How many distinct directories it remembers the length of. */
+  get directories(): number {
+    return this.#directoryBytes.size;
+  }
+
   /** The bytes `[from, to)`, clipped to the NAR, as a single-use stream whose chunks belong to the consumer. */
   stream(services: CastoreServices, from = 0, to = this.size, options?: CallOptions): ByteStream {
     const range = {

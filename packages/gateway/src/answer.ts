@@ -1,0 +1,70 @@
+/*
+Answers over Node's HTTP: short ones whole, streams with back pressure, errors as one line of text. A stream that fails after it began cuts the connection,
+since nothing else tells a client that what it has is not all.
+*/
+
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { type ByteStream, messageOf } from "@firn/base";
+import { statusOf } from "./error.ts";
+
+/** How long a peer whose upload was refused may go on sending before it is cut off. */
+const LINGER_MS = 5000;
+
+/** Something that never changes under its address. */
+export const FOREVER = "max-age=31536000, immutable";
+
+export function sendBytes(response: ServerResponse, status: number, type: string, body: string | Uint8Array): void {
+  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body) });
+  if (response.req.method === "HEAD") response.end();
+  else response.end(body);
+}
+
+/** A line for people. */
+export function sendText(response: ServerResponse, status: number, text: string): void {
+  sendBytes(response, status, "text/plain; charset=utf-8", `${text}\n`);
+}
+
+/** Sends a stream as it comes; rejects when it fails, the connection being cut then. Nothing is read for HEAD. */
+export async function sendStream(
+  response: ServerResponse,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  stream: () => ByteStream,
+): Promise<void> {
+  response.writeHead(status, headers);
+  if (response.req.method === "HEAD") return void response.end();
+  for await (const chunk of stream()) {
+    if (response.destroyed) return;
+    if (!response.write(chunk)) await drained(response);
+  }
+  response.end();
+}
+
+/** The peer hears what went wrong, when that is still possible. What is our fault alone is told to `report` and not to him. */
+export function sendFailure(
+  request: IncomingMessage,
+  response: ServerResponse,
+  thrown: unknown,
+  report: (thrown: unknown) => void,
+): void {
+  const status = statusOf(thrown);
+  if (status === 500) report(thrown);
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  if (!request.complete) {
+    response.setHeader("connection", "close");
+    const timer = setTimeout(() => request.destroy(), LINGER_MS);
+    request.on("close", () => clearTimeout(timer)).resume();
+  }
+  sendText(response, status, status === 500 ? "something went wrong here" : messageOf(thrown));
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    if (response.destroyed || !response.writableNeedDrain) return resolve();
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
+}

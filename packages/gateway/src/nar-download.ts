@@ -1,0 +1,124 @@
+/*
+NARs going out, made from the contents while they are sent. An address says all that has to be known (store's castore-nar-path.ts), so a NAR can be
+had in ranges and never changes under its address.
+
+A length is promised before the first byte. What turns out to have another one ends in a cut connection and not in a NAR that looks whole.
+*/
+
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { ByteStream } from "@firn/base";
+import { type CallOptions, type CastoreServices, digestOf, LruMap, type Node } from "@firn/castore";
+import { compress } from "@firn/compression";
+import { type CastoreNar, type NarLayout, narLayout, renderNar, StoreError } from "@firn/store";
+import { FOREVER, sendStream, sendText } from "./answer.ts";
+import { GatewayError } from "./error.ts";
+
+/** Layouts that are remembered for the next range, by the directories in them. */
+const LAYOUT_DIRECTORIES_MAX = 200_000;
+
+export class NarDownload {
+  readonly #services: CastoreServices;
+  readonly #layouts = new LruMap<string, NarLayout>(LAYOUT_DIRECTORIES_MAX);
+
+  constructor(services: CastoreServices) {
+    this.#services = services;
+  }
+
+  /** Answers GET and HEAD for the NAR. Throws `not-found` when its contents are not here. */
+  async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    nar: CastoreNar,
+    options: CallOptions,
+  ): Promise<void> {
+    const { node, narSize } = nar;
+    if (!(await this.#has(node, options))) throw new GatewayError("not-found", "the contents of this NAR are not here");
+    const range = rangeOf(request.headers.range, narSize);
+    const isPacked = range === undefined && accepts(request.headers["accept-encoding"], "zstd");
+    const name = node.kind === "symlink" ? digestOf(Buffer.from(node.target, "latin1")) : node.digest;
+    const kind = node.kind === "file" && node.executable ? "x" : node.kind[0];
+    const etag = `"${kind}${name.slice(0, 40)}-${narSize}${isPacked ? "-zstd" : ""}"`;
+    const headers: OutgoingHttpHeaders = {
+      "content-type": "application/x-nix-nar",
+      "cache-control": FOREVER,
+      etag,
+      vary: "accept-encoding",
+    };
+    if (request.headers["if-none-match"]?.split(/,\s*/).some((one) => one === etag || one === "*")) {
+      response.writeHead(304, headers).end();
+      return;
+    }
+    const whole = () => exactly(renderNar(node, this.#services, options), narSize);
+    if (isPacked) {
+      headers["content-encoding"] = "zstd";
+      return await sendStream(response, 200, headers, () => compress(whole(), "zstd", options.signal));
+    }
+    headers["accept-ranges"] = "bytes";
+    const ifRange = request.headers["if-range"];
+    if (range === undefined || (ifRange !== undefined && ifRange !== etag)) {
+      headers["content-length"] = narSize;
+      return await sendStream(response, 200, headers, whole);
+    }
+    const layout = await this.#layout(node, options);
+    if (layout.size !== narSize) throw wrongSize(narSize);
+    const { from, to } = range;
+    if (from >= to) {
+      response.setHeader("content-range", `bytes */${narSize}`);
+      return sendText(response, 416, `the NAR has ${narSize} bytes`);
+    }
+    headers["content-length"] = to - from;
+    headers["content-range"] = `bytes ${from}-${to - 1}/${narSize}`;
+    await sendStream(response, 206, headers, () => layout.stream(this.#services, from, to, options));
+  }
+
+  async #has(node: Node, options: CallOptions): Promise<boolean> {
+    if (node.kind === "symlink") return true;
+    if (node.kind === "directory") return await this.#services.directories.has(node.digest, options);
+    return node.size === 0 || (await this.#services.blobs.has(node.digest, options));
+  }
+
+  async #layout(node: Node, options: CallOptions): Promise<NarLayout> {
+    if (node.kind !== "directory") return await narLayout(node, this.#services, options);
+    const known = this.#layouts.get(node.digest);
+    if (known !== undefined) return known;
+    const layout = await narLayout(node, this.#services, options);
+    this.#layouts.set(node.digest, layout, layout.directories);
+    return layout;
+  }
+}
+
+/** One range of bytes, half open; undefined when the whole is meant, which other ranges than one are taken for. */
+function rangeOf(header: string | undefined, size: number): { readonly from: number; readonly to: number } | undefined {
+  const [, first, last] = /^bytes=([0-9]{0,15})-([0-9]{0,15})$/.exec(header ?? "") ?? [];
+  if (first === undefined || (first === "" && last === "")) return undefined;
+  if (first === "") return { from: Math.max(0, size - Number(last)), to: size };
+  const to = last === "" ? size : Math.min(size, Number(last) + 1);
+  return last !== "" && Number(last) < Number(first) ? undefined : { from: Number(first), to };
+}
+
+/** Whether an encoding is named, and not with a weight of nothing. */
+function accepts(header: string | string[] | undefined, encoding: string): boolean {
+  const named = String(header ?? "").split(",");
+  return named.some((one) => {
+    const [name, ...parameters] = one.split(";").map((part) => part.trim());
+    return name === encoding && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
+  });
+}
+
+/** Holds the last chunk back until the length is known to be right. */
+async function* exactly(nar: ByteStream, size: number): ByteStream {
+  let length = 0;
+  let last: Uint8Array | undefined;
+  for await (const chunk of nar) {
+    length += chunk.length;
+    if (length > size) throw wrongSize(size);
+    if (length === size) last ??= chunk;
+    else yield chunk;
+  }
+  if (last === undefined) throw wrongSize(size);
+  yield last;
+}
+
+function wrongSize(size: number): StoreError {
+  return new StoreError("mismatch", `the NAR does not have the ${size} bytes that its address says`);
+}
