@@ -40,6 +40,10 @@ export class GcMarker {
     this.directories.add(digest);
   }
 
+  markBlob(digest: Uint8Array): void {
+    this.blobs.add(digest);
+  }
+
   /** Walks on until at most `steps` members were looked at; true when nothing is left to do. */
   walk(steps: number): boolean {
     for (let step = 0; step < steps; step++) {

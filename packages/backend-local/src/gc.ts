@@ -8,6 +8,7 @@ object's own turn could come. Each transaction is short; to stop at any moment, 
 */
 
 import { throwIfAborted } from "@firn/base";
+import { bytesOfDigest, type Digest } from "@firn/castore";
 import { parseStorePath, type StorePath } from "@firn/nix-compat";
 import { LocalStoreError, storageError } from "./error.ts";
 import { DigestTable } from "./digest-table.ts";
@@ -32,6 +33,8 @@ export type GcOptions = {
   readonly registeredBefore?: number;
   /** Indirect roots that do not count, by their links: what a dry run is told of links that would be removed first. */
   readonly withoutLinks?: ReadonlySet<string>;
+  /** Blobs to keep, asked for once the collection has begun. */
+  readonly keptBlobs?: () => Iterable<Digest>;
   /** Deletes no other paths than these. Throws `alive` when one of them is needed. */
   readonly only?: readonly StorePath[];
   readonly signal?: AbortSignal;
@@ -126,7 +129,8 @@ class Collection {
     const marker = this.#marker;
     const sweeper = this.#sweeper;
     const startedAt = performance.now();
-    const { withoutLinks } = this.#options;
+    const { withoutLinks, keptBlobs } = this.#options;
+    for (const digest of keptBlobs?.() ?? []) marker.markBlob(bytesOfDigest(digest));
     for (const { link, path } of this.#parts.roots.listRoots())
       if (link === undefined || withoutLinks?.has(link) !== true) marker.markPath(Buffer.from(path.hashPart, "latin1"));
     const all = this.#allPaths();

@@ -6,6 +6,7 @@ export { checkRecipe } from "./recipe-rules.ts";
 export { recipeDigest } from "./recipe-digest.ts";
 export { hasEnded } from "./attempt.ts";
 export type { Attempt, AttemptEnd, AttemptOutput, AttemptStatus, AttemptUsage, Refusal } from "./attempt.ts";
+export { describeEnd } from "./end-words.ts";
 export type {
   AttemptEvent,
   AttemptFilter,
@@ -25,6 +26,8 @@ export { explainDifferences } from "./explain-differences.ts";
 export type { ExplainedDifference } from "./explain-differences.ts";
 export { BUILDER_DIED, PAGE_ATTEMPTS, PAGE_ATTEMPTS_MAX } from "./attempt-store.ts";
 export type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
+export { watchStored } from "./attempt-watch.ts";
+export type { AttemptStores } from "./attempt-watch.ts";
 export { MemoryAttempts } from "./memory-attempts.ts";
 export type { LiveLog, LiveLogs } from "./live-logs.ts";
 export { MemoryLogs } from "./memory-logs.ts";

@@ -18,6 +18,7 @@ export async function openBuilder({ sandbox: kind, jobsMax }: BuilderOptions, se
   const store = await session.openStore();
   const { sandbox, note } = await createSandbox({ kind, stateDir: session.buildsHostDir });
   if (note !== undefined) await session.output.noteOnce(`note: ${note}`);
+  const { attempts, logs } = await session.openBuilds();
   return createBuildService({
     sandbox,
     blobs: store.blobs,
@@ -29,7 +30,9 @@ export async function openBuilder({ sandbox: kind, jobsMax }: BuilderOptions, se
     systems: system === "x86_64-linux" ? [system, "i686-linux"] : [system],
     features: FEATURES,
     jobsMax,
+    attempts,
+    logs,
     now: Date.now,
-    newId: randomUUID,
+    newId: () => randomUUID().replaceAll("-", "").slice(0, 12),
   });
 }

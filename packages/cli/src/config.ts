@@ -22,6 +22,9 @@ export type Config = {
   readonly environment: Readonly<Record<string, string>>;
   /** The Nix name of this machine, such as x86_64-linux. */
   readonly system: string;
+  /** How many ended builds are remembered, and for how many days. */
+  readonly buildsKept: number;
+  readonly buildsKeptDays: number;
   /** Whether stacks are shown. */
   readonly debug: boolean;
   /** Whether colours are forbidden. */
@@ -35,6 +38,8 @@ export type Machine = {
   readonly arch: string;
 };
 
+const BUILDS_KEPT = 10_000;
+const BUILDS_KEPT_DAYS = 90;
 const DEFAULT_STORE_DIR = "/nix/store";
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   x64: "x86_64",
@@ -55,9 +60,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ma
     workingDirectory,
     environment: environmentOf(env),
     system: `${ARCHITECTURES[arch] ?? arch}-${platform}`,
+    buildsKept: countOf("FIRN_KEEP_BUILDS", value) ?? BUILDS_KEPT,
+    buildsKeptDays: countOf("FIRN_KEEP_BUILDS_DAYS", value) ?? BUILDS_KEPT_DAYS,
     debug: value("FIRN_DEBUG") === "1",
     noColor: isColourless(env),
   };
+}
+
+function countOf(name: string, value: (name: string) => string | undefined): number | undefined {
+  const text = value(name);
+  if (text === undefined) return undefined;
+  if (/^\d{1,7}$/.test(text) && Number(text) >= 1) return Number(text);
+  throw new CliError("configuration", `${name} is a whole number from 1 to 9999999, got '${text}'`);
 }
 
 /** Whether the environment forbids colours, whatever else is wrong with it. */

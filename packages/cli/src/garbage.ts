@@ -11,7 +11,7 @@ import { LiveLine } from "./live-line.ts";
 import { type Generation, knownProfiles, oldGenerations, removeGenerations } from "./profile.ts";
 import type { Session } from "./session.ts";
 
-export type CollectOptions = Omit<GcOptions, "signal" | "onProgress" | "withoutLinks"> & {
+export type CollectOptions = Omit<GcOptions, "signal" | "onProgress" | "withoutLinks" | "keptBlobs"> & {
   /** Generations of profiles that go first: all but the current ones, or those that were current at no time since so long. */
   readonly oldGenerations?: "all" | { readonly olderThanMs: number };
 };
@@ -32,7 +32,9 @@ export async function collect(options: CollectOptions, session: Session): Promis
     await removeGenerations(generations, session);
     await store.roots.clean();
   }
+  const builds = await session.openBuilds();
   const result = await store.collectGarbage({
+    keptBlobs: () => builds.logDigests(),
     ...rest,
     ...(dryRun ? { withoutLinks: new Set(generations.map(({ link }) => link)) } : {}),
     signal,

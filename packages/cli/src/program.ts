@@ -25,6 +25,38 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "parse an expression and print it as understood",
     load: () => import("./commands/parse.ts"),
   },
+  {
+    name: "log",
+    summary: "print what the builder of a path said",
+    load: () => import("./commands/log.ts"),
+  },
+  {
+    name: "builds list",
+    summary: "list builds that wait, run and ended",
+    load: () => import("./commands/builds/list.ts"),
+  },
+  { name: "builds show", summary: "show all about a build", load: () => import("./commands/builds/show.ts") },
+  { name: "builds log", summary: "print what a build said or says", load: () => import("./commands/builds/log.ts") },
+  {
+    name: "builds cancel",
+    summary: "end builds, of other processes too",
+    load: () => import("./commands/builds/cancel.ts"),
+  },
+  {
+    name: "builds rerun",
+    summary: "execute the recipe of a build again",
+    load: () => import("./commands/builds/rerun.ts"),
+  },
+  {
+    name: "builds compare",
+    summary: "show what differs between the outputs of two builds",
+    load: () => import("./commands/builds/compare.ts"),
+  },
+  {
+    name: "recipe run",
+    summary: "build recipes written by hand, without Nix",
+    load: () => import("./commands/recipe/run.ts"),
+  },
   { name: "drv show", summary: "show what a derivation says", load: () => import("./commands/drv/show.ts") },
   {
     name: "store add",
@@ -100,7 +132,9 @@ export const COMMANDS: readonly CommandEntry[] = [
 ];
 
 const NOUNS: Readonly<Record<string, string>> = {
+  builds: "look at builds, end them, compare them",
   drv: "look at derivations",
+  recipe: "build without the Nix language",
   key: "make keys for signing",
   profile: "results that can be gone back to",
   store: "look into the store, add to it",
@@ -111,7 +145,9 @@ Exit codes: 0 done, 1 error, 2 wrong usage, 100 a build failed, 101 a build took
 102 a hash is not the promised one, 130 interrupted.
 
 Environment: FIRN_HOME (where the store and all state is; now ~/.local/state/firn or below
-XDG_STATE_HOME), NIX_PATH, NIX_STORE_DIR, NO_COLOR, FIRN_DEBUG=1 (stacks in error messages).
+XDG_STATE_HOME), NIX_PATH, NIX_STORE_DIR, NO_COLOR, FIRN_KEEP_BUILDS and
+FIRN_KEEP_BUILDS_DAYS (how many builds are remembered, and how long), FIRN_DEBUG=1 (stacks in
+error messages).
 `;
 
 /** A command line that is understood: what to run, with which options. Help and version are answered while parsing. */

@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ByteStream } from "@firn/base";
 import type { LocalStore } from "@firn/backend-local";
+import type { BuildRecords } from "@firn/backend-sqlite";
 import type { Config } from "./config.ts";
 import { CliError } from "./error.ts";
 import type { OpenedStore } from "./opened-store.ts";
@@ -27,6 +28,7 @@ export class Session implements AsyncDisposable {
   #choice: StoreChoice;
   #store: Promise<LocalStore> | undefined;
   #services: Promise<OpenedStore> | undefined;
+  #builds: Promise<BuildRecords> | undefined;
 
   constructor(parts: {
     readonly config: Config;
@@ -88,6 +90,12 @@ export class Session implements AsyncDisposable {
     return this.#services;
   }
 
+  /** What this machine remembers of its builds; closed with the session. */
+  openBuilds(): Promise<BuildRecords> {
+    this.#builds ??= this.#openBuilds();
+    return this.#builds;
+  }
+
   /** Another store beside it, which the caller closes. Throws `usage`. */
   async openOther(text: string): Promise<OpenedStore> {
     const choice = parseStoreChoice(text, this.config.workingDirectory);
@@ -99,14 +107,27 @@ export class Session implements AsyncDisposable {
   async close(): Promise<void> {
     const store = this.#store;
     const services = this.#services;
+    const builds = this.#builds;
     this.#store = undefined;
+    this.#builds = undefined;
     this.#services = undefined;
+    (await builds?.catch(() => undefined))?.close();
     await (await services?.catch(() => undefined))?.[Symbol.asyncDispose]();
     await (await store?.catch(() => undefined))?.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #openBuilds(): Promise<BuildRecords> {
+    const { openBuildRecords } = await import("@firn/backend-sqlite");
+    const { identityOfSelf, mayBeAlive } = await import("@firn/backend-local");
+    return openBuildRecords(join(this.config.stateDir, "build-records"), {
+      process: { self: identityOfSelf(), mayBeAlive },
+      retention: { endedMax: this.config.buildsKept, daysMax: this.config.buildsKeptDays },
+      now: Date.now,
+    });
   }
 
   async #openServices(): Promise<OpenedStore> {

@@ -22,7 +22,10 @@ describe("firn completion", () => {
   }
 
   const cases: readonly [words: readonly string[], expected: readonly string[]][] = [
-    [["firn", "b"], ["build"]],
+    [
+      ["firn", "b"],
+      ["build", "builds"],
+    ],
     [
       ["firn", "store", ""],
       [

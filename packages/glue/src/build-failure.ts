@@ -3,8 +3,8 @@ Failures of building in glue's own error: an attempt that did not succeed in wor
 what other rooms throw about a derivation's contents. What is nobody's derivation's fault, a full disk say, is not translated.
 */
 
-import { type ByteString, FirnError, textOf, unreachable } from "@firn/base";
-import { type AttemptEnd, BuildError } from "@firn/build";
+import { type ByteString, FirnError, textOf } from "@firn/base";
+import { type AttemptEnd, BuildError, describeEnd } from "@firn/build";
 import { NixCompatError } from "@firn/nix-compat";
 import { GlueError } from "./error.ts";
 
@@ -44,45 +44,4 @@ function codeOf(error: FirnError): GlueError["code"] | undefined {
   if (!(error instanceof BuildError)) return undefined;
   if (error.code === "invalid-recipe") return "invalid-derivation";
   return error.code === "missing-input" || error.code === "unsupported" ? error.code : undefined;
-}
-
-/** The end of a sentence that begins with "builder for X". */
-function describeEnd(end: AttemptEnd): string {
-  switch (end.reason) {
-    case "succeeded":
-      return "succeeded";
-    case "exit-code":
-      return `failed with exit code ${end.code}`;
-    case "signal":
-      return `failed due to signal ${end.signal}`;
-    case "timeout":
-      return `timed out after ${seconds(end.afterMs)}`;
-    case "silence":
-      return `timed out after ${seconds(end.afterMs)} of silence`;
-    case "out-of-memory":
-      return "ran out of memory";
-    case "out-of-space":
-      return `ran out of build space: at most ${end.bytesMax} bytes are allowed`;
-    case "log-limit":
-      return `said more than the ${end.bytesMax} bytes a log may have`;
-    case "cancelled":
-      return "was cancelled";
-    case "output-missing":
-      return `failed to produce output path '/${textOf(end.path)}'`;
-    case "output-refused":
-      return `made an output '/${textOf(end.path)}' that cannot be stored: ${end.why}`;
-    case "dependency":
-      return `was not started, since attempt ${end.attempt}, which it needs, failed`;
-    case "check-failed":
-    case "hash-mismatch":
-      return `made outputs that were refused: ${end.why}`;
-    case "infrastructure":
-      return `could not be run to its end: ${end.why}`;
-    default:
-      return unreachable(end);
-  }
-}
-
-function seconds(ms: number): string {
-  return ms === 1000 ? "1 second" : `${ms / 1000} seconds`;
 }

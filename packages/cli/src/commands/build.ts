@@ -5,6 +5,7 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { parseAbsoluteStorePath } from "@firn/nix-compat";
+import { builderFlags, declareBuilderFlags } from "../builder-flags.ts";
 import { defineCommand, examples } from "../command.ts";
 import { instantiate } from "../derivations.ts";
 import { CliError } from "../error.ts";
@@ -20,9 +21,6 @@ import { checkReplaceable, linkName, makeResultLink } from "../result-link.ts";
 import type { Session } from "../session.ts";
 import type { RealiseOptions } from "../realise.ts";
 import { applySettings } from "../settings.ts";
-import { parseSize } from "../size.ts";
-
-const SANDBOXES = ["auto", "bubblewrap", "unshare"] as const;
 
 export type BuildCommandOptions = RealiseOptions & {
   readonly expression: ExpressionOptions;
@@ -36,19 +34,11 @@ export type BuildCommandOptions = RealiseOptions & {
 export const command = defineCommand<BuildCommandOptions>({
   store: "local",
   declare: (command) =>
-    declareExpression(command)
+    declareBuilderFlags(declareExpression(command))
       .option("-o, --out-link <link>", "where the link to the result is made (default: result)")
       .option("--no-link", "make no link")
       .option("--profile <profile>", "make the result a profile's newest generation; no link unless -o names one")
-      .option("-j, --jobs <n>", "how many derivations are built at once (default: one for each core)")
       .option("--cores <n>", "how many cores each builder is told to use (default: all)")
-      .option("--build-space <size>", "most space a build may take, such as 500M or 20G")
-      .option("--timeout <seconds>", "longest time a build may take")
-      .option("--max-silent-time <seconds>", "longest time a build may say nothing")
-      .option("--sandbox <kind>", `${SANDBOXES.join(", ")} (default: auto)`)
-      .option("-k, --keep-going", "after a failure go on with what does not need it")
-      .option("-L, --print-build-logs", "print all builders say, on a terminal too")
-      .option("-q, --quiet", "show no progress")
       .option("--json", "print a list of {attrPath, drvPath, outputs}")
       .addHelpText(
         "after",
@@ -70,37 +60,17 @@ collected as garbage for as long as they are there.
 function optionsOf(operands: readonly string[], given: Readonly<Record<string, unknown>>): BuildCommandOptions {
   const flags = applySettings(given).flags as Readonly<Record<string, string | boolean | undefined>>;
   const text = (name: string) => flags[name] as string | undefined;
-  const number = (name: string, flag: string, min: number) => {
-    const value = text(name);
-    return value === undefined ? undefined : wholeNumber(flag, value, min);
-  };
-  const seconds = (name: string, flag: string) => {
-    const value = number(name, flag, 0);
-    return value === undefined || value === 0 ? undefined : value * 1000; // 0 is Nix's word for no limit
-  };
-  const sandbox = SANDBOXES.find((kind) => kind === (text("sandbox") ?? "auto"));
-  if (sandbox === undefined)
-    throw new CliError("usage", `--sandbox is one of ${SANDBOXES.join(", ")}, got '${text("sandbox")}'`);
   if (flags.link === false && flags.outLink !== undefined)
     throw new CliError("usage", "--out-link and --no-link exclude each other");
-  const jobs = text("jobs") === "auto" ? undefined : number("jobs", "--jobs", 1);
-  const cores = number("cores", "--cores", 0);
+  const cores = text("cores") === undefined ? 0 : wholeNumber("--cores", text("cores") as string, 0);
   return {
     expression: expressionOf(operands, given),
     link:
       flags.link === false ? undefined : (text("outLink") ?? (text("profile") === undefined ? "result" : undefined)),
     profile: text("profile"),
-    jobsMax: jobs ?? availableParallelism(),
-    cores: cores === undefined || cores === 0 ? availableParallelism() : cores,
-    sandbox,
-    buildSpaceBytes:
-      text("buildSpace") === undefined ? undefined : parseSize(text("buildSpace") as string, "--build-space"),
-    timeoutMs: seconds("timeout", "--timeout"),
-    silenceMs: seconds("maxSilentTime", "--max-silent-time"),
-    keepGoing: flags.keepGoing === true,
+    ...builderFlags(flags),
+    cores: cores === 0 ? availableParallelism() : cores,
     json: flags.json === true,
-    quiet: flags.quiet === true,
-    printLogs: flags.printBuildLogs === true,
   };
 }
 

@@ -1,11 +1,11 @@
 /* `firn store diff`: what differs between two trees of the store, files down to the ranges of their bytes. Exit code 0 when nothing does, 1 when something does. */
 
-import { type ByteString, textOf } from "@firn/base";
-import { type ChangedRange, diffFiles, diffTrees, formatDigest, type Node, type TreeDifference } from "@firn/castore";
+import { type ChangedRange, diffFiles, diffTrees, type TreeDifference } from "@firn/castore";
 import { defineCommand, examples } from "../../command.ts";
 import { CliError } from "../../error.ts";
 import type { Session } from "../../session.ts";
 import { findTarget } from "../../store-target.ts";
+import { differenceJson, differenceRow } from "../../tree-difference.ts";
 
 export type DiffOptions = {
   readonly left: string;
@@ -47,8 +47,8 @@ async function diff({ left, right, ranges: rangesMax, json }: DiffOptions, sessi
   for await (const difference of diffTrees(one.node, other.node, both, { signal })) {
     differ = true;
     const ranges = await rangesOf(difference);
-    if (json) rows.push(jsonOf(difference, ranges));
-    else await output.byteString(textRow(difference, ranges));
+    if (json) rows.push(differenceJson(difference, ranges));
+    else await output.byteString(differenceRow(difference, ranges));
   }
   if (json) await output.json(rows);
   return differ ? 1 : 0;
@@ -58,36 +58,4 @@ async function diff({ left, right, ranges: rangesMax, json }: DiffOptions, sessi
     const { left: from, right: to } = difference;
     return from.kind === "file" && to.kind === "file" ? diffFiles(from, to, both, rangesMax, { signal }) : [];
   }
-}
-
-function textRow(difference: TreeDifference, ranges: readonly ChangedRange[]): ByteString {
-  const path = difference.path === "" ? "." : difference.path;
-  if (difference.kind === "removed") return `- ${path} (${nodeText(difference.left)})\n`;
-  if (difference.kind === "added") return `+ ${path} (${nodeText(difference.right)})\n`;
-  const rows = ranges.map(({ left, right }) =>
-    left.from === right.from && left.to === right.to
-      ? `    bytes ${left.from} to ${left.to}\n`
-      : `    bytes ${left.from} to ${left.to} became bytes ${right.from} to ${right.to}\n`,
-  );
-  return `~ ${path} (${nodeText(difference.left)} -> ${nodeText(difference.right)})\n${rows.join("")}`;
-}
-
-function nodeText(node: Node): ByteString {
-  if (node.kind === "directory") return "directory";
-  if (node.kind === "symlink") return `symlink to ${node.target}`;
-  return `${node.executable ? "executable" : "file"} of ${node.size} bytes`;
-}
-
-function jsonOf(difference: TreeDifference, ranges: readonly ChangedRange[]): object {
-  const { kind, path } = difference;
-  const left = difference.kind === "added" ? undefined : nodeJson(difference.left);
-  const right = difference.kind === "removed" ? undefined : nodeJson(difference.right);
-  return { path: textOf(path), change: kind, left, right, ranges: kind === "changed" ? ranges : undefined };
-}
-
-function nodeJson(node: Node): object {
-  if (node.kind === "symlink") return { type: "symlink", target: textOf(node.target) };
-  const digest = formatDigest(node.digest);
-  if (node.kind === "directory") return { type: "directory", digest };
-  return { type: "regular", size: node.size, executable: node.executable, digest };
 }
