@@ -18,13 +18,13 @@ import type { Realisation, RealisationService } from "@firn/store";
 import { withScratchPaths } from "./address-outputs.ts";
 import { type BuildPlan, type BuildStep, derivationReader } from "./build-plan.ts";
 import { buildFailure } from "./build-failure.ts";
+import { builtinStep } from "./builtin-step.ts";
 import { closureOf } from "./closure.ts";
-import { checkBuildable, FETCHURL_BUILDER } from "./derivation-attributes.ts";
+import { BUILTIN_BUILDERS, checkBuildable } from "./derivation-attributes.ts";
 import { derivationRecipe } from "./derivation-recipe.ts";
 import type { RecipeOptions } from "./builder-environment.ts";
 import { GlueError } from "./error.ts";
 import { exportedGraphs } from "./exported-graphs.ts";
-import { fetchStep } from "./fetch-step.ts";
 import type { Fetcher } from "./fetcher.ts";
 import { LogLines } from "./log-lines.ts";
 import type { PendingObject } from "./pending.ts";
@@ -96,9 +96,11 @@ async function buildBasic(
   options.onStart();
   const closure = await closureOf(parts.pathInfos, inputs, { lease, signal, storeDir });
   const scratch = withScratchPaths(drvPath, derivation, storeDir);
-  if (derivation.builder === FETCHURL_BUILDER)
-    return await fetchStep({ drvPath, derivation: scratch }, parts, parts.fetcher, { lease, signal });
   const nodes = new Map(Array.from(closure, ([path, { node }]) => [path, node]));
+  if (BUILTIN_BUILDERS.has(derivation.builder)) {
+    const step = { drvPath, derivation: scratch, inputs: nodes };
+    return await builtinStep(step, parts, options.onLine, { lease, signal });
+  }
   const graphParts = { ...parts, readDerivation: derivationReader(parts.blobs, parts.pathInfos, storeDir) };
   const graphs = await exportedGraphs(derivation, attributes, closure, graphParts, { lease, signal });
   const { recipe } = derivationRecipe(scratch, nodes, { ...options, storeDir, graphs });

@@ -8,8 +8,12 @@ import { type Derivation, derivationKind } from "@firn/nix-compat";
 import { GlueError } from "./error.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "./json-value.ts";
 
-/** The builder that fetches, which is part of Firn: fetch-step.ts. */
-export const FETCHURL_BUILDER = "builtin:fetchurl";
+/** Builders that are part of Firn: builtin-step.ts. */
+export const BUILTIN_BUILDERS: ReadonlySet<ByteString> = new Set([
+  "builtin:buildenv",
+  "builtin:fetchurl",
+  "builtin:unpack-channel",
+]);
 
 /** The environment variable that holds structured attributes. */
 const JSON_VARIABLE = "__json";
@@ -100,7 +104,7 @@ export function checkBuildable(drv: Derivation): DerivationAttributes {
     if (path === "" && (kind === "input-addressed" || kind === "fixed"))
       throw new GlueError("invalid-derivation", `derivation '${drv.name}' does not say where its outputs go`);
   }
-  if (drv.builder === FETCHURL_BUILDER) return new DerivationAttributes(drv);
+  if (BUILTIN_BUILDERS.has(drv.builder)) return new DerivationAttributes(drv);
   if (drv.builder.startsWith("builtin:")) refuse(`the builder ${textOf(drv.builder)}`);
   if (!drv.builder.startsWith("/")) {
     throw new GlueError(

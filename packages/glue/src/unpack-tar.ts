@@ -1,14 +1,12 @@
 /*
-A tar archive as a tree in castore. fetchTarball wants what is in the one directory at its top, if there is just that; others want all of it.
+A tar archive as a tree in castore; archives name entries in any order, and directories not at all or several times. fetchTarball wants what is in the one directory at its top, if there is just that; others want all of it.
 */
 
 import type { ByteString, ByteStream } from "@firn/base";
-import { type CallOptions, type CastoreServices, type Node, TreeBuilder } from "@firn/castore";
+import type { CallOptions, CastoreServices, Node } from "@firn/castore";
 import { GlueError } from "./error.ts";
+import { type Folder, putFolder } from "./folder.ts";
 import { readTar, type TarEntry } from "./tar-reader.ts";
-
-/** A directory in the making; archives name entries in any order, and directories not at all or several times. */
-type Folder = Map<ByteString, Folder | Exclude<Node, { readonly kind: "directory" }>>;
 
 export type UnpackOptions = CallOptions & {
   /** Whether a single directory at the top is taken for the tree; true when not said. */
@@ -24,18 +22,8 @@ export async function unpackTar(
   const root: Folder = new Map();
   for await (const entry of readTar(archive)) await take(entry, root, services, options);
   const [only] = root.values();
-  await using builder = new TreeBuilder(services.directories, options);
-  const put = async (name: ByteString, folder: Folder): Promise<void> => {
-    builder.enter(name);
-    for (const child of [...folder.keys()].sort()) {
-      const node = folder.get(child) as Folder | Exclude<Node, { readonly kind: "directory" }>;
-      if (node instanceof Map) await put(child, node);
-      else builder.add(child, node);
-    }
-    await builder.leave();
-  };
-  await put("", strip && root.size === 1 && only instanceof Map ? only : root);
-  return await builder.close();
+  const top = strip && root.size === 1 && only instanceof Map ? only : root;
+  return await putFolder(top, services.directories, options);
 }
 
 async function take(entry: TarEntry, root: Folder, services: CastoreServices, options: CallOptions): Promise<void> {

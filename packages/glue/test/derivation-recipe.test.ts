@@ -122,7 +122,7 @@ test("another store directory is where the builder sees its paths", () => {
 
 test("derivations that cannot be built are refused by the name of what they need", () => {
   const cases = [
-    [derive("environment", { builder: "builtin:buildenv" }), "unsupported", /builtin:buildenv/],
+    [derive("unknown", { builder: "builtin:nothing" }), "unsupported", /builtin:nothing/],
     [derive("relative", { builder: "bin/sh" }), "invalid-derivation", /not an absolute path/],
     [derive("bad", { env: { __json: "{" } }), "invalid-derivation", /is not JSON at byte 1/],
     [derive("list", { env: { __json: "[]" } }), "invalid-derivation", /are no object/],
