@@ -6,14 +6,13 @@ Reading accepts exactly what C++ Nix prints: sorted, no duplicates, valid store 
 */
 
 import type { ByteString } from "@firn/base";
-import { digestBytes, fromHex, isHashAlgorithm } from "@firn/hash";
-import { splitMethodPrefix } from "./content-address.ts";
 import {
   checkOutputName,
   type Derivation,
   type DerivationOutput,
   type DynamicInput,
   type DynamicInputs,
+  writtenOutput,
 } from "./derivation.ts";
 import { NixCompatError, type NixCompatErrorCode } from "./error.ts";
 import { checkStorePathName, DEFAULT_STORE_DIR, parseAbsoluteStorePath } from "./store-path.ts";
@@ -272,21 +271,7 @@ class ATermReader {
     const path = this.#text.startsWith('""', this.#at) ? this.#string() : this.#storePath();
     const hashAlgorithm = this.#field();
     const hash = this.#field();
-    if (hashAlgorithm === "") {
-      if (hash !== "") this.#failString("an output has a hash but no algorithm");
-      return { kind: path === "" ? "deferred" : "input-addressed", path, hashAlgorithm, hash };
-    }
-    const { rest } = splitMethodPrefix(hashAlgorithm);
-    if (!isHashAlgorithm(rest)) this.#failString(`unknown hash algorithm '${shorten(hashAlgorithm)}'`);
-    if (hash === "" || hash === "impure") {
-      if (path !== "") this.#failString("an output whose path follows from its contents has a path");
-      return { kind: hash === "" ? "floating" : "impure", path, hashAlgorithm, hash };
-    }
-    if (path === "") this.#failString("a fixed output has no path");
-    if (fromHex(hash)?.length !== digestBytes(rest) || hash !== hash.toLowerCase()) {
-      this.#failString(`'${shorten(hash)}' is not a ${rest} digest in base 16`);
-    }
-    return { kind: "fixed", path, hashAlgorithm, hash };
+    return this.#checked(() => writtenOutput(path, hashAlgorithm, hash));
   }
 
   #outputName(): string {
@@ -302,9 +287,9 @@ class ATermReader {
   }
 
   /** Runs a check of something just read, adding where it was. */
-  #checked(check: () => void): void {
+  #checked<T>(check: () => T): T {
     try {
-      check();
+      return check();
     } catch (cause) {
       if (!(cause instanceof NixCompatError)) throw cause;
       this.#failString(cause.message, "invalid-derivation", cause);

@@ -89,6 +89,28 @@ export function impureOutput(method: ContentAddressMethod, algorithm: Hash["algo
   return { kind: "impure", path: "", hashAlgorithm: methodPrefix(method) + algorithm, hash: "impure" };
 }
 
+/**
+ * The output that is written with these three texts, as in ATerms and on the wire; `path` is not looked into. Throws `invalid-output`. Follows
+ * parseDerivationOutput.
+ */
+export function writtenOutput(path: ByteString, hashAlgorithm: ByteString, hash: ByteString): DerivationOutput {
+  const refuse = (what: string) => new NixCompatError("invalid-output", what);
+  if (hashAlgorithm === "") {
+    if (hash !== "") throw refuse("an output has a hash but no algorithm");
+    return { kind: path === "" ? "deferred" : "input-addressed", path, hashAlgorithm, hash };
+  }
+  const { rest } = splitMethodPrefix(hashAlgorithm);
+  if (!isHashAlgorithm(rest)) throw refuse(`unknown hash algorithm '${hashAlgorithm.slice(0, 200)}'`);
+  if (hash === "" || hash === "impure") {
+    if (path !== "") throw refuse("an output whose path follows from its contents has a path");
+    return { kind: hash === "" ? "floating" : "impure", path, hashAlgorithm, hash };
+  }
+  if (path === "") throw refuse("a fixed output has no path");
+  if (fromHex(hash)?.length !== digestBytes(rest) || hash !== hash.toLowerCase())
+    throw refuse(`'${hash.slice(0, 200)}' is not a ${rest} digest in base 16`);
+  return { kind: "fixed", path, hashAlgorithm, hash };
+}
+
 /** What a fixed output must contain. The output must be fixed. */
 export function fixedOutputHash(output: DerivationOutput): {
   readonly method: ContentAddressMethod;

@@ -72,3 +72,47 @@ export { NIX_CACHE_INFO_BYTES_MAX, parseNixCacheInfo, printNixCacheInfo } from "
 export type { NixCacheInfo } from "./nix-cache-info.ts";
 export { hashNarModulo } from "./nar-modulo.ts";
 export { replaceHashParts } from "./hash-rewrite.ts";
+export { WIRE_PATH_BYTES_MAX, WireReader, WireWriter } from "./wire.ts";
+// Nix's worker protocol.
+export { invalidMessage } from "./worker-codec.ts";
+export type { WorkerCodec, WorkerSession } from "./worker-codec.ts";
+export {
+  openWorkerHandshake,
+  serveWorkerHandshake,
+  WORKER_FEATURES,
+  WORKER_VERSION,
+  WORKER_VERSION_MIN,
+} from "./worker-handshake.ts";
+export type { SendBytes, WorkerGreeting } from "./worker-handshake.ts";
+export { WORKER_OPERATIONS, workerOperation } from "./worker-operations.ts";
+export type {
+  AddedAs,
+  WorkerBody,
+  WorkerOperation,
+  WorkerOperationName,
+  WorkerOptions,
+  WorkerReply,
+  WorkerRequest,
+} from "./worker-operations.ts";
+export { isSuccess, keyedPathInfo } from "./worker-values.ts";
+export type {
+  BasicDerivation,
+  BuiltOutput,
+  DerivedPath,
+  RealisedOutput,
+  WorkerBuildMode,
+  WorkerBuildResult,
+  WorkerBuildStatus,
+  WorkerPathInfo,
+  WorkerRealisation,
+} from "./worker-values.ts";
+export {
+  knowsActivities,
+  readWorkerLogFrame,
+  WORKER_ACTIVITY,
+  WORKER_LEVEL,
+  WORKER_RESULT,
+  writeWorkerLogFrame,
+} from "./worker-log.ts";
+export type { WorkerField, WorkerLogFrame } from "./worker-log.ts";
+export { WorkerFrames, workerFrameHead } from "./worker-frames.ts";

@@ -1,6 +1,6 @@
 /*
 The default sandbox: bubblewrap (bwrap), which sets up namespaces and mounts without any right of ours. Options come in a file by `--args`, so that
-neither their number nor the environment's size meets the limits of a command line before the builder's own are reached.
+their number does not meet the limits of a command line.
 
 The builder sees root/ read-only with its writable parts and the inputs mounted in, a /dev of six devices, its own /proc, no network but a loopback
 of its own unless asked, and is uid 1000 of a user namespace without capabilities.
@@ -9,80 +9,56 @@ of its own unless asked, and is uid 1000 of a user namespace without capabilitie
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bytesOf, type ByteString, byteStringOfText } from "@firn/base";
-import { BuildError, type Sandbox, type SandboxJob, type SandboxRun } from "@firn/build";
-import { BUILDER_GID, BUILDER_UID, hostPathOf, type JobSpace, makeJobSpace } from "./job-space.ts";
-import { namedStart } from "./named-start.ts";
-import { findProgram } from "./programs.ts";
-import { removeTree } from "./remove-tree.ts";
-import { runJob } from "./run-job.ts";
-import type { Shell } from "./shell.ts";
+import { BuildError, type SandboxJob } from "@firn/build";
+import { hostPathOf, type JobSpace } from "./job-space.ts";
+import type { Launcher } from "./launched-sandbox.ts";
+import { hiddenProcFiles, readOnlyProcPaths } from "./hidden-proc.ts";
+import { requireProgram } from "./programs.ts";
 import { shellQuote, shellWords } from "./shell-quote.ts";
+import { BUILDER_GID, BUILDER_UID, START_ARGV } from "./start-program.ts";
 
 /** Most words in `--args`; bwrap refuses more than 9000, the few on its command line included. */
 const ARGS_MAX = 8990;
 
-export class Bubblewrap implements Sandbox {
-  readonly name = "bubblewrap";
-  readonly isolation = { files: true, network: true, processes: true };
-  readonly #stateDir: string;
-  readonly #shell: Shell | undefined;
-  readonly #bwrap: string;
-  readonly #prlimit: string | undefined;
-
-  private constructor(stateDir: string, shell: Shell | undefined, bwrap: string, prlimit: string | undefined) {
-    this.#stateDir = stateDir;
-    this.#shell = shell;
-    this.#bwrap = bwrap;
-    this.#prlimit = prlimit;
-  }
-
-  /** Throws `unsupported` where bwrap is not installed; whether it works shows when it is used. */
-  static async open(stateDir: string, shell: Shell | undefined): Promise<Bubblewrap> {
-    const bwrap = await findProgram("bwrap");
-    if (bwrap === undefined) throw new BuildError("unsupported", "bubblewrap is not installed (no program bwrap)");
-    return new Bubblewrap(stateDir, shell, bwrap, await findProgram("prlimit"));
-  }
-
-  async run(job: SandboxJob, onLog: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<SandboxRun> {
-    const space = await makeJobSpace(this.#stateDir, job, this.#shell);
-    const dispose = () => removeTree(space.directory);
-    try {
-      const script = await this.#launchScript(space, job);
-      const result = await runJob(space, job, { script, execFailed: /^bwrap: execvp /m }, onLog, signal);
-      return { result, dispose, [Symbol.asyncDispose]: dispose };
-    } catch (thrown) {
-      await dispose();
-      throw thrown;
-    }
-  }
-
-  async #launchScript(space: JobSpace, job: SandboxJob): Promise<ByteString> {
-    const args = argumentsOf(space, job);
-    if (args.length > ARGS_MAX) {
-      const message = `bubblewrap takes at most ${ARGS_MAX} words of options, this job needs ${args.length} (3 for each input and variable); the unshare sandbox has no such limit`;
-      throw new BuildError("unsupported", message);
-    }
-    const file = join(space.directory, "bwrap-args");
-    await writeFile(file, bytesOf(args.map((word) => `${word}\0`).join("")));
-    const limit =
-      job.buildSpaceBytes !== undefined && this.#prlimit ? [this.#prlimit, `--fsize=${job.buildSpaceBytes}`] : [];
-    const command = [...limit, this.#bwrap, "--json-status-fd", "3", "--args", "4", "--"].map(byteStringOfText);
-    const start = await namedStart(job, space.directory);
-    return `${start.script}exec 4<${shellQuote(byteStringOfText(file))}\nexec ${shellWords([...command, ...start.argv])}\n`;
-  }
+/** Throws `unsupported` where bwrap is not installed; whether it works shows when it is used. */
+export async function bubblewrap(): Promise<Launcher> {
+  const bwrap = await requireProgram("bwrap", "bubblewrap");
+  const [hidden, readOnly] = [await hiddenProcFiles(), await readOnlyProcPaths()];
+  const proc = [
+    ...hidden.flatMap((file) => ["--dev-bind", "/dev/null", file]),
+    ...readOnly.flatMap((path) => ["--ro-bind", path, path]), // bwrap does so for directories it could write to, not for what is in them
+  ];
+  return {
+    name: "bubblewrap",
+    isolation: { files: true, network: true, processes: true },
+    start: {},
+    async launch(space, job) {
+      const args = argumentsOf(space, job, proc);
+      if (args.length > ARGS_MAX) {
+        const message = `bubblewrap takes at most ${ARGS_MAX} words of options, this job needs ${args.length} (3 for each input); other sandboxes have no such limit`;
+        throw new BuildError("unsupported", message);
+      }
+      const file = join(space.directory, "bwrap-args");
+      await writeFile(file, bytesOf(args.map((word) => `${word}\0`).join("")));
+      const command = shellWords([bwrap, "--json-status-fd", "3", "--args", "8", "--"].map(byteStringOfText));
+      return `exec 8< ${shellQuote(byteStringOfText(file))}\nexec ${command} ${shellWords(START_ARGV)}\n`;
+    },
+  };
 }
 
-function argumentsOf(space: JobSpace, job: SandboxJob): ByteString[] {
+function argumentsOf(space: JobSpace, job: SandboxJob, proc: readonly string[]): ByteString[] {
   const host = byteStringOfText;
   const args = ["--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"];
-  if (job.network) args.push("--share-net");
+  if (space.network) args.push("--share-net");
   args.push("--uid", `${BUILDER_UID}`, "--gid", `${BUILDER_GID}`, "--hostname", "localhost");
   args.push("--ro-bind", host(space.root), "/");
   for (const path of space.writable) args.push("--bind", host(hostPathOf(space, path)), `/${path}`);
   args.push("--dev", "/dev", "--proc", "/proc");
-  for (const { hostPath, path } of space.readOnly) args.push("--ro-bind", host(hostPath), `/${path}`);
-  args.push("--clearenv");
-  for (const { name, value } of job.env) args.push("--setenv", name, value);
-  args.push("--chdir", `/${job.workingDirectory}`); // also sets PWD
+  args.push(...proc);
+  for (const { hostPath, path, kind } of space.mounts) {
+    const bind = { "read-only": "--ro-bind", writable: "--bind", device: "--dev-bind" }[kind];
+    args.push(bind, host(hostPath), `/${path}`);
+  }
+  args.push("--chdir", `/${job.workingDirectory}`);
   return args;
 }

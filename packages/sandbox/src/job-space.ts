@@ -12,29 +12,46 @@ All bytes a builder can write to disk lie below root/, so one measurement bounds
 remove what a killed one left behind.
 */
 
-import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { bytesOf, type ByteString, byteStringOfText, textOf } from "@firn/base";
-import type { SandboxJob } from "@firn/build";
+import type { Stats } from "node:fs";
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { bytesOf, type ByteString, byteStringOfText, messageOf, textOf } from "@firn/base";
+import { BuildError, type SandboxJob } from "@firn/build";
+import { isAlive } from "./process-table.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { Shell } from "./shell.ts";
+import { BUILDER_GID, BUILDER_UID } from "./start-program.ts";
 
-/** Something to mount: `path` is a byte string, relative to the root inside. */
-export type Mount = { readonly hostPath: string; readonly path: ByteString };
+/** Something to mount: `path` is relative to the root inside. */
+export type Mount = {
+  readonly hostPath: string;
+  readonly path: ByteString;
+  readonly kind: "read-only" | "writable" | "device";
+};
+
+/** A file or directory of the host that every job sees. */
+export type SandboxPath = {
+  /** Inside, relative to the root. */
+  readonly path: string;
+  readonly hostPath: string;
+  readonly writable?: boolean;
+  /** Whether jobs go without it where the host has none. */
+  readonly optional?: boolean;
+};
 
 export type JobSpace = {
+  /** Names the job on this machine. */
+  readonly name: string;
   /** The job's directory; also holds what a sandbox writes for itself. */
   readonly directory: string;
   readonly root: string;
   /** Directories below root/ that the builder may write, parents before children. */
   readonly writable: readonly ByteString[];
-  /** What to mount read-only; a place for each exists. */
-  readonly readOnly: readonly Mount[];
+  /** What to mount, whole trees with what is mounted below, in this order; a place for each exists. */
+  readonly mounts: readonly Mount[];
+  /** Whether the host's network is shared. */
+  readonly network: boolean;
 };
-
-/** uid and gid builders have, as in C++ Nix. */
-export const BUILDER_UID = 1000;
-export const BUILDER_GID = 100;
 
 const DEVICES = ["full", "null", "random", "tty", "urandom", "zero"];
 const DEVICE_LINKS = [
@@ -45,11 +62,13 @@ const DEVICE_LINKS = [
   ["ptmx", "pts/ptmx"],
 ];
 
+type Shown = { readonly shell: Shell | undefined; readonly paths?: readonly SandboxPath[] };
+
 /** Makes the directory of a job below `stateDir`, which exists. Nothing is left when it throws. */
-export async function makeJobSpace(stateDir: string, job: SandboxJob, shell: Shell | undefined): Promise<JobSpace> {
+export async function makeJobSpace(stateDir: string, job: SandboxJob, shown: Shown): Promise<JobSpace> {
   const directory = await mkdtemp(join(stateDir, `job-${process.pid}-`));
   try {
-    return await fill(directory, job, shell);
+    return await fill(directory, job, shown);
   } catch (thrown) {
     await removeTree(directory);
     throw thrown;
@@ -64,17 +83,24 @@ export function hostPathOf(space: JobSpace, path: ByteString): string {
 /** Removes what jobs of processes that are gone left below `stateDir`. */
 export async function sweepJobSpaces(stateDir: string): Promise<void> {
   for (const name of await readdir(stateDir)) {
-    const pid = /^job-(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) await removeTree(join(stateDir, name));
+    if (isLeftBehind(name)) await removeTree(join(stateDir, name));
   }
 }
 
-async function fill(directory: string, job: SandboxJob, shell: Shell | undefined): Promise<JobSpace> {
+/** Whether a name is one of a job whose process is gone. */
+export function isLeftBehind(name: string): boolean {
+  const pid = /^job-(\d+)-/.exec(name)?.[1];
+  return pid !== undefined && !isAlive(Number(pid));
+}
+
+async function fill(directory: string, job: SandboxJob, { shell, paths = [] }: Shown): Promise<JobSpace> {
   const root = join(directory, "root");
+  const isApart = job.sandboxed !== false;
   const writable = [...new Set(["tmp", job.workingDirectory, ...job.outputs.map(dirname)])].sort();
-  const space: JobSpace = { directory, root, writable, readOnly: [] };
+  const network = job.network || !isApart;
+  const space: JobSpace = { name: basename(directory), directory, root, writable, mounts: [], network };
   await mkdir(root, { mode: 0o755 });
-  for (const path of ["proc", "dev/pts", "dev/shm", "etc", "tmp", "bin"]) {
+  for (const path of ["proc", "dev/pts", "dev/shm", ...(isApart ? ["etc", "bin"] : [])]) {
     await mkdir(join(root, path), { recursive: true, mode: 0o755 });
   }
   for (const path of writable) await mkdir(hostPathOf(space, path), { recursive: true, mode: 0o755 });
@@ -82,33 +108,69 @@ async function fill(directory: string, job: SandboxJob, shell: Shell | undefined
   await mkdir(hostPathOf(space, job.workingDirectory), { mode: 0o700 });
   for (const name of DEVICES) await writeFile(join(root, "dev", name), "");
   for (const [name, target] of DEVICE_LINKS) await symlink(target, join(root, "dev", name));
-  await writeEtc(join(root, "etc"), job);
+  if (isApart) await writeEtc(join(root, "etc"), job);
 
-  const readOnly: Mount[] = [];
-  const made = new Set<string>();
-  const shown = job.shell && shell !== undefined ? shell.files : [];
-  const wanted = [...job.inputs, ...shown.map(({ hostPath, path }) => ({ hostPath, path: byteStringOfText(path) }))];
-  for (const mount of wanted) {
-    const place = hostPathOf(space, mount.path);
-    const parent = dirname(place);
-    if (!made.has(parent)) await mkdir(parent, { recursive: true, mode: 0o755 });
-    made.add(parent);
-    // A shell's own files may be symlinks into the host and are shown as what they lead to; an input that is one is shown as it is.
-    const stat = await lstat(mount.hostPath);
-    if (stat.isSymbolicLink() && job.inputs.includes(mount)) {
-      await symlink(await readlink(mount.hostPath, { encoding: "buffer" }), place);
-      continue;
+  const mounts: Mount[] = [];
+  for (const { hostPath, path } of job.inputs) {
+    const place = await placeBelow(space, path);
+    const stat = await lstat(hostPath);
+    if (stat.isSymbolicLink()) {
+      await symlink(await readlink(hostPath, { encoding: "buffer" }), place);
+    } else {
+      await makePlace(place, stat);
+      mounts.push({ hostPath, path, kind: "read-only" });
     }
-    if (stat.isDirectory()) await mkdir(place);
-    else await writeFile(place, "");
-    readOnly.push(mount);
+  }
+  const shellFiles: readonly SandboxPath[] = job.shell && isApart ? (shell?.files ?? []) : [];
+  for (const given of [...shellFiles, ...(isApart ? [] : await hostTree(root)), ...paths]) {
+    // These may be symlinks into the host, and are shown as what they lead to.
+    const stat = await hostStat(given);
+    if (stat === undefined) continue;
+    const path = byteStringOfText(given.path);
+    await makePlace(await placeBelow(space, path), stat);
+    const kind = stat.isCharacterDevice() ? "device" : given.writable ? "writable" : "read-only";
+    mounts.push({ hostPath: given.hostPath, path, kind });
   }
   for (const { path, contents } of job.files) {
-    const place = hostPathOf(space, path);
-    await mkdir(dirname(place), { recursive: true, mode: 0o755 });
-    await writeFile(place, bytesOf(contents), { flag: "wx", mode: 0o644 });
+    await writeFile(await placeBelow(space, path), bytesOf(contents), { flag: "wx", mode: 0o644 });
   }
-  return { ...space, readOnly };
+  return { ...space, mounts };
+}
+
+/** Makes the directories above a path inside; yields its host path. */
+async function placeBelow(space: JobSpace, path: ByteString): Promise<string> {
+  const place = hostPathOf(space, path);
+  await mkdir(dirname(place), { recursive: true, mode: 0o755 });
+  return place;
+}
+
+/** Makes what something like `stat` can be mounted on; it may be there already. */
+async function makePlace(place: string, stat: Stats): Promise<void> {
+  if (stat.isDirectory()) await mkdir(place, { recursive: true });
+  else await writeFile(place, "", { flag: "a" });
+}
+
+async function hostStat({ path, hostPath, optional }: SandboxPath): Promise<Stats | undefined> {
+  try {
+    return await stat(hostPath);
+  } catch (cause) {
+    if (optional) return undefined;
+    const message = `the sandbox path /${path} cannot be shown, since ${hostPath} is not there (${messageOf(cause)}); a '?' behind it makes it optional`;
+    throw new BuildError("sandbox", message, { cause });
+  }
+}
+
+/** What the host has at its root and the job's root has not; its symlinks are made on the way, since they must stay symlinks. */
+async function hostTree(root: string): Promise<SandboxPath[]> {
+  const shown: SandboxPath[] = [];
+  const taken = new Set([...(await readdir(root)), "sys"]);
+  for (const entry of await readdir("/", { withFileTypes: true })) {
+    if (taken.has(entry.name)) continue;
+    const hostPath = `/${entry.name}`;
+    if (entry.isSymbolicLink()) await symlink(await readlink(hostPath), join(root, entry.name));
+    else shown.push({ path: entry.name, hostPath, optional: true });
+  }
+  return shown;
 }
 
 /** The files C++ Nix puts below /etc of its sandbox (linux-derivation-builder.cc), with the host's resolver for jobs with network. */
@@ -131,13 +193,4 @@ async function writeEtc(etc: string, job: SandboxJob): Promise<void> {
     }
   }
   for (const [name, contents] of Object.entries(files)) await writeFile(join(etc, name), contents);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    return (thrown as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

@@ -6,6 +6,7 @@ Whether a program is static is read from its ELF header, which libraries a dynam
 import { execFile } from "node:child_process";
 import { access, constants, open, realpath } from "node:fs/promises";
 import { promisify } from "node:util";
+import { BuildError } from "@firn/build";
 
 const DIRECTORIES = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/run/current-system/sw/bin"];
 
@@ -22,6 +23,13 @@ export async function findProgram(name: string): Promise<string | undefined> {
       return path;
   }
   return undefined;
+}
+
+/** As `findProgram`; throws `unsupported`, naming the package, where there is none. */
+export async function requireProgram(name: string, packageName: string): Promise<string> {
+  const path = await findProgram(name);
+  if (path !== undefined) return path;
+  throw new BuildError("unsupported", `the program ${name} is missing (package ${packageName})`);
 }
 
 /** Types of ELF program headers, from elf(5). */

@@ -3,25 +3,24 @@ Runs a sandbox's launch script and sees it through to the end: log, limits, canc
 
 The script is a file of bytes run by the host's sh, so that arguments and paths may hold any byte and no limit of a command line is met before
 the builder's own. It reports on descriptor 3 in bubblewrap's --json-status-fd form: first `child-pid`, the process that is pid 1 inside, as the
-host counts; killing that one kills everything inside, and once it is gone nothing is left. Then `exit-code`, only if the builder was started.
+host counts (or `started`, from that process itself, which does not know how the host counts); killing that one kills everything inside, and once it
+is gone nothing is left. How the builder ended is in the start program's report; if someone killed that program, in `exit-code`.
 */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { lstat, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { bytesOf, type ByteString, byteStringOf, textOf } from "@firn/base";
 import { type AttemptEnd, BuildError, type SandboxJob, type SandboxResult } from "@firn/build";
+import type { Cgroup, CgroupUsage } from "./cgroups.ts";
 import { hostPathOf, type JobSpace } from "./job-space.ts";
+import { type Exit, JobProcesses } from "./job-processes.ts";
 import { openLogPipe } from "./log-pipe.ts";
 import { findProgram } from "./programs.ts";
 import { SpaceWatch } from "./space-watch.ts";
+import { readLauncherLog, readStartReport, SETUP_FAILED, SETUP_MESSAGE, type StartReport } from "./start-program.ts";
 
-/** How long a sandbox that is to be killed may take to say which process is its first. */
-const SETUP_MS_MAX = 5000;
 /**
  * Closes what descriptors we were started with and never knew of, lest a builder gets them. Only bash has numbers above 9; where it is
  * missing, those stay open. In braces with the rest, since it closes the one the script is read from.
@@ -32,27 +31,28 @@ if [ "$fd" -gt 3 ] && { [ -n "$BASH_VERSION" ] || [ "$fd" -le 9 ]; }; then eval 
 done
 umask 022
 `;
+/** The shells' units for the size of files: bash and others. */
+const limitFileSize = (bytes: number) =>
+  `if [ -n "$BASH_VERSION" ]; then ulimit -f ${Math.ceil(bytes / 1024)}; else ulimit -f ${Math.ceil(bytes / 512)}; fi || exit\n`;
 /** How much of the log's end is kept for the message when the sandbox fails. */
 const TAIL_BYTES = 4096;
 
-export type Launch = {
+export type RunOptions = {
   /** For the host's sh; descriptor 3 is the status pipe. */
   readonly script: ByteString;
-  /** What the log's end looks like when everything was set up and only the program could not be started. */
-  readonly execFailed: RegExp;
+  /** What the job's processes are in, if anything. */
+  readonly cgroup: Cgroup | undefined;
+  readonly onLog: (bytes: Uint8Array) => void;
+  readonly signal: AbortSignal;
 };
 
 /** Runs the job. Throws `sandbox` when it could not be set up or died without a word. */
-export async function runJob(
-  space: JobSpace,
-  job: SandboxJob,
-  launch: Launch,
-  onLog: (bytes: Uint8Array) => void,
-  signal: AbortSignal,
-): Promise<SandboxResult> {
+export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptions): Promise<SandboxResult> {
+  const { cgroup, onLog, signal } = options;
   if (signal.aborted) return { end: { reason: "cancelled" }, outputs: [] };
   const script = join(space.directory, "launch");
-  await writeFile(script, bytesOf(`{\n${CLOSE_INHERITED}${launch.script}}\n`));
+  const limit = job.buildSpaceBytes === undefined ? "" : limitFileSize(job.buildSpaceBytes);
+  await writeFile(script, bytesOf(`{\n${CLOSE_INHERITED}${limit}${options.script}}\n`));
   const sh = (await findProgram("bash")) ?? "/bin/sh";
   const watch = await SpaceWatch.open(space.root, job.buildSpaceBytes !== undefined);
   const pipe = await openLogPipe(join(space.directory, "log"));
@@ -71,7 +71,7 @@ export async function runJob(
   } finally {
     pipe.closeWriter();
   }
-  const processes = new JobProcesses(child);
+  const processes = new JobProcesses(child, cgroup);
 
   let stopped: AttemptEnd | undefined;
   const over = new AbortController();
@@ -118,8 +118,17 @@ export async function runJob(
     over.abort();
     await Promise.all([logEnded, watching]);
     if (watchFailure !== undefined) throw watchFailure;
-    const end = stopped ?? (await meaningOf(exit, byteStringOf(tail), launch, watch, buildSpaceBytes));
-    return { end, outputs: await Promise.all(job.outputs.map((path) => outputAt(hostPathOf(space, path)))) };
+    const report = await readStartReport(space.directory);
+    const { ranOutOfMemory = false, ...usage } = (await cgroup?.usage()) ?? {};
+    const finished = { exit, report, ranOutOfMemory, tail: byteStringOf(tail) };
+    const end = stopped ?? (await meaningOf(finished, watch, buildSpaceBytes));
+    if (end === undefined) {
+      const said = `${await readLauncherLog(space.directory)}\n${textOf(finished.tail)}`.trim();
+      const message = `the sandbox ${exit.launcher} before the builder was started${said && `: ${said}`}`;
+      throw new BuildError("sandbox", message);
+    }
+    const outputs = await Promise.all(job.outputs.map((path) => outputAt(hostPathOf(space, path))));
+    return { end, outputs, ...costs(report, usage) };
   } finally {
     signal.removeEventListener("abort", onAbort);
     clearTimeout(timeout);
@@ -135,122 +144,57 @@ function timer(afterMs: number | undefined, late: (afterMs: number) => void): No
   return setTimeout(() => late(afterMs), afterMs);
 }
 
-type Exit = { readonly code: number | undefined; readonly launcher: string };
-
-/** The processes of a job: the launcher, which is our child, and the first process inside. */
-class JobProcesses {
-  readonly #child: ChildProcess;
-  readonly #exited: Promise<string>;
-  readonly #statusEnded: Promise<void>;
-  #first: { readonly pid: number; readonly startedAt: string } | undefined;
-  #code: number | undefined;
-  #killed = false;
-
-  constructor(child: ChildProcess) {
-    this.#child = child;
-    this.#exited = new Promise((resolve, reject) => {
-      child.once("error", (cause) =>
-        reject(new BuildError("sandbox", `starting the shell failed: ${cause.message}`, { cause })),
-      );
-      child.once("exit", (code, name) =>
-        resolve(name === null ? `ended with exit code ${code}` : `was killed by ${name}`),
-      );
-    });
-    this.#exited.catch(() => {}); // asked for in `ended`
-    const status = child.stdio[3] as Readable;
-    let text = "";
-    status.setEncoding("latin1");
-    status.on("data", (more: string) => {
-      text += more;
-      for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
-        this.#take(text.slice(0, end));
-        text = text.slice(end + 1);
-      }
-    });
-    status.on("error", () => {});
-    this.#statusEnded = new Promise((resolve) => status.once("close", () => resolve()));
-  }
-
-  /** Kills everything inside, now or as soon as it is known what that is. */
-  kill(): void {
-    this.#killed = true;
-    if (this.#first !== undefined) {
-      if (startedAt(this.#first.pid) === this.#first.startedAt) trySignal(this.#first.pid);
-      return;
-    }
-    // The launcher takes its child along, but it may not have said so to the kernel yet; hence only when it hangs.
-    setTimeout(
-      () => this.#first === undefined && this.#child.exitCode === null && this.#child.kill("SIGKILL"),
-      SETUP_MS_MAX,
-    ).unref();
-  }
-
-  /** Resolves when none is left. */
-  async ended(): Promise<Exit> {
-    const launcher = await this.#exited;
-    await this.#statusEnded;
-    for (let waitMs = 1; this.#first !== undefined; waitMs = Math.min(waitMs * 2, 50)) {
-      if (startedAt(this.#first.pid) !== this.#first.startedAt) break;
-      trySignal(this.#first.pid); // the builder is done, what it left running is not waited for
-      await sleep(waitMs);
-    }
-    return { code: this.#code, launcher };
-  }
-
-  #take(line: string): void {
-    const status = JSON.parse(line) as { "child-pid"?: number; "exit-code"?: number };
-    const pid = status["child-pid"];
-    if (pid !== undefined) {
-      const at = startedAt(pid);
-      if (at !== undefined) this.#first = { pid, startedAt: at };
-      if (this.#killed) this.kill();
-    }
-    this.#code = status["exit-code"] ?? this.#code;
-  }
+/** What the cgroup counted, which is everything, before what the start program was told of those processes that were waited for. */
+function costs(
+  report: StartReport = {},
+  usage: Omit<CgroupUsage, "ranOutOfMemory">,
+): Omit<SandboxResult, "end" | "outputs"> {
+  return {
+    cpuUserMs: usage.cpuUserMs ?? report.cpuUserMs,
+    cpuSystemMs: usage.cpuSystemMs ?? report.cpuSystemMs,
+    memoryPeakBytes: usage.memoryPeakBytes ?? report.memoryPeakBytes,
+    ioReadBytes: usage.ioReadBytes ?? report.ioReadBytes,
+    ioWriteBytes: usage.ioWriteBytes ?? report.ioWriteBytes,
+  };
 }
 
-/** When a live process started, in ticks since boot, which together with its pid names it; undefined when it is gone or a zombie. */
-function startedAt(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
-}
+type Finished = {
+  readonly exit: Exit;
+  readonly report: StartReport | undefined;
+  readonly ranOutOfMemory: boolean;
+  /** The log's end. */
+  readonly tail: ByteString;
+};
 
-function trySignal(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // gone in between
-  }
-}
-
+/** Undefined when the builder was not started. */
 async function meaningOf(
-  exit: Exit,
-  tail: ByteString,
-  launch: Launch,
+  finished: Finished,
   watch: SpaceWatch,
   bytesMax: number | undefined,
-): Promise<AttemptEnd> {
-  const code = exit.code ?? (launch.execFailed.test(tail) ? 127 : undefined);
-  if (code === undefined) {
-    const said = textOf(tail).trim();
-    throw new BuildError(
-      "sandbox",
-      `the sandbox ${exit.launcher} before the builder was started${said && `: ${said}`}`,
-    );
-  }
+): Promise<AttemptEnd | undefined> {
+  const { exit, report, ranOutOfMemory, tail } = finished;
+  const end = report === undefined ? endOfCode(exit.code) : endOfReport(report, tail);
+  if (end === undefined) return undefined;
   const used = bytesMax === undefined ? 0 : await watch.used();
   if (bytesMax !== undefined && used > bytesMax) return { reason: "out-of-space", bytesMax };
-  if (code === 0) return { reason: "succeeded" };
+  if (end.reason === "succeeded") return end;
+  if (ranOutOfMemory) return { reason: "out-of-memory" };
   // A builder that was refused space fails in its own way, before or after some tidying up: being near the limit tells.
   if (bytesMax !== undefined && used >= bytesMax - bytesMax / 16) return { reason: "out-of-space", bytesMax };
   if (await watch.isFileSystemFull()) return { reason: "out-of-space", bytesMax: bytesMax ?? (await watch.used()) };
-  const name = code > 128 ? nameOfSignal(code - 128) : undefined;
-  return name === undefined ? { reason: "exit-code", code } : { reason: "signal", signal: name };
+  return end;
+}
+
+/** Undefined when the start program failed before it came to the builder. */
+function endOfReport({ code, signal }: StartReport, tail: ByteString): AttemptEnd | undefined {
+  if (signal !== undefined) return { reason: "signal", signal: nameOfSignal(signal) ?? `${signal}` };
+  return code === SETUP_FAILED && tail.endsWith(SETUP_MESSAGE) ? undefined : endOfCode(code);
+}
+
+/** The start program, when it was killed, has an exit code that names the signal. */
+function endOfCode(code: number | undefined): AttemptEnd | undefined {
+  if (code === undefined) return undefined;
+  return code === 0 ? { reason: "succeeded" } : { reason: "exit-code", code };
 }
 
 function nameOfSignal(number: number): string | undefined {

@@ -42,7 +42,7 @@ test("auto takes unshare where bubblewrap is missing, and says how to get better
     const { stdout } = await promisify(execFile)("unshare", ["-rm", "sh", "-c", hide, "sh", process.execPath, file]);
     const { name, note } = JSON.parse(stdout) as { name: string; note: string };
     assert.equal(name, "unshare");
-    assert.match(note, /bubblewrap is not installed.*install bubblewrap/);
+    assert.match(note, /the program bwrap is missing.*install bubblewrap/);
   });
 });
 

@@ -1,0 +1,79 @@
+/*
+A sandbox that a program of the host makes: all that bubblewrap, OCI runtimes, systemd-nspawn and unshare(1) have in common, which is everything
+but a few lines of script. Those are the launcher's; the job's directory, its cgroup, its start program and its end are here.
+*/
+
+import { byteStringOfText } from "@firn/base";
+import { BuildError, type Sandbox, type SandboxJob, type SandboxRun } from "@firn/build";
+import type { Cgroups } from "./cgroups.ts";
+import { type JobSpace, makeJobSpace, type SandboxPath } from "./job-space.ts";
+import { removeTree } from "./remove-tree.ts";
+import { runJob } from "./run-job.ts";
+import type { Shell } from "./shell.ts";
+import { shellQuote } from "./shell-quote.ts";
+import { type StartOptions, writeStartProgram } from "./start-program.ts";
+
+/** What one kind of sandbox adds. */
+export type Launcher = {
+  readonly name: string;
+  readonly isolation: Sandbox["isolation"];
+  /** What the program it starts has to do for it. */
+  readonly start: StartOptions;
+  /**
+   * The end of the job's launch script (run-job.ts says what it must report): sets up the sandbox and starts START_ARGV in it, in the working
+   * directory, with descriptors 0 to 7 as they are. May write to the space's directory. Throws `unsupported` for a job it cannot run.
+   */
+  launch(space: JobSpace, job: SandboxJob): Promise<string>;
+};
+
+export type SandboxHost = {
+  /** Where jobs have their directories. */
+  readonly stateDir: string;
+  readonly shell: Shell | undefined;
+  /** Absent where there are no rights over them. */
+  readonly cgroups?: Cgroups;
+  readonly paths?: readonly SandboxPath[];
+  /** Whether jobs may have `sandboxed: false`. */
+  readonly relaxed?: boolean;
+};
+
+export class LaunchedSandbox implements Sandbox {
+  readonly name: string;
+  readonly isolation: Sandbox["isolation"];
+  readonly #launcher: Launcher;
+  readonly #host: SandboxHost;
+
+  constructor(launcher: Launcher, host: SandboxHost) {
+    this.name = launcher.name;
+    this.isolation = launcher.isolation;
+    this.#launcher = launcher;
+    this.#host = host;
+  }
+
+  async run(job: SandboxJob, onLog: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<SandboxRun> {
+    const { cgroups, stateDir } = this.#host;
+    if (job.memoryBytes !== undefined && cgroups === undefined) {
+      const message =
+        "memory can be limited only with rights over cgroups (the memory controller), which are missing here";
+      throw new BuildError("unsupported", message);
+    }
+    if (job.sandboxed === false && !this.#host.relaxed) {
+      const message =
+        "the job wants to see the host's files and network (__noChroot), which only a relaxed sandbox allows";
+      throw new BuildError("unsupported", message);
+    }
+    const space = await makeJobSpace(stateDir, job, this.#host);
+    const dispose = () => removeTree(space.directory);
+    try {
+      await using cgroup = await cgroups?.make(space.name, job);
+      const entering = cgroup?.entries.map((file) => `echo $$ > ${shellQuote(byteStringOfText(file))} || exit\n`) ?? [];
+      const starting = await writeStartProgram(space.directory, job, this.#launcher.start);
+      const script = `${entering.join("")}${starting}${await this.#launcher.launch(space, job)}`;
+      const result = await runJob(space, job, { script, cgroup, onLog, signal });
+      return { result, dispose, [Symbol.asyncDispose]: dispose };
+    } catch (thrown) {
+      await dispose();
+      throw thrown;
+    }
+  }
+}
