@@ -1,11 +1,9 @@
 /*
 The half of a collection that deletes. For each kind of record one pass finds what no mark was set on, and one deletes it in short transactions,
 asking again there: a record whose epoch is not older than the threshold was promised to somebody, so that it and all it needs is
-marked instead. Chunks go last, those that no remaining blob names; then files made from what is gone.
+marked instead. Chunks go last, those that no remaining blob names.
 */
 
-import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { throwIfAborted } from "@firn/base";
 import { DIGEST_BYTES, digestOf, scanChildren } from "@firn/castore";
 import { HASH_PART_CHARS } from "@firn/nix-compat";
@@ -16,10 +14,8 @@ import { storageError } from "./error.ts";
 import type { GcOptions, GcParts, GcPhase } from "./gc.ts";
 import { type GcMarker, linksOf, sizeOf } from "./gc-marker.ts";
 import { TopDown } from "./gc-order.ts";
-import { bytePath } from "./host-path.ts";
 import { pathEpochAt } from "./path-epochs.ts";
 import { epochAt, epochOf, HEAD_BYTES } from "./record-head.ts";
-import { removeTree } from "./staging.ts";
 import { digestKey, type Table, textKey } from "./store-index.ts";
 
 /** Records handled in one transaction, and how long it may take. */
@@ -211,34 +207,6 @@ export class GcSweeper {
     });
   }
 
-  /** Removes materialised files and trees whose blob or directory is gone, whoever deleted it. */
-  async sweepFiles(): Promise<void> {
-    if (this.#options.dryRun) return;
-    const { index, storeDir } = this.#parts;
-    let done = 0;
-    const each = async (dir: string, isNeeded: (digest: string) => boolean) => {
-      for (const name of namesIn(dir)) {
-        const digest = /^[0-9a-f]{64}(?=$|-[rx]$)/.exec(name)?.[0];
-        if (digest !== undefined && !isNeeded(digest)) this.#removeFile(join(dir, name));
-        if (++done % ROW === 0) await this.#pause();
-      }
-    };
-    const files = join(storeDir, "files");
-    const isBlob = (digest: string) =>
-      index.blobs.doesExist(digestKey(digest)) || index.chunks.doesExist(digestKey(digest));
-    for (const fan of namesIn(files)) await each(join(files, fan), isBlob);
-    await each(join(storeDir, "trees"), (digest) => index.directories.doesExist(digestKey(digest)));
-    this.#options.onProgress?.({ phase: "files", done });
-  }
-
-  #removeFile(path: string): void {
-    try {
-      removeTree(bytePath(path));
-    } catch {
-      rmSync(path, { force: true, recursive: true });
-    }
-  }
-
   /** Members of `all` without a mark, after those that were promised got theirs. */
   async #unmarked(all: DigestTable, marked: DigestTable, epochOfKey: (key: Buffer) => number): Promise<DigestTable> {
     const unmarked = new DigestTable();
@@ -307,13 +275,5 @@ function storedBytesOf(record: Uint8Array): number {
     return decodeChunkRecord(record, "in a sweep").storedBytes;
   } catch {
     return 0;
-  }
-}
-
-function namesIn(dir: string): string[] {
-  try {
-    return readdirSync(dir);
-  } catch {
-    return []; // nothing was made there yet
   }
 }

@@ -10,6 +10,7 @@ object's own turn could come. Each transaction is short; to stop at any moment, 
 import { throwIfAborted } from "@firn/base";
 import { bytesOfDigest, type Digest } from "@firn/castore";
 import { parseStorePath, type StorePath } from "@firn/nix-compat";
+import type { CheckoutSpace } from "./checkout-space.ts";
 import { LocalStoreError, storageError } from "./error.ts";
 import { DigestTable } from "./digest-table.ts";
 import { GcSweeper } from "./gc-sweeper.ts";
@@ -65,7 +66,7 @@ export type GcParts = {
   readonly roots: LocalRoots;
   readonly packs: Packs;
   readonly writer: PackWriter;
-  readonly storeDir: string;
+  readonly space: CheckoutSpace;
 };
 
 /** Members looked at in a row before others in this process get their turn. */
@@ -146,8 +147,7 @@ class Collection {
     await sweeper.sweepDirectories(deadDirectories);
     await sweeper.sweepBlobs(deadBlobs);
     await sweeper.sweepChunks(deadBlobs);
-    await sweeper.sweepFiles();
-    if (this.#options.dryRun !== true) await this.#compact();
+    if (this.#options.dryRun !== true) await this.#giveBack();
     const { directories, blobs, chunks, freedBytes } = sweeper.removed;
     const livePaths = all.size - dead.length;
     return { deadPaths: dead.map(parseStorePath), livePaths, directories, blobs, chunks, freedBytes, markMs };
@@ -202,10 +202,14 @@ class Collection {
     await this.#walk();
   }
 
-  /** Chunks that are recorded no more are given back to the disk with their packs. */
-  async #compact(): Promise<void> {
-    this.#options.onProgress?.({ phase: "packs", done: 0 });
-    await compactPacks(this.#parts, this.#options.signal === undefined ? {} : { signal: this.#options.signal });
+  /** What is recorded no more is given back to the disk: files that showed it, chunks with their packs. */
+  async #giveBack(): Promise<void> {
+    const { signal, onProgress } = this.#options;
+    onProgress?.({ phase: "files", done: 0 });
+    await this.#parts.space.removeOrphans(signal);
+    await this.#parts.space.trim(signal);
+    onProgress?.({ phase: "packs", done: 0 });
+    await compactPacks(this.#parts, signal === undefined ? {} : { signal });
   }
 
   async #pause(): Promise<void> {

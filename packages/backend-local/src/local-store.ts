@@ -9,6 +9,7 @@ import { throwIfAborted } from "@firn/base";
 import type { BlobService, DirectoryService, TreeExposer, TreeImporter } from "@firn/castore";
 import { useNodeKernels } from "@firn/hash/node";
 import type { NarCalculator, PathInfoService, RealisationService } from "@firn/store";
+import { CheckoutSpace } from "./checkout-space.ts";
 import { ChunkStore } from "./chunk-store.ts";
 import { Commits } from "./commits.ts";
 import { DiskImporter } from "./disk-importer.ts";
@@ -34,6 +35,8 @@ import { verifyStore, type VerifyOptions, type VerifyReport } from "./verify.ts"
 export type LocalStoreOptions = {
   /** Makes an empty store where nothing is yet; true when not said. */
   readonly create?: boolean;
+  /** How many bytes materialised files may take; 10 GiB when not said. What is shown, and what links to results lead to, stays beyond that. */
+  readonly filesBytesMax?: number;
   readonly signal?: AbortSignal;
 };
 
@@ -101,6 +104,7 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
     throw thrown;
   }
   const roots = new LocalRoots(index, commits);
+  const space = new CheckoutSpace(dir, { index, commits, staging, roots }, options.filesBytesMax);
   const blobs = new LocalBlobs(parts);
   const directories = new LocalDirectories(index, commits, leases);
   const verifyParts = { index, chunks: parts.chunks, blobs, directories, storeDir: dir };
@@ -117,9 +121,9 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
     realisations: new LocalRealisations(index, commits, leases),
     leases,
     importer,
-    exposer: new TreeCheckout(dir, parts),
+    exposer: new TreeCheckout(parts, space),
     roots,
-    collectGarbage: (gcOptions) => collectGarbage({ index, leases, roots, packs, writer, storeDir: dir }, gcOptions),
+    collectGarbage: (gcOptions) => collectGarbage({ index, leases, roots, packs, writer, space }, gcOptions),
     verify: (verifyOptions) => verifyStore(verifyParts, verifyOptions),
     close,
     [Symbol.asyncDispose]: close,

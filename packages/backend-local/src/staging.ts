@@ -3,7 +3,7 @@ Where things are made before they are renamed to their place: staging/<process i
 when the store is opened next; a living one's is never touched.
 */
 
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { ByteString } from "@firn/base";
 import { errnoOf, storageError } from "./error.ts";
@@ -23,8 +23,8 @@ export class Staging {
     this.#own = join(this.#dir, identityOfSelf());
   }
 
-  /** A host path that nothing is at yet, on the store's file system. */
-  newPath(): string {
+  /** A host path that nothing is at yet, on the store's file system; its name begins with `prefix`. */
+  newPath(prefix = ""): string {
     if (!this.#isMade) {
       try {
         mkdirSync(this.#own, { recursive: true });
@@ -33,7 +33,14 @@ export class Staging {
       }
       this.#isMade = true;
     }
-    return join(this.#own, `${++made}`);
+    return join(this.#own, `${prefix}${++made}`);
+  }
+
+  /** The staging directories of all processes that may be alive. */
+  livingDirs(): string[] {
+    return namesIn(this.#dir)
+      .filter(mayBeAlive)
+      .map((name) => join(this.#dir, name));
   }
 
   /** Removes what dead processes left. */
@@ -58,11 +65,25 @@ export function removeTree(path: ByteString): void {
   }
 }
 
-function namesIn(dir: string): string[] {
+/** Renames a file or directory of whatever mode, at once. False when nothing is there. */
+export function moveAside(path: string, aside: string): boolean {
+  try {
+    // A directory that may not be written to cannot be renamed by everyone.
+    if (lstatSync(path).isDirectory()) chmodSync(path, 0o700);
+    renameSync(path, aside);
+    return true;
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return false;
+    throw thrown;
+  }
+}
+
+/** What is in a directory; nothing in one that is not there. */
+export function namesIn(dir: string): string[] {
   try {
     return readdirSync(dir);
   } catch (thrown) {
     if (errnoOf(thrown) === "ENOENT") return [];
-    throw storageError("cleaning the store", thrown);
+    throw storageError("looking through the store", thrown);
   }
 }

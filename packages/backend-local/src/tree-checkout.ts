@@ -27,7 +27,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type ByteString, bytesOf, throwIfAborted } from "@firn/base";
+import { type ByteString, throwIfAborted } from "@firn/base";
 import {
   type CallOptions,
   CastoreError,
@@ -35,14 +35,15 @@ import {
   type Digest,
   type Directory,
   type DirectoryNode,
-  digestOf,
   type ExposedTrees,
   type FileNode,
   type Node,
+  type SymlinkNode,
   tooDeep,
   TREE_DEPTH_MAX,
   type TreeExposer,
 } from "@firn/castore";
+import { type CheckoutSpace, checkoutName, fileName } from "./checkout-space.ts";
 import type { BlobRecord } from "./blob-record.ts";
 import { type LocalBlobParts, readBlobRecord } from "./local-blobs.ts";
 import { errnoOf, storageError } from "./error.ts";
@@ -50,7 +51,7 @@ import { hashFile } from "./file-hash.ts";
 import { bytePath, hostPath } from "./host-path.ts";
 import { readDirectory } from "./local-directories.ts";
 import { bootOf } from "./process-identity.ts";
-import { removeTree } from "./staging.ts";
+import { moveAside, removeTree } from "./staging.ts";
 import { digestKey, textKey } from "./store-index.ts";
 
 const ROW_ENTRIES = 64;
@@ -60,37 +61,47 @@ const ATTEMPTS_MAX = 4;
 
 export class TreeCheckout implements TreeExposer {
   readonly #parts: LocalBlobParts;
-  readonly #files: string;
-  readonly #trees: string;
+  readonly #space: CheckoutSpace;
   /** Files made or checked by this process: `<digest>-<r|x>` to where they are. */
   readonly #goodFiles = new Map<string, string>();
   /** Trees being made, so that two calls for one tree share the work. */
   readonly #underWay = new Map<string, Promise<string>>();
   #rowEntries = 0;
+  /** Of files made since that was last told. */
+  #madeBytes = 0;
 
-  constructor(storeDir: string, parts: LocalBlobParts) {
+  constructor(parts: LocalBlobParts, space: CheckoutSpace) {
     this.#parts = parts;
-    this.#files = join(storeDir, "files");
-    this.#trees = join(storeDir, "trees");
+    this.#space = space;
   }
 
   async expose(nodes: readonly Node[], options?: CallOptions): Promise<ExposedTrees> {
-    const hostPaths: string[] = [];
-    for (const node of nodes) {
-      throwIfAborted(options?.signal);
-      this.#parts.leases.check(options);
-      try {
-        if (node.kind === "directory") hostPaths.push(await this.#directory(node, options?.signal));
-        else if (node.kind === "symlink") hostPaths.push(this.#symlink(node.target));
-        else hostPaths.push(await this.#file(node, options?.signal));
-      } catch (thrown) {
-        if (options?.signal?.aborted) throw options.signal.reason;
-        throw storageError("showing a tree of the store", thrown);
-      }
+    this.#parts.leases.check(options);
+    const unpin = this.#space.pins.pin(nodes.map(checkoutName));
+    const release = async () => {
+      unpin();
+      const made = this.#madeBytes;
+      this.#madeBytes = 0;
+      // What cannot be removed now is removed by a later one, or when garbage is collected.
+      if (made > 0) await this.#space.grew(made).catch(() => undefined);
+    };
+    try {
+      const hostPaths: string[] = [];
+      for (const node of nodes) hostPaths.push(await this.#show(node, options?.signal));
+      return { hostPaths, release, [Symbol.asyncDispose]: release };
+    } catch (thrown) {
+      await release();
+      if (options?.signal?.aborted) throw options.signal.reason;
+      throw storageError("showing a tree of the store", thrown);
     }
-    // Nothing is removed from a store of format version 0, so there is nothing to hold.
-    const release = async () => {};
-    return { hostPaths, release, [Symbol.asyncDispose]: release };
+  }
+
+  async #show(node: Node, signal: AbortSignal | undefined): Promise<string> {
+    throwIfAborted(signal);
+    if (node.kind === "symlink") return this.#symlink(node);
+    const path = await (node.kind === "directory" ? this.#directory(node, signal) : this.#file(node, signal));
+    utimesSync(path, MTIME, MTIME); // moves the ctime: it was shown now
+    return path;
   }
 
   async #directory(node: DirectoryNode, signal: AbortSignal | undefined): Promise<string> {
@@ -103,14 +114,15 @@ export class TreeCheckout implements TreeExposer {
   }
 
   async #makeDirectory(digest: Digest, signal: AbortSignal | undefined): Promise<string> {
-    const path = join(this.#trees, digest);
+    const path = this.#space.placeOf(digest);
     const { index, staging } = this.#parts;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       if (isThere(path)) {
         const checkedIn = index.trees.getBinary(digestKey(digest));
         if (checkedIn !== undefined && Buffer.from(checkedIn).toString("latin1") === bootOf()) return path;
         if (await this.#isRight(bytePath(path), this.#need(digest), 1, signal)) return this.#finish(path, digest);
-        setAside(path, staging.newPath());
+        const aside = staging.newPath();
+        if (moveAside(path, aside)) removeTree(bytePath(aside));
       }
       const made = staging.newPath();
       try {
@@ -149,11 +161,22 @@ export class TreeCheckout implements TreeExposer {
       const childPath = `${path}/${name}`;
       if (node.kind === "directory") await this.#build(childPath, this.#need(node.digest), depth + 1, signal);
       else if (node.kind === "symlink") makeSymlink(node.target, childPath);
-      else linkOrCopy(await this.#file(node, signal), hostPath(childPath), node.executable);
+      else await this.#link(node, hostPath(childPath), signal);
       if (++this.#rowEntries >= ROW_ENTRIES) await this.#endRow(signal);
     }
     utimesSync(here, MTIME, MTIME);
     if (depth > 1) chmodSync(here, DIRECTORY_MODE);
+  }
+
+  /** A file that no tree links to yet may be taken by who makes space. */
+  async #link(node: FileNode, to: string | Buffer, signal: AbortSignal | undefined): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return linkOrCopy(await this.#file(node, signal), to, node.executable);
+      } catch (thrown) {
+        if (errnoOf(thrown) !== "ENOENT" || attempt === ATTEMPTS_MAX) throw thrown;
+      }
+    }
   }
 
   async #endRow(signal: AbortSignal | undefined): Promise<void> {
@@ -164,7 +187,7 @@ export class TreeCheckout implements TreeExposer {
 
   /** A whole file with these contents, right mode and mtime. */
   async #file({ digest, size, executable }: FileNode, signal: AbortSignal | undefined): Promise<string> {
-    const name = `${digest}-${executable ? "x" : "r"}`;
+    const name = fileName(digest, executable);
     const known = this.#goodFiles.get(name);
     if (known !== undefined && isThere(known)) return known; // garbage is collected by other processes, too
     const record = readBlobRecord(this.#parts.index, this.#parts.chunks, digest);
@@ -176,7 +199,7 @@ export class TreeCheckout implements TreeExposer {
         context: { digest },
       });
     }
-    const path = join(this.#files, digest.slice(0, 2), name);
+    const path = this.#space.placeOf(name);
     if (!isThere(path) || !(await isRightFile(path, digest, size, executable, signal)))
       await this.#makeFile(path, record, executable, signal);
     this.#goodFiles.set(name, path);
@@ -216,18 +239,21 @@ export class TreeCheckout implements TreeExposer {
         mkdirSync(join(path, ".."), { recursive: true });
         renameSync(staged, path);
       }
+      this.#madeBytes += record.kind === "inline" ? record.bytes.length : record.size;
     } catch (thrown) {
       rmSync(staged, { force: true });
       throw thrown;
     }
   }
 
-  #symlink(target: ByteString): string {
-    const path = join(this.#trees, `link-${digestOf(bytesOf(target))}`);
-    if (isThere(path)) return path;
-    const staged = this.#parts.staging.newPath();
-    makeSymlink(target, staged);
-    renameSync(staged, path);
+  #symlink(node: SymlinkNode): string {
+    const path = this.#space.placeOf(checkoutName(node));
+    if (!isThere(path)) {
+      const staged = this.#parts.staging.newPath();
+      makeSymlink(node.target, staged);
+      renameSync(staged, path);
+    }
+    lutimesSync(path, MTIME, MTIME); // as above
     return path;
   }
 
@@ -277,9 +303,9 @@ async function isRightFile(
   executable: boolean,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const found = lstatSync(path);
-  const isRightKind = found.isFile() && found.size === size && found.mtimeMs === MTIME * 1000;
-  return isRightKind && (found.mode & 0o7777) === modeOf(executable) && (await hashFile(path, signal)) === digest;
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found?.isFile() !== true || found.size !== size || found.mtimeMs !== MTIME * 1000) return false;
+  return (found.mode & 0o7777) === modeOf(executable) && (await hashFile(path, signal)) === digest;
 }
 
 function makeSymlink(target: ByteString, path: ByteString): void {
@@ -297,18 +323,6 @@ function linkOrCopy(from: string, to: string | Buffer, executable: boolean): voi
     chmodSync(to, modeOf(executable));
     utimesSync(to, MTIME, MTIME);
   }
-}
-
-/** Takes a tree that is not right out of the way. Another process may have done so already. */
-function setAside(path: string, aside: string): void {
-  try {
-    chmodSync(path, 0o700);
-    renameSync(path, aside);
-  } catch (thrown) {
-    if (errnoOf(thrown) === "ENOENT") return;
-    throw thrown;
-  }
-  removeTree(bytePath(aside));
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

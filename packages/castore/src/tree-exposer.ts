@@ -8,7 +8,8 @@ import type { CallOptions } from "./lease.ts";
 
 export interface TreeExposer {
   /**
-   * Makes each node visible at some absolute host path, for as long as the result is held. The files must not be
+   * Makes each node visible at some absolute host path, until the result is released or the process ends: what is shown must not be
+   * removed to make space, nor by garbage collection, in this process or another. The files must not be
    * writable through what is shown, have mtime 1, and modes 0444 or 0555. Order of the answer is the order of `nodes`.
    */
   expose(nodes: readonly Node[], options?: CallOptions): Promise<ExposedTrees>;
@@ -17,5 +18,6 @@ export interface TreeExposer {
 export interface ExposedTrees extends AsyncDisposable {
   /** One absolute host path per node asked for. A symlink node is shown as a symlink. */
   readonly hostPaths: readonly string[];
+  /** Releasing twice is allowed and does nothing. */
   release(): Promise<void>;
 }

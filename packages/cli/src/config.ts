@@ -7,12 +7,15 @@ import { isAbsolute, join, resolve } from "node:path";
 import { byteStringOfText } from "@firn/base";
 import type { SearchPathEntry } from "@firn/eval";
 import { CliError } from "./error.ts";
+import { bytesOfSize } from "./size.ts";
 
 export type Config = {
   /** Host directory of all of Firn's state: $FIRN_HOME, else $XDG_STATE_HOME/firn, else ~/.local/state/firn. */
   readonly stateDir: string;
   /** The store directory that paths are computed for; not a place on this host. */
   readonly storeDir: string;
+  /** How much space materialised files may take: $FIRN_FILES_MAX; undefined leaves it to the store. */
+  readonly filesBytesMax: number | undefined;
   /** From NIX_PATH; what -I adds comes before it. */
   readonly searchPath: readonly SearchPathEntry[];
   /** For `~/…` in expressions. */
@@ -55,6 +58,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ma
   return {
     stateDir: resolve(workingDirectory, stateDirOf(value)),
     storeDir: storeDirOf(value("NIX_STORE_DIR")),
+    filesBytesMax: filesBytesMaxOf(value("FIRN_FILES_MAX")),
     searchPath: parseSearchPath(value("NIX_PATH") ?? ""),
     homeDirectory: value("HOME"),
     workingDirectory,
@@ -100,6 +104,13 @@ function storeDirOf(text: string | undefined): string {
     "configuration",
     `NIX_STORE_DIR is '${text}', but a store directory is an absolute path without '.' and '..'`,
   );
+}
+
+function filesBytesMaxOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = bytesOfSize(text);
+  if (bytes !== undefined) return bytes;
+  throw new CliError("configuration", `FIRN_FILES_MAX is '${text}', but it is a size such as 500M or 20G`);
 }
 
 function environmentOf(env: Readonly<Record<string, string | undefined>>): Record<string, string> {

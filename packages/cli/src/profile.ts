@@ -96,21 +96,22 @@ export async function checkProfile(link: string): Promise<void> {
  */
 export async function addGeneration(link: string, path: StorePath, session: Session): Promise<Generation> {
   await checkProfile(link);
-  const output = await showOutput(path, session);
-  const store = await session.openStore();
+  const { roots } = await session.openStore();
   try {
-    for (;;) {
-      const newest = readProfile(link).generations.at(-1);
-      const isSame = newest?.path.equals(path) === true;
-      const number = isSame ? newest.number : highestNumber(link) + 1;
-      const generation = `${link}-${number}-link`;
-      if (!isSame && !makeLink(output, generation)) continue; // another process took the number
-      await store.roots.addIndirectRoot(generation, path);
-      await replaceLink(link, basename(generation));
-      // Old generations may have been removed by another process before this one was current.
-      const stats = lstatSync(generation, { throwIfNoEntry: false });
-      if (stats !== undefined) return { number, profile: link, link: generation, path, madeAtMs: stats.mtimeMs };
-    }
+    return await showOutput(path, session, async (output) => {
+      for (;;) {
+        const newest = readProfile(link).generations.at(-1);
+        const isSame = newest?.path.equals(path) === true;
+        const number = isSame ? newest.number : highestNumber(link) + 1;
+        const generation = `${link}-${number}-link`;
+        if (!isSame && !makeLink(output, generation)) continue; // another process took the number
+        await roots.addIndirectRoot(generation, path);
+        await replaceLink(link, basename(generation));
+        // Old generations may have been removed by another process before this one was current.
+        const stats = lstatSync(generation, { throwIfNoEntry: false });
+        if (stats !== undefined) return { number, profile: link, link: generation, path, madeAtMs: stats.mtimeMs };
+      }
+    });
   } catch (thrown) {
     throw new CliError("profile", `the profile '${link}' cannot be changed: ${messageOf(thrown)}`, { cause: thrown });
   }

@@ -145,9 +145,9 @@ Exit codes: 0 done, 1 error, 2 wrong usage, 100 a build failed, 101 a build took
 102 a hash is not the promised one, 130 interrupted.
 
 Environment: FIRN_HOME (where the store and all state is; now ~/.local/state/firn or below
-XDG_STATE_HOME), NIX_PATH, NIX_STORE_DIR, NO_COLOR, FIRN_KEEP_BUILDS and
-FIRN_KEEP_BUILDS_DAYS (how many builds are remembered, and how long), FIRN_DEBUG=1 (stacks in
-error messages).
+XDG_STATE_HOME), NIX_PATH, NIX_STORE_DIR, NO_COLOR, FIRN_FILES_MAX (space for files of shown
+results, 10G), FIRN_KEEP_BUILDS and FIRN_KEEP_BUILDS_DAYS (how many builds are remembered, and
+how long), FIRN_DEBUG=1 (stacks in error messages).
 `;
 
 /** A command line that is understood: what to run, with which options. Help and version are answered while parsing. */

@@ -30,18 +30,23 @@ export async function makeResultLink(link: string, path: StorePath, session: Ses
   await checkReplaceable(hostPath);
   const store = await session.openStore();
   try {
-    const output = await showOutput(path, session);
-    await replaceLink(hostPath, output);
-    // A root without its link would be forgotten by a collection that comes by; until here the caller's lease holds the path.
-    await store.roots.addIndirectRoot(hostPath, path);
+    await showOutput(path, session, async (output) => {
+      await replaceLink(hostPath, output);
+      // A root without its link would be forgotten by a collection that comes by; until here the caller's lease holds the path.
+      await store.roots.addIndirectRoot(hostPath, path);
+    });
   } catch (thrown) {
     const message = `the link '${link}' cannot be made: ${messageOf(thrown)} (--no-link builds without one)`;
     throw new CliError("result-link", message, { cause: thrown });
   }
 }
 
-/** Makes real files of a registered path, and yields the host path they are known by: `outputs/<name>`. */
-export async function showOutput(path: StorePath, session: Session): Promise<string> {
+/** Makes real files of a registered path and calls `use` with the host path they are known by, `outputs/<name>`. They stay when that made it a root. */
+export async function showOutput<T>(
+  path: StorePath,
+  session: Session,
+  use: (output: string) => Promise<T>,
+): Promise<T> {
   const { outputsHostDir, signal } = session;
   const store = await session.openStore();
   const info = await store.pathInfos.get(path.hashPart, { signal });
@@ -49,7 +54,7 @@ export async function showOutput(path: StorePath, session: Session): Promise<str
   await using exposed = await store.exposer.expose([info.node], { signal });
   const output = join(outputsHostDir, path.toString());
   await replaceLink(output, exposed.hostPaths[0]);
-  return output;
+  return await use(output);
 }
 
 /** The store path that a link at `hostPath` leads to by the last name of its target; undefined when it does not, or is none. */

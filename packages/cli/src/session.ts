@@ -142,6 +142,7 @@ export class Session implements AsyncDisposable {
     // Loaded here: commands that touch no store do not wait for its native parts.
     const hostDir = this.storeHostDir;
     const { openLocalStore } = await import("@firn/backend-local");
-    return openLocalStore(hostDir, { signal: this.signal });
+    const { filesBytesMax } = this.config;
+    return openLocalStore(hostDir, { signal: this.signal, ...(filesBytesMax === undefined ? {} : { filesBytesMax }) });
   }
 }

@@ -36,6 +36,7 @@ describe("configuration", () => {
       { HOME: "/h", NIX_STORE_DIR: "/gnu/store/" },
       { storeDir: "/gnu/store" },
     ],
+    ["FIRN_FILES_MAX is a size", { HOME: "/h", FIRN_FILES_MAX: "1.5G" }, { filesBytesMax: 1.5 * 1024 ** 3 }],
     ["NO_COLOR forbids colours whatever it says", { HOME: "/h", NO_COLOR: "0" }, { noColor: true }],
     ["a dumb terminal has no colours", { HOME: "/h", TERM: "dumb" }, { noColor: true }],
     ["FIRN_DEBUG is 1 or nothing", { HOME: "/h", FIRN_DEBUG: "yes" }, { debug: false }],
@@ -49,6 +50,7 @@ describe("configuration", () => {
   }
 
   const refused: readonly [name: string, env: Record<string, string>][] = [
+    ["a FIRN_FILES_MAX that is no size", { HOME: "/h", FIRN_FILES_MAX: "much" }],
     ["without FIRN_HOME and HOME there is no place for state", {}],
     ["a relative NIX_STORE_DIR", { HOME: "/h", NIX_STORE_DIR: "nix/store" }],
     ["a NIX_STORE_DIR with dots", { HOME: "/h", NIX_STORE_DIR: "/nix/../store" }],

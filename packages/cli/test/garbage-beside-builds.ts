@@ -9,6 +9,8 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Ended, Firn } from "./firn.ts";
 
+/** No space for files, so that each is removed as soon as it may be. */
+const env = { FIRN_FILES_MAX: "1" };
 const CHAIN = 5;
 const KINDS = 3;
 
@@ -30,11 +32,11 @@ export async function garbageBesideBuilds(
     while (!isEnough(builds)) {
       builds++;
       const [kind, last] = [random(KINDS), random(1000)];
-      const built = await firn.run(["build", "-q", "-E", expressionOf(kind, last), "-o", link]);
+      const built = await firn.run(["build", "-q", "-E", expressionOf(kind, last), "-o", link], { env });
       assertWell(built, "a build");
       assert.equal(readFileSync(join(firn.directory, link), "latin1"), contentsOf(kind, last), "what the link shows");
       if (random(2) === 0) {
-        const read = await firn.run(["store", "cat", `./${link}`]);
+        const read = await firn.run(["store", "cat", `./${link}`], { env });
         assertWell(read, "a reader");
         assert.equal(read.out, contentsOf(kind, last), "what a reader is told");
       }
@@ -44,7 +46,7 @@ export async function garbageBesideBuilds(
   };
   const collector = async () => {
     while (running > 0) {
-      const ended = await firn.run(["store", "gc", "--json"]);
+      const ended = await firn.run(["store", "gc", "--json"], { env });
       assertWell(ended, "a collection");
       collections++;
       deleted += (JSON.parse(ended.out) as { readonly deadPaths: readonly string[] }).deadPaths.length;
