@@ -22,14 +22,26 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   "backend-sqlite": ["store", "build"],
   "backend-objects": ["castore"],
   gateway: ["store", "compression"],
-  cli: ["glue", "gateway", "sandbox", "backend-local", "backend-sqlite", "backend-objects"],
+  protocol: ["store", "build"],
+  cli: ["glue", "gateway", "sandbox", "protocol", "backend-local", "backend-sqlite", "backend-objects"],
 };
 
 /** Rooms that import no Node module and use no Node global. */
-const NODE_FREE = new Set(["base", "hash", "nix-compat", "syntax", "eval", "castore", "store", "build", "glue"]);
+const NODE_FREE = new Set([
+  "base",
+  "hash",
+  "nix-compat",
+  "syntax",
+  "eval",
+  "castore",
+  "store",
+  "build",
+  "glue",
+  "protocol",
+]);
 
 /** Files of such a room that may after all: sub-paths that register a faster implementation. */
-const NODE_SUBPATH = /^packages\/hash\/src\/node(?:\/|\.ts$)/;
+const NODE_SUBPATH = /^packages\/(?:hash|protocol)\/src\/node(?:\/|\.ts$)/;
 
 /** All rooms that `room` may import. */
 export function reachable(room: string, seen = new Set<string>()): Set<string> {

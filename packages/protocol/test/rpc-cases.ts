@@ -1,0 +1,137 @@
+/* One request for every method that a served store has, as JSON, and what its answer holds: for peers that share no code with us. */
+
+import { bytesOf } from "@firn/base";
+import { bytesOfDigest, Directory, digestOf } from "@firn/castore";
+import { fromNixBase32, toBase64 } from "@firn/hash";
+import { parseStorePath } from "@firn/nix-compat";
+import type { openServed } from "./served.ts";
+
+export type RpcCase = {
+  readonly method: string;
+  readonly requests: readonly object[];
+  /** Equal to the messages that come, after what is not in here was left out. */
+  readonly answers: readonly object[];
+};
+
+const CONTENTS = bytesOf("contents of a blob");
+const blob = toBase64(bytesOfDigest(digestOf(CONTENTS)));
+const absent = toBase64(new Uint8Array(32).fill(7));
+const directory = new Directory([
+  { name: "f", node: { kind: "file", digest: digestOf(CONTENTS), size: CONTENTS.length, executable: true } },
+]);
+const directoryDigest = toBase64(bytesOfDigest(directory.digest));
+const name = "0123456789abcdfghijklmnpqrsvwxyz-hello";
+const path = parseStorePath(name);
+const hashPart = toBase64(fromNixBase32(path.hashPart) as Uint8Array);
+const narSha256 = toBase64(new Uint8Array(32).fill(3));
+const directoryMessage = {
+  files: [{ name: toBase64(bytesOf("f")), digest: blob, size: String(CONTENTS.length), executable: true }],
+};
+
+/** Puts what the cases ask for. */
+export async function fill({ store }: Awaited<ReturnType<typeof openServed>>): Promise<void> {
+  await store.blobs.put(CONTENTS);
+  await store.directories.put(directory);
+  const rest = { deriver: undefined, contentAddress: undefined, signatures: [], registeredAt: 5 };
+  await store.pathInfos.put([
+    { path, node: directory.node, narSha256: new Uint8Array(32).fill(3), narSize: 200, references: [], ...rest },
+  ]);
+}
+
+function ofDialect(dialect: "snix" | "tvix", entry: "entry" | "node"): readonly RpcCase[] {
+  const blobs = `${dialect}.castore.v1.BlobService`;
+  const directories = `${dialect}.castore.v1.DirectoryService`;
+  const pathInfos = `${dialect}.store.v1.PathInfoService`;
+  const named = { name: toBase64(bytesOf(name)), digest: directoryDigest, size: "2" };
+  const pathInfo = { [entry]: { directory: named }, narinfo: { narSize: "200", narSha256 } };
+  return [
+    { method: `${blobs}/Stat`, requests: [{ digest: blob }], answers: [{}] },
+    { method: `${blobs}/Read`, requests: [{ digest: blob }], answers: [{ data: toBase64(CONTENTS) }] },
+    {
+      method: `${blobs}/Put`,
+      requests: [{ data: toBase64(CONTENTS.subarray(0, 4)) }, { data: toBase64(CONTENTS.subarray(4)) }],
+      answers: [{ digest: blob }],
+    },
+    {
+      method: `${directories}/Get`,
+      requests: [{ digest: directoryDigest, recursive: true }],
+      answers: [directoryMessage],
+    },
+    { method: `${directories}/Put`, requests: [directoryMessage], answers: [{ rootDigest: directoryDigest }] },
+    { method: `${pathInfos}/Get`, requests: [{ byOutputHash: hashPart }], answers: [pathInfo] },
+    { method: `${pathInfos}/Put`, requests: [pathInfo], answers: [pathInfo] },
+    { method: `${pathInfos}/List`, requests: [{}], answers: [pathInfo] },
+    {
+      method: `${pathInfos}/CalculateNAR`,
+      requests: [{ directory: { digest: directoryDigest, size: "2" } }],
+      answers: [{ narSize: "336" }],
+    },
+  ];
+}
+
+const firnInfo = { info: { entry: {}, narinfo: { narSize: "200" } }, registeredAt: "5" };
+const content = "firn.castore.v1.ContentService";
+const firnPaths = "firn.store.v1.PathInfoService";
+
+export const RPC_CASES: readonly RpcCase[] = [
+  ...ofDialect("snix", "entry"),
+  ...ofDialect("tvix", "node"),
+  {
+    method: `${content}/Missing`,
+    requests: [{ blobs: absent, directories: directoryDigest }],
+    answers: [{ blobs: absent }],
+  },
+  {
+    method: `${content}/StatBlobs`,
+    requests: [{ digests: blob, sendChunks: true }],
+    answers: [{ blobs: [{ isPresent: true, size: String(CONTENTS.length) }] }],
+  },
+  {
+    method: `${content}/ReadSlice`,
+    requests: [{ digest: blob, from: "0", to: "4" }],
+    answers: [{ data: toBase64(Uint8Array.of(CONTENTS.length, 0, 0, 0, 0, 0, 0, 0, ...CONTENTS)) }],
+  },
+  {
+    method: `${content}/ReadBlobs`,
+    requests: [{ digests: blob }],
+    answers: [{ data: toBase64(CONTENTS), isEnd: true }],
+  },
+  {
+    method: `${content}/PutBlobs`,
+    requests: [{ known: blob }, { end: blob }, { data: toBase64(CONTENTS) }, { end: blob }],
+    answers: [
+      { digests: toBase64(Buffer.concat([bytesOfDigest(digestOf(CONTENTS)), bytesOfDigest(digestOf(CONTENTS))])) },
+    ],
+  },
+  {
+    method: `${content}/Outboard`,
+    requests: [{ digest: blob }],
+    answers: [{ data: toBase64(Uint8Array.of(CONTENTS.length, 0, 0, 0, 0, 0, 0, 0)) }],
+  },
+  { method: `${firnPaths}/Get`, requests: [{ hashPart }], answers: [{ pathInfo: firnInfo }] },
+  { method: `${firnPaths}/List`, requests: [{}], answers: [{ pathInfo: firnInfo }] },
+  { method: `${firnPaths}/Put`, requests: [], answers: [{}] },
+  { method: `${firnPaths}/Referrers`, requests: [{ path: name }], answers: [{}] },
+  { method: `${firnPaths}/Closure`, requests: [{ roots: hashPart }], answers: [{ pathInfo: firnInfo }] },
+  { method: `${firnPaths}/MissingPaths`, requests: [{ paths: [name] }], answers: [{}] },
+  { method: "grpc.health.v1.Health/Check", requests: [{}], answers: [{ status: "SERVING" }] },
+];
+
+/** Methods that do not end by themselves, or only answer other tools' questions. */
+export const ENDLESS = [
+  "firn.castore.v1.LeaseService/Hold",
+  "grpc.health.v1.Health/Watch",
+  "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+  "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/** `value` without what `pattern` does not have. */
+export function restrictedTo(value: unknown, pattern: unknown): unknown {
+  if (Array.isArray(pattern) && Array.isArray(value)) return value.map((one, i) => restrictedTo(one, pattern[i]));
+  if (typeof pattern !== "object" || pattern === null || typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(pattern).map(([key, inner]) => [
+    key,
+    restrictedTo((value as Record<string, unknown>)[key], inner),
+  ]);
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,70 @@
+/* A store in memory behind a real server, on TCP or a unix socket, and a peer that speaks to it. */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Directory, MemoryBlobs, MemoryDirectories, MemoryLeases } from "@firn/castore";
+import { Peer, RemoteBlobs, RemoteDirectories, RemotePathInfos, storeServices } from "@firn/protocol";
+import { connectHandler, GrpcChannel, GrpcServer, openHttpServer, type RpcServerOptions } from "@firn/protocol/node";
+import { MemoryPathInfos, RenderingCalculator } from "@firn/store";
+
+export type ServedOptions = {
+  readonly on?: "tcp" | "unix";
+  readonly withFirn?: boolean;
+  readonly dialects?: readonly ("snix" | "tvix")[];
+  readonly rpc?: RpcServerOptions;
+  readonly tls?: { readonly cert: string; readonly key: string };
+};
+
+export async function openServed(options: ServedOptions = {}) {
+  const { on = "tcp", rpc = {}, ...rest } = options;
+  const leases = new MemoryLeases();
+  const blobs = new MemoryBlobs(leases);
+  const directories = new MemoryDirectories(leases);
+  await blobs.put(new Uint8Array());
+  const pathInfos = new MemoryPathInfos(leases);
+  const calculator = new RenderingCalculator({ blobs, directories });
+  const stopping = new AbortController();
+  const store = { blobs, directories, pathInfos, calculator, leases };
+  const handlers = storeServices(store, { now: () => 1_700_000_000, stopping: stopping.signal, ...rest });
+  const dir = on === "unix" ? await mkdtemp(join(tmpdir(), "firn-served-")) : undefined;
+  const server = await openHttpServer({
+    listen: dir === undefined ? { kind: "tcp", host: "127.0.0.1", port: 0 } : { kind: "unix", path: join(dir, "s") },
+    grpc: new GrpcServer(handlers, rpc),
+    onRequest: connectHandler(handlers, rpc, (_, response) => {
+      response.statusCode = 404;
+      response.end();
+    }),
+    tls: options.tls,
+  });
+  const channel = new GrpcChannel(
+    dir === undefined
+      ? { kind: "tcp", host: "127.0.0.1", port: server.port as number, isSecure: options.tls !== undefined }
+      : { kind: "unix", path: join(dir, "s") },
+    { ca: options.tls?.cert },
+  );
+  const peer = new Peer(channel);
+  return {
+    store,
+    server,
+    stopping,
+    channel,
+    peer,
+    blobs: new RemoteBlobs(peer),
+    directories: new RemoteDirectories(peer),
+    pathInfos: new RemotePathInfos(peer),
+    leases: peer,
+    close: async () => {
+      await channel[Symbol.asyncDispose]();
+      await server.close();
+      if (dir !== undefined) await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** So that the empty directory is in the store, as some contracts want. */
+export async function openServedWithEmpty(options: ServedOptions = {}) {
+  const served = await openServed(options);
+  await served.store.directories.put(Directory.EMPTY);
+  return served;
+}
