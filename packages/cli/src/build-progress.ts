@@ -1,14 +1,15 @@
 /*
-What people see of builds under way, on stderr. On a terminal: a block of lines at the bottom, redrawn in place, with a line for each
-running build and the last it said. Elsewhere: plain lines, each build's start and all its output, named.
+What people see of builds under way, on stderr. On a terminal: a block of lines at the bottom, redrawn in place: the graph of what is running, has failed
+and waits for it (build-tree.ts), with the time it has taken, what it took before, and the last it said. Elsewhere: plain lines, each build's start and
+all its output, named.
 */
 
 import { bytesOf, type ByteString, textOf } from "@firn/base";
-import type { BuildCounts, BuildEvent } from "@firn/glue";
-import type { Output } from "./output.ts";
+import type { BuildEvent } from "@firn/glue";
+import { BuildTree, type TreeRow } from "./build-tree.ts";
+import type { Output, Style } from "./output.ts";
 
-/** Running builds shown at once. */
-const ROWS_MAX = 8;
+const ROWS_MAX = 16;
 const REDRAW_MS = 80;
 const TICK_MS = 1000;
 const CLEAR_LINE = "\x1b[2K";
@@ -20,33 +21,40 @@ export type ProgressOptions = {
   readonly printLogs: boolean;
 };
 
+/** How long a build of that name took before, in milliseconds; undefined when that is not known. */
+export type Expectation = (name: string) => Promise<number | undefined>;
+
+type Running = { readonly startedAtMs: number; line: string; expectedMs: number | undefined };
+
 export class BuildProgress {
   readonly #output: Output;
   readonly #options: ProgressOptions;
-  /** Running builds by path of the .drv, with name and last line. */
-  readonly #running = new Map<ByteString, { readonly name: string; readonly startedAtMs: number; line: string }>();
-  #counts: BuildCounts = { planned: 0, running: 0, done: 0, failed: 0 };
+  readonly #expectation: Expectation | undefined;
+  readonly #tree = new BuildTree();
+  /** By path of the .drv. */
+  readonly #running = new Map<ByteString, Running>();
   #rowsDrawn = 0;
   /** A drawing that is due because something happened, and the one that lets time pass. */
   #redraw: NodeJS.Timeout | undefined;
   #tick: NodeJS.Timeout | undefined;
 
-  constructor(output: Output, options: ProgressOptions) {
+  constructor(output: Output, options: ProgressOptions, expectation?: Expectation) {
     this.#output = output;
     this.#options = options;
+    this.#expectation = expectation;
   }
 
   /** Takes what happened. */
   readonly take = (event: BuildEvent): void => {
     if (this.#options.quiet) return;
-    if (event.type !== "log") this.#counts = event.counts;
     const isLive = this.#output.isLive;
     switch (event.type) {
       case "planned":
+        this.#tree.add(event.derivations);
         if (!isLive) this.#say(`building ${countOf(event.derivations.length)}`);
         break;
       case "started":
-        this.#running.set(event.drvPath, { name: event.name, startedAtMs: Date.now(), line: "" });
+        this.#start(event.drvPath, event.name);
         if (!isLive) this.#say(`building '${event.drvPath}'`);
         break;
       case "log": {
@@ -58,6 +66,7 @@ export class BuildProgress {
       case "finished":
       case "failed":
         this.#running.delete(event.drvPath);
+        this.#tree.set(event.drvPath, event.type === "finished" ? "done" : "failed");
         break;
     }
     if (isLive) this.#redraw ??= setTimeout(() => this.#draw(), REDRAW_MS);
@@ -92,22 +101,50 @@ export class BuildProgress {
     clearTimeout(this.#redraw);
     clearTimeout(this.#tick);
     this.#redraw = undefined;
-    const { planned, done, failed } = this.#counts;
+    const { waiting, running, done, failed } = this.#tree.counts();
     const { stderr } = this.#output;
-    const rows = [...this.#running.values()];
-    const style = (name: "bold" | "dim" | "red", text: string) => this.#output.styled(stderr, name, text);
-    const lines = rows.slice(0, ROWS_MAX).map(({ name, startedAtMs, line }) => {
-      const seconds = Math.floor((Date.now() - startedAtMs) / 1000);
-      const head = `${name} ${seconds}s`;
-      const room = stderr.columns - head.length - 5;
-      return `  ${style("bold", head)}${room > 8 && line !== "" ? `  ${style("dim", line.slice(0, room))}` : ""}`;
-    });
-    if (rows.length > ROWS_MAX) lines.push(`  and ${rows.length - ROWS_MAX} more`);
-    const failures = failed === 0 ? "" : style("red", `, ${failed} failed`);
-    lines.push(`building: ${done} of ${planned} done, ${rows.length} running${failures}`);
+    const lines = this.#tree.rows(ROWS_MAX).map((row) => this.#row(row));
+    const hidden = running - lines.length;
+    if (hidden > 0 && lines.length === ROWS_MAX) lines.push(`  and ${hidden} more`);
+    const more = waiting === 0 ? "" : `, ${waiting} waiting`;
+    const failures = failed === 0 ? "" : this.#output.styled(stderr, "red", `, ${failed} failed`);
+    lines.push(`building: ${done} of ${waiting + running + done + failed} done, ${running} running${more}${failures}`);
     this.#write(`${this.#cleared()}${lines.join("\n")}\n`);
     this.#rowsDrawn = lines.length;
-    if (rows.length > 0) this.#tick = setTimeout(() => this.#draw(), TICK_MS);
+    if (this.#running.size > 0) this.#tick = setTimeout(() => this.#draw(), TICK_MS);
+  }
+
+  #start(drvPath: ByteString, name: string): void {
+    const running: Running = { startedAtMs: Date.now(), line: "", expectedMs: undefined };
+    this.#running.set(drvPath, running);
+    this.#tree.set(drvPath, "running");
+    // Nice to know, and not worth failing for.
+    this.#expectation?.(name).then(
+      (expectedMs) => {
+        running.expectedMs = expectedMs;
+      },
+      () => undefined,
+    );
+  }
+
+  #row({ branch, drvPath, name, status, waiting }: TreeRow): string {
+    const { stderr } = this.#output;
+    const running = this.#running.get(drvPath);
+    const time = running === undefined ? "" : ` ${timesOf(running)}`;
+    const note =
+      status === "failed"
+        ? " failed"
+        : waiting > 0
+          ? ` and ${waiting} more waiting`
+          : status === "waiting"
+            ? " waiting"
+            : "";
+    const style: Style = status === "failed" ? "red" : status === "running" ? "bold" : "dim";
+    const room = stderr.columns - branch.length - name.length - time.length - note.length - 5;
+    const line = running?.line ?? "";
+    const said = room > 8 && line !== "" ? `  ${this.#output.styled(stderr, "dim", line.slice(0, room))}` : "";
+    const head = `${name}${time}`.slice(0, Math.max(8, stderr.columns - branch.length - 3));
+    return `  ${branch}${this.#output.styled(stderr, style, head)}${note.slice(0, Math.max(0, room + note.length))}${said}`;
   }
 
   /** What takes the block away and leaves the cursor where it began. */
@@ -118,6 +155,19 @@ export class BuildProgress {
   #write(text: string | Uint8Array): void {
     this.#output.stderr.write(typeof text === "string" ? Buffer.from(text) : text).catch(() => undefined);
   }
+}
+
+/** `12s`, or `12s of 40s` where it is known how long it took before. */
+function timesOf({ startedAtMs, expectedMs }: Running): string {
+  const elapsed = timeOf(Date.now() - startedAtMs);
+  return expectedMs === undefined || expectedMs < 1000 ? elapsed : `${elapsed} of ${timeOf(expectedMs)}`;
+}
+
+function timeOf(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m${String(seconds % 60).padStart(2, "0")}s`;
+  return `${Math.floor(seconds / 3600)}h${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")}m`;
 }
 
 function countOf(derivations: number): string {

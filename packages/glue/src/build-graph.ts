@@ -66,11 +66,18 @@ export type BuildCounts = {
   readonly failed: number;
 };
 
+export type PlannedDerivation = {
+  readonly drvPath: ByteString;
+  readonly name: string;
+  /** What it waits for, of the plan. */
+  readonly dependencies: readonly ByteString[];
+};
+
 /** For progress displays. `name` is the derivation's, without hash and `.drv`. */
 export type BuildEvent =
   | {
       readonly type: "planned";
-      readonly derivations: readonly { readonly drvPath: ByteString; readonly name: string }[];
+      readonly derivations: readonly PlannedDerivation[];
       readonly counts: BuildCounts;
     }
   /** Does not come for one that turns out to be built already, when its inputs are. */
@@ -229,7 +236,11 @@ class GraphRun {
   }
 
   #reportPlanned(steps: Iterable<BuildStep>): void {
-    const derivations = Array.from(steps, ({ drvPath, derivation }) => ({ drvPath, name: derivation.name }));
+    const derivations = Array.from(steps, ({ drvPath, derivation, dependencies }) => ({
+      drvPath,
+      name: derivation.name,
+      dependencies,
+    }));
     this.#options.onEvent?.({ type: "planned", derivations, counts: this.#counts() });
   }
 
