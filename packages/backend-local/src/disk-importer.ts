@@ -76,8 +76,7 @@ export class DiskImporter implements TreeImporter {
   /** With `stats` the stat cache (stat-cache.ts) is written, or read as well: then observers see only what had to be read. With `withNar`, and all read, the hash of the tree's NAR too. */
   async importWith(root: string, options: ImportOptions, stats: StatCacheUse, withNar: boolean): Promise<ImportedTree> {
     const { index, leases } = this.#parts;
-    throwIfAborted(options.signal);
-    leases.check(options);
+    leases.begin(options);
     if (!isAbsolute(root))
       throw new CastoreError("storage", `an import needs an absolute host path, got ${JSON.stringify(root)}`);
     const path = bytePath(root);

@@ -4,7 +4,7 @@ below (file system, LMDB), which the services report as castore's or store's `st
 */
 
 import { FirnError, messageOf } from "@firn/base";
-import { CastoreError } from "@firn/castore";
+import { CastoreError, diskProblem } from "@firn/castore";
 
 /**
  * - `not-a-store`: the directory holds something else.
@@ -20,17 +20,6 @@ export class LocalStoreError extends FirnError<LocalStoreErrorCode> {}
 
 const EIO_NUMBER = 5;
 
-const ADVICE: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EACCES: "permission is lacking",
-  EPERM: "permission is lacking",
-  EROFS: "the file system is read-only",
-  EMFILE: "too many files are open",
-  ENFILE: "too many files are open",
-  EIO: "the disk reports a fault",
-};
-
 /** What a failure of the file system or of LMDB means, for a message. */
 export function storageProblem(thrown: unknown): string {
   const code = (thrown as { code?: unknown } | undefined)?.code;
@@ -38,10 +27,9 @@ export function storageProblem(thrown: unknown): string {
   // LMDB reports a write that was cut short as a fault of the disk, whatever cut it.
   if (code === EIO_NUMBER) return `the disk is full or faulty (${message})`;
   if (message.startsWith("the disk is full")) return message;
-  if (typeof code === "string" && ADVICE[code] !== undefined) return `${ADVICE[code]} (${message})`;
   if (message.includes("MDB_MAP_FULL")) return `the index has reached its largest size (${message})`;
   if (message.includes("No space left")) return `the disk is full (${message})`;
-  return message;
+  return diskProblem(thrown);
 }
 
 /** The `storage` error for a failed step, described as "storing a blob". Errors that say more already are passed through. */

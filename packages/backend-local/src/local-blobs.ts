@@ -3,12 +3,13 @@ Blobs of the local store: small ones in the index, larger ones cut into chunks (
 is too long for one chunk, and cuts as it comes from then on.
 */
 
-import { type ByteStream, concatBytes, throwIfAborted } from "@firn/base";
+import { concatBytes } from "@firn/base";
 import {
   type BlobReader,
   type BlobService,
   type BlobServiceSupports,
   type BlobWriter,
+  BytesReader,
   type CallOptions,
   CastoreError,
   ChunkedReader,
@@ -16,6 +17,7 @@ import {
   computeOutboard,
   type Digest,
   digestOf,
+  PieceWriter,
 } from "@firn/castore";
 import { CHUNK_BYTES_MIN } from "@firn/hash";
 import { BlobIngest } from "./blob-ingest.ts";
@@ -46,26 +48,37 @@ export class LocalBlobs implements BlobService {
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
-    this.#begin(options);
+    this.#parts.leases.begin(options);
     const { index, commits } = this.#parts;
     return isHeld(index, commits, [index.blobs, index.chunks], digest, options);
   }
 
   async openRead(digest: Digest, options?: CallOptions): Promise<BlobReader | undefined> {
-    this.#begin(options);
+    this.#parts.leases.begin(options);
     const record = readBlobRecord(this.#parts.index, this.#parts.chunks, digest);
     if (record === undefined) return undefined;
-    if (record.kind === "inline") return new InlineReader(record.bytes, options?.signal);
+    if (record.kind === "inline") return new BytesReader(record.bytes, options?.signal);
+    // A read that short costs less than a turn of the thread pool.
+    if (record.size <= INLINE_BYTES_MAX && record.chunks.length === 1)
+      return new BytesReader(this.#parts.chunks.readSync(record.chunks[0].digest), options?.signal);
     return new ChunkedReader(record.chunks, (chunk) => this.#parts.chunks.read(chunk.digest), options?.signal);
   }
 
   openWrite(options?: CallOptions): BlobWriter {
-    this.#begin(options);
-    return new LocalWriter(this.#parts, options?.signal);
+    this.#parts.leases.begin(options);
+    const pieces = new LocalPieces(this.#parts);
+    return new PieceWriter(
+      {
+        append: (bytes) => pieces.append(bytes),
+        finish: () => pieces.finish(),
+        discard: () => pieces.discard(),
+      },
+      options?.signal,
+    );
   }
 
   async put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
-    this.#begin(options);
+    this.#parts.leases.begin(options);
     if (bytes.length <= INLINE_BYTES_MAX) {
       const digest = digestOf(bytes);
       await keepInline(this.#parts, digest, bytes);
@@ -104,11 +117,6 @@ export class LocalBlobs implements BlobService {
     });
     return made;
   }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#parts.leases.check(options);
-  }
 }
 
 /** Reads a record from the index; inline contents are verified and in a new buffer. A chunk's digest is that of a blob of one chunk. */
@@ -127,62 +135,26 @@ export function readBlobRecord(index: StoreIndex, chunks: ChunkStore, digest: Di
   return record;
 }
 
-class InlineReader implements BlobReader {
-  readonly size: number;
-  readonly #signal: AbortSignal | undefined;
-  #bytes: Uint8Array | undefined;
-
-  constructor(bytes: Uint8Array, signal: AbortSignal | undefined) {
-    this.#bytes = bytes;
-    this.#signal = signal;
-    this.size = bytes.length;
-  }
-
-  async *stream(from = 0, to = this.size): ByteStream {
-    throwIfAborted(this.#signal);
-    if (this.#bytes === undefined) throw closedReader();
-    const part = this.#bytes.slice(Math.max(0, from), Math.min(to, this.size));
-    if (part.length > 0) yield part;
-  }
-
-  async close(): Promise<void> {
-    this.#bytes = undefined;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-}
-
-function closedReader(): CastoreError {
-  return new CastoreError("closed", "the blob reader is closed");
-}
-
-class LocalWriter implements BlobWriter {
+/** What is to become of the bytes of one writer. */
+class LocalPieces {
   readonly #parts: LocalBlobParts;
-  readonly #signal: AbortSignal | undefined;
   readonly #session: ChunkSession;
   #head: Uint8Array[] = [];
   #headBytes = 0;
   #ingest: BlobIngest | undefined;
-  #closing: Promise<Digest> | undefined;
-  #aborted = false;
 
-  constructor(parts: LocalBlobParts, signal: AbortSignal | undefined) {
+  constructor(parts: LocalBlobParts) {
     this.#parts = parts;
-    this.#signal = signal;
     this.#session = new ChunkSession(parts);
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    throwIfAborted(this.#signal);
-    if (this.#aborted || this.#closing !== undefined) throw new CastoreError("closed", "the blob writer has ended");
+  async append(bytes: Uint8Array): Promise<void> {
+    if (this.#ingest === undefined && this.#headBytes + bytes.length <= CHUNK_BYTES_MIN) {
+      this.#head.push(new Uint8Array(bytes));
+      this.#headBytes += bytes.length;
+      return;
+    }
     try {
-      if (this.#ingest === undefined && this.#headBytes + bytes.length <= CHUNK_BYTES_MIN) {
-        this.#head.push(new Uint8Array(bytes));
-        this.#headBytes += bytes.length;
-        return;
-      }
       if (this.#ingest === undefined) {
         this.#ingest = new BlobIngest(this.#session);
         const head = this.#head;
@@ -191,53 +163,40 @@ class LocalWriter implements BlobWriter {
       }
       await this.#ingest.write(bytes);
     } catch (thrown) {
-      await this.abort();
       throw storageError("storing a blob", thrown);
     }
   }
 
-  close(): Promise<Digest> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+  async finish(): Promise<Digest> {
+    try {
+      return await this.#finish();
+    } catch (thrown) {
+      throw storageError("storing a blob", thrown);
+    }
   }
 
-  async #close(): Promise<Digest> {
-    if (this.#aborted) throw new CastoreError("closed", "the blob writer was aborted");
-    try {
-      throwIfAborted(this.#signal);
-      if (this.#ingest !== undefined) {
-        const { digest } = await this.#ingest.finish();
-        await this.#session.commit();
-        return digest;
-      }
-      const bytes = concatBytes(this.#head);
-      this.#head = [];
-      if (bytes.length <= INLINE_BYTES_MAX) {
-        const digest = digestOf(bytes);
-        await keepInline(this.#parts, digest, bytes);
-        return digest;
-      }
-      const digest = await this.#session.wholeBlob(bytes);
+  async #finish(): Promise<Digest> {
+    if (this.#ingest !== undefined) {
+      const { digest } = await this.#ingest.finish();
       await this.#session.commit();
       return digest;
-    } catch (thrown) {
-      if (this.#signal?.aborted) throw this.#signal.reason;
-      throw storageError("storing a blob", thrown);
-    } finally {
-      await this.#session.settle();
     }
+    const bytes = concatBytes(this.#head);
+    this.#head = [];
+    if (bytes.length <= INLINE_BYTES_MAX) {
+      const digest = digestOf(bytes);
+      await keepInline(this.#parts, digest, bytes);
+      return digest;
+    }
+    const digest = await this.#session.wholeBlob(bytes);
+    await this.#session.commit();
+    return digest;
   }
 
-  async abort(): Promise<void> {
-    if (this.#closing !== undefined) return;
-    this.#aborted = true;
+  async discard(): Promise<void> {
     this.#head = [];
     this.#ingest = undefined;
     await this.#session.settle();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.abort();
   }
 }
 

@@ -2,7 +2,6 @@
 Directories of the local store: their canonical encodings in the index, under their digests, checked again on every read.
 */
 
-import { throwIfAborted } from "@firn/base";
 import {
   type CallOptions,
   CastoreError,
@@ -34,12 +33,12 @@ export class LocalDirectories implements DirectoryService {
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return isHeld(this.#index, this.#commits, [this.#index.directories], digest, options);
   }
 
   async get(digest: Digest, options?: CallOptions): Promise<Directory | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return readDirectory(this.#index, digest);
   }
 
@@ -50,22 +49,17 @@ export class LocalDirectories implements DirectoryService {
   }
 
   getRecursive(root: Digest, options?: CallOptions): AsyncIterable<Directory> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return walkDirectories(root, async (digest) => readDirectory(this.#index, digest), options?.signal);
   }
 
   openPut(options?: CallOptions): DirectoryPutter {
-    this.#begin(options);
+    this.#leases.begin(options);
     return new GraphPutter({
       stored: async (digest) => readDirectory(this.#index, digest),
       keep: async (directories) => keepDirectories(this.#index, directories),
       signal: options?.signal,
     });
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }
 

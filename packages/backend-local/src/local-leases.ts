@@ -4,6 +4,7 @@ in which it was opened. It does not list what it holds. What is put or promised 
 keeps everything from the oldest living lease's epoch on, closures included.
 */
 
+import { throwIfAborted } from "@firn/base";
 import { CastoreError, type CallOptions, type Lease, type LeaseService } from "@firn/castore";
 import type { Commits } from "./commits.ts";
 import { epochForLease } from "./epoch-clock.ts";
@@ -75,8 +76,9 @@ export class LocalLeases implements LeaseService {
     for (const { id, holder } of this.#all()) if (!mayBeAlive(holder)) await this.#forget(id);
   }
 
-  /** Throws `closed` when the call names a lease that is not open here. */
-  check(options: CallOptions | undefined): void {
+  /** To be called first by every call: throws the signal's reason, and `closed` when the lease is not open here, since nothing would hold what is told. */
+  begin(options: CallOptions | undefined): void {
+    throwIfAborted(options?.signal);
     const lease = options?.lease;
     if (lease === undefined || this.#open.has(lease)) return;
     throw new CastoreError("closed", `lease ${lease.id} is not open in this store`);

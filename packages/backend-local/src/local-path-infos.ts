@@ -38,7 +38,7 @@ export class LocalPathInfos implements PathInfoService {
   }
 
   async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     const index = this.#index;
     const info = readPathInfo(index, hashPart);
     if (info === undefined || options?.lease === undefined) return info;
@@ -54,7 +54,7 @@ export class LocalPathInfos implements PathInfoService {
   }
 
   async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     const index = this.#index;
     try {
       await this.#commits.run(() => {
@@ -72,7 +72,7 @@ export class LocalPathInfos implements PathInfoService {
 
   /** In steps, so that no read transaction is held open while the consumer thinks. */
   async *list(options?: CallOptions): AsyncGenerator<PathInfo, void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     let after: string | undefined;
     for (;;) {
       throwIfAborted(options?.signal);
@@ -88,7 +88,7 @@ export class LocalPathInfos implements PathInfoService {
   }
 
   async referrers(path: StorePath, options?: CallOptions): Promise<readonly StorePath[]> {
-    this.#begin(options);
+    this.#leases.begin(options);
     const found: StorePath[] = [];
     const range = { start: textKey(path.hashPart), end: textKey(`${path.hashPart}\xff`) };
     for (const key of this.#index.referrers.getKeys(range)) {
@@ -97,11 +97,6 @@ export class LocalPathInfos implements PathInfoService {
       if (info !== undefined) found.push(info.path);
     }
     return found;
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }
 

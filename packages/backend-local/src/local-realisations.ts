@@ -35,12 +35,12 @@ export class LocalRealisations implements RealisationService {
   }
 
   async get(drvPath: StorePath, output: string, options?: CallOptions): Promise<Realisation | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return readRealisation(this.#index, realisationKey(drvPath, output));
   }
 
   async put(realisations: readonly Realisation[], options?: CallOptions): Promise<void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     const index = this.#index;
     realisations.forEach(checkRealisation);
     try {
@@ -59,7 +59,7 @@ export class LocalRealisations implements RealisationService {
 
   /** In steps, so that no read transaction is held open while the consumer thinks. */
   async *list(options?: CallOptions): AsyncGenerator<Realisation, void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     for (let start: Buffer | undefined; ; ) {
       throwIfAborted(options?.signal);
       const batch: Realisation[] = [];
@@ -70,11 +70,6 @@ export class LocalRealisations implements RealisationService {
       start = textKey(`${realisationKey(drvPath, output)}\0`);
       yield* batch;
     }
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }
 

@@ -76,7 +76,7 @@ export class TreeCheckout implements TreeExposer {
   }
 
   async expose(nodes: readonly Node[], options?: CallOptions): Promise<ExposedTrees> {
-    this.#parts.leases.check(options);
+    this.#parts.leases.begin(options);
     const unpin = this.#space.pins.pin(nodes.map(checkoutName));
     const release = async () => {
       unpin();

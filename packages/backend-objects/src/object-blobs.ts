@@ -3,12 +3,13 @@ Blobs as objects: chunks compressed under their digests, and an index under the 
 chunks is found by hashing all of them once, when a blob is first opened here; after that ranges are read alone.
 */
 
-import { type ByteStream, throwIfAborted } from "@firn/base";
+import { throwIfAborted } from "@firn/base";
 import {
   type BlobReader,
   type BlobService,
   type BlobServiceSupports,
   type BlobWriter,
+  BytesReader,
   type CallOptions,
   CastoreError,
   ChunkedReader,
@@ -20,6 +21,7 @@ import {
   EMPTY_DIGEST,
   LruMap,
   type MemoryLeases,
+  PieceWriter,
   verifyChunkList,
 } from "@firn/castore";
 import { createHasher } from "@firn/hash";
@@ -50,16 +52,16 @@ export class ObjectBlobs implements BlobService {
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return (await this.#files.has(blobKey(digest))) || (await this.#files.has(chunkKey(digest)));
   }
 
   async openRead(digest: Digest, options?: CallOptions): Promise<BlobReader | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     const index = await this.#index(digest);
     if (index === undefined || index.chunks.length === 0) {
       const bytes = index !== undefined && digest === EMPTY_DIGEST ? new Uint8Array() : await this.#chunk(digest);
-      if (bytes !== undefined) return new WholeReader(bytes, options?.signal);
+      if (bytes !== undefined) return new BytesReader(bytes, options?.signal);
       if (index === undefined) return undefined;
       throw new CastoreError("missing", `blob ${digest} is one chunk, which is not there`, { context: { digest } });
     }
@@ -76,7 +78,7 @@ export class ObjectBlobs implements BlobService {
   }
 
   openWrite(options?: CallOptions): BlobWriter {
-    this.#begin(options);
+    this.#leases.begin(options);
     const keep = {
       chunk: async (digest: Digest, bytes: Uint8Array) => {
         if (await this.#files.has(chunkKey(digest))) return;
@@ -88,7 +90,15 @@ export class ObjectBlobs implements BlobService {
         this.#verified.set(digest, digestOf(bytes), 1);
       },
     };
-    return new ObjectWriter(keep, options?.signal);
+    const pieces = new ObjectPieces(keep);
+    return new PieceWriter(
+      {
+        append: (bytes) => pieces.append(bytes),
+        finish: () => pieces.finish(options?.signal),
+        discard: () => pieces.discard(),
+      },
+      options?.signal,
+    );
   }
 
   async put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
@@ -98,7 +108,7 @@ export class ObjectBlobs implements BlobService {
   }
 
   async chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     const index = await this.#index(digest);
     if (index !== undefined) return index.chunks;
     return (await this.#files.has(chunkKey(digest))) ? [] : undefined;
@@ -121,39 +131,6 @@ export class ObjectBlobs implements BlobService {
       context: { digest },
     });
   }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
-  }
-}
-
-class WholeReader implements BlobReader {
-  readonly size: number;
-  readonly #bytes: Uint8Array;
-  readonly #signal: AbortSignal | undefined;
-  #isClosed = false;
-
-  constructor(bytes: Uint8Array, signal: AbortSignal | undefined) {
-    this.size = bytes.length;
-    this.#bytes = bytes;
-    this.#signal = signal;
-  }
-
-  async *stream(from = 0, to = this.size): ByteStream {
-    throwIfAborted(this.#signal);
-    if (this.#isClosed) throw new CastoreError("closed", "the blob reader is closed");
-    const part = this.#bytes.slice(Math.max(0, from), Math.max(0, Math.min(to, this.size)));
-    if (part.length > 0) yield part;
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
 }
 
 type Keep = {
@@ -161,26 +138,20 @@ type Keep = {
   readonly index: (digest: Digest, chunks: readonly ChunkMeta[]) => Promise<void>;
 };
 
-/** Chunks go out as they are known, the index last. Chunks of a writer that was aborted stay, under their digests, and do no harm. */
-class ObjectWriter implements BlobWriter {
+/** What becomes of the bytes of one writer. Chunks go out as they are known, the index last. Chunks of a writer that was aborted stay, under their digests, and do no harm. */
+class ObjectPieces {
   readonly #keep: Keep;
-  readonly #signal: AbortSignal | undefined;
   readonly #hasher = createHasher("blake3");
   readonly #chunker = new Chunker();
   readonly #chunks: ChunkMeta[] = [];
   readonly #puts = new Set<Promise<void>>();
   #failure: { readonly thrown: unknown } | undefined;
-  #closing: Promise<Digest> | undefined;
-  #aborted = false;
 
-  constructor(keep: Keep, signal: AbortSignal | undefined) {
+  constructor(keep: Keep) {
     this.#keep = keep;
-    this.#signal = signal;
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    throwIfAborted(this.#signal);
-    if (this.#aborted || this.#closing !== undefined) throw new CastoreError("closed", "the blob writer has ended");
+  async append(bytes: Uint8Array): Promise<void> {
     this.#hasher.update(bytes);
     this.#chunker.push(bytes);
     await this.#drain(false);
@@ -202,33 +173,18 @@ class ObjectWriter implements BlobWriter {
     }
   }
 
-  close(): Promise<Digest> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<Digest> {
-    if (this.#aborted) throw new CastoreError("closed", "the blob writer was aborted");
-    try {
-      throwIfAborted(this.#signal);
-      await this.#drain(true);
-    } finally {
-      await Promise.all(this.#puts);
-    }
+  async finish(signal: AbortSignal | undefined): Promise<Digest> {
+    await this.#drain(true);
+    await this.discard();
     if (this.#failure !== undefined) throw this.#failure.thrown;
-    throwIfAborted(this.#signal);
+    throwIfAborted(signal);
     const digest = digestFromBytes(this.#hasher.digest());
     await this.#keep.index(digest, this.#chunks);
     return digest;
   }
 
-  async abort(): Promise<void> {
-    if (this.#closing !== undefined) return;
-    this.#aborted = true;
+  /** Waits for what is on its way. */
+  async discard(): Promise<void> {
     await Promise.all(this.#puts);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.abort();
   }
 }

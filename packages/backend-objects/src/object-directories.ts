@@ -4,7 +4,7 @@ such; directories below a root that was read or written here are known as long a
 walks down from a root.
 */
 
-import { concatBytes, throwIfAborted } from "@firn/base";
+import { concatBytes } from "@firn/base";
 import {
   type CallOptions,
   CastoreError,
@@ -47,12 +47,12 @@ export class ObjectDirectories implements DirectoryService {
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return (await this.#files.has(treeKey(digest))) || this.#rootOf.get(digest) !== undefined;
   }
 
   async get(digest: Digest, options?: CallOptions): Promise<Directory | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return this.#find(digest);
   }
 
@@ -63,12 +63,12 @@ export class ObjectDirectories implements DirectoryService {
   }
 
   getRecursive(root: Digest, options?: CallOptions): AsyncIterable<Directory> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return walkDirectories(root, (digest) => this.#find(digest), options?.signal);
   }
 
   openPut(options?: CallOptions): DirectoryPutter {
-    this.#begin(options);
+    this.#leases.begin(options);
     return new GraphPutter({
       stored: (digest) => this.#find(digest),
       keep: async (directories) => {
@@ -108,11 +108,6 @@ export class ObjectDirectories implements DirectoryService {
       this.#known.set(tree[i].digest, tree[i], OBJECT_BYTES + tree[i].encoded.length);
       this.#rootOf.set(tree[i].digest, root, 1);
     }
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }
 

@@ -6,8 +6,8 @@ too; so what was acknowledged survives a crash. Names are keys with slashes, giv
 import { constants } from "node:fs";
 import { access, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { FirnError, messageOf } from "@firn/base";
-import { CastoreError } from "@firn/castore";
+import { FirnError } from "@firn/base";
+import { CastoreError, diskProblem } from "@firn/castore";
 
 /** Where objects are while they are written; no reader of this layout looks there. */
 const STAGING = ".staging";
@@ -15,15 +15,6 @@ const STAGING = ".staging";
 const ABANDONED_MS = 24 * 3600 * 1000;
 /** Longest object that is read, in bytes. */
 const OBJECT_BYTES_MAX = 256 * 1024 * 1024;
-
-const ADVICE: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EACCES: "permission is lacking",
-  EPERM: "permission is lacking",
-  EROFS: "the file system is read-only",
-  EIO: "the disk reports a fault",
-};
 
 export class ObjectFiles {
   readonly #dir: string;
@@ -148,7 +139,5 @@ async function flush(dir: string): Promise<void> {
 
 function failure(doing: string, thrown: unknown): Error {
   if (thrown instanceof FirnError) return thrown;
-  const advice = ADVICE[String((thrown as { code?: unknown }).code)];
-  const problem = advice === undefined ? messageOf(thrown) : `${advice} (${messageOf(thrown)})`;
-  return new CastoreError("storage", `${doing} failed: ${problem}`, { cause: thrown });
+  return new CastoreError("storage", `${doing} failed: ${diskProblem(thrown)}`, { cause: thrown });
 }

@@ -9,6 +9,7 @@ import {
   type BlobService,
   type BlobServiceSupports,
   type BlobWriter,
+  BytesReader,
   bytesOfDigest,
   type CallOptions,
   CastoreError,
@@ -17,6 +18,7 @@ import {
   digestFromBytes,
   digestOf,
   type MemoryLeases,
+  PieceWriter,
 } from "@firn/castore";
 import { createHasher } from "@firn/hash";
 import type { SqliteFile } from "./sqlite-file.ts";
@@ -38,25 +40,35 @@ export class SqliteBlobs implements BlobService {
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return this.#file.get("select 1 from blobs where digest = ?", bytesOfDigest(digest)) !== undefined;
   }
 
   async openRead(digest: Digest, options?: CallOptions): Promise<BlobReader | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     const row = this.#file.get(FIND, bytesOfDigest(digest)) as
       | { id: number; size: number; bytes: Uint8Array | null }
       | undefined;
-    return row && new SqliteReader(this.#file, row, options?.signal);
+    if (row === undefined) return undefined;
+    if (row.bytes !== null) return new BytesReader(row.bytes, options?.signal);
+    return new SqliteReader(this.#file, row, options?.signal);
   }
 
   openWrite(options?: CallOptions): BlobWriter {
-    this.#begin(options);
-    return new SqliteWriter(this.#file, options?.signal);
+    this.#leases.begin(options);
+    const pieces = new SqlitePieces(this.#file);
+    return new PieceWriter(
+      {
+        append: (bytes) => pieces.append(bytes),
+        finish: () => pieces.finish(),
+        discard: () => pieces.discard(),
+      },
+      options?.signal,
+    );
   }
 
   async put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
-    this.#begin(options);
+    this.#leases.begin(options);
     if (bytes.length > ROW_BYTES_MAX) {
       await using writer = this.openWrite(options);
       await writer.write(bytes);
@@ -69,11 +81,6 @@ export class SqliteBlobs implements BlobService {
 
   async chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {
     return (await this.has(digest, options)) ? [] : undefined;
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }
 
@@ -92,31 +99,19 @@ class SqliteReader implements BlobReader {
   readonly size: number;
   readonly #file: SqliteFile;
   readonly #id: number;
-  readonly #bytes: Uint8Array | null;
   readonly #signal: AbortSignal | undefined;
   #isClosed = false;
 
-  constructor(
-    file: SqliteFile,
-    row: { id: number; size: number; bytes: Uint8Array | null },
-    signal: AbortSignal | undefined,
-  ) {
+  constructor(file: SqliteFile, row: { id: number; size: number }, signal: AbortSignal | undefined) {
     this.#file = file;
     this.size = row.size;
     this.#id = row.id;
-    this.#bytes = row.bytes;
     this.#signal = signal;
   }
 
   async *stream(from = 0, to = this.size): ByteStream {
     const start = Math.max(0, from);
     const end = Math.min(to, this.size);
-    if (start >= end) return;
-    this.#check();
-    if (this.#bytes !== null) {
-      yield this.#bytes.slice(start, end);
-      return;
-    }
     for (let at = Math.floor(start / PIECE_BYTES) * PIECE_BYTES; at < end; at += PIECE_BYTES) {
       this.#check();
       const row = this.#file.get("select bytes from pieces where blob = ? and at = ?", this.#id, at);
@@ -140,9 +135,9 @@ class SqliteReader implements BlobReader {
   }
 }
 
-class SqliteWriter implements BlobWriter {
+/** What becomes of the bytes of one writer. */
+class SqlitePieces {
   readonly #file: SqliteFile;
-  readonly #signal: AbortSignal | undefined;
   readonly #hasher = createHasher("blake3");
   /** What came since the last piece was written. */
   #parts: Uint8Array[] = [];
@@ -150,17 +145,12 @@ class SqliteWriter implements BlobWriter {
   /** Bytes in pieces. */
   #stored = 0;
   #id: number | undefined;
-  #closing: Promise<Digest> | undefined;
-  #aborted = false;
 
-  constructor(file: SqliteFile, signal: AbortSignal | undefined) {
+  constructor(file: SqliteFile) {
     this.#file = file;
-    this.#signal = signal;
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    throwIfAborted(this.#signal);
-    if (this.#aborted || this.#closing !== undefined) throw new CastoreError("closed", "the blob writer has ended");
+  async append(bytes: Uint8Array): Promise<void> {
     this.#hasher.update(bytes);
     for (let at = 0; at < bytes.length; ) {
       const part = new Uint8Array(bytes.subarray(at, at + PIECE_BYTES - this.#partsLength));
@@ -185,45 +175,23 @@ class SqliteWriter implements BlobWriter {
     });
   }
 
-  close(): Promise<Digest> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<Digest> {
-    if (this.#aborted) throw new CastoreError("closed", "the blob writer was aborted");
-    try {
-      throwIfAborted(this.#signal);
-      const digest = digestFromBytes(this.#hasher.digest());
-      if (this.#id === undefined && this.#partsLength <= ROW_BYTES_MAX) {
-        await keepInRow(this.#file, digest, concatBytes(this.#parts));
-        return digest;
-      }
-      if (this.#partsLength > 0) await this.#storePiece();
-      const id = this.#id as number;
-      await this.#file.write("storing a blob", () => {
-        const key = bytesOfDigest(digest);
-        if (this.#file.get("select 1 from blobs where digest = ?", key) !== undefined) return this.#remove(id);
-        this.#file.run("update blobs set digest = ?, size = ?, touched = null where id = ?", key, this.#stored, id);
-      });
+  async finish(): Promise<Digest> {
+    const digest = digestFromBytes(this.#hasher.digest());
+    if (this.#id === undefined && this.#partsLength <= ROW_BYTES_MAX) {
+      await keepInRow(this.#file, digest, concatBytes(this.#parts));
       return digest;
-    } catch (thrown) {
-      await this.#discard();
-      throw thrown;
     }
+    if (this.#partsLength > 0) await this.#storePiece();
+    const id = this.#id as number;
+    await this.#file.write("storing a blob", () => {
+      const key = bytesOfDigest(digest);
+      if (this.#file.get("select 1 from blobs where digest = ?", key) !== undefined) return this.#remove(id);
+      this.#file.run("update blobs set digest = ?, size = ?, touched = null where id = ?", key, this.#stored, id);
+    });
+    return digest;
   }
 
-  async abort(): Promise<void> {
-    if (this.#closing !== undefined || this.#aborted) return;
-    this.#aborted = true;
-    await this.#discard();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.abort();
-  }
-
-  async #discard(): Promise<void> {
+  async discard(): Promise<void> {
     this.#parts = [];
     const id = this.#id;
     this.#id = undefined;

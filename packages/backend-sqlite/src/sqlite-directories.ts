@@ -2,7 +2,6 @@
 Directories in SQLite: canonical encodings under their digests, checked again on every read.
 */
 
-import { throwIfAborted } from "@firn/base";
 import {
   bytesOfDigest,
   type CallOptions,
@@ -31,12 +30,12 @@ export class SqliteDirectories implements DirectoryService {
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return this.#file.get("select 1 from directories where digest = ?", bytesOfDigest(digest)) !== undefined;
   }
 
   async get(digest: Digest, options?: CallOptions): Promise<Directory | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return this.#read(digest);
   }
 
@@ -47,12 +46,12 @@ export class SqliteDirectories implements DirectoryService {
   }
 
   getRecursive(root: Digest, options?: CallOptions): AsyncIterable<Directory> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return walkDirectories(root, async (digest) => this.#read(digest), options?.signal);
   }
 
   openPut(options?: CallOptions): DirectoryPutter {
-    this.#begin(options);
+    this.#leases.begin(options);
     return new GraphPutter({
       stored: async (digest) => this.#read(digest),
       keep: async (directories) => {
@@ -75,10 +74,5 @@ export class SqliteDirectories implements DirectoryService {
   #read(digest: Digest): Directory | undefined {
     const row = this.#file.get("select encoded from directories where digest = ?", bytesOfDigest(digest));
     return row && Directory.decodeVerified(row.encoded as Uint8Array, digest);
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }

@@ -29,12 +29,12 @@ export class SqlitePathInfos implements PathInfoService {
   }
 
   async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return this.#read(hashPart);
   }
 
   async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     await this.#file.write("registering paths", () => {
       for (const info of mergeAll(infos, (hashPart) => this.#read(hashPart))) {
         const { hashPart } = info.path;
@@ -54,7 +54,7 @@ export class SqlitePathInfos implements PathInfoService {
   }
 
   async *list(options?: CallOptions): AsyncGenerator<PathInfo, void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     for (let after = ""; ; ) {
       throwIfAborted(options?.signal);
       const sql = "select hash_part, encoded from path_infos where hash_part > ? order by hash_part limit ?";
@@ -66,7 +66,7 @@ export class SqlitePathInfos implements PathInfoService {
   }
 
   async referrers(path: StorePath, options?: CallOptions): Promise<readonly StorePath[]> {
-    this.#begin(options);
+    this.#leases.begin(options);
     const rows = this.#file.all("select referrer from reference where target = ?", path.hashPart);
     const paths: StorePath[] = [];
     for (const { referrer } of rows) {
@@ -79,10 +79,5 @@ export class SqlitePathInfos implements PathInfoService {
   #read(hashPart: string): PathInfo | undefined {
     const row = this.#file.get("select encoded from path_infos where hash_part = ?", hashPart);
     return row && decodePathInfo(row.encoded as Uint8Array);
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }

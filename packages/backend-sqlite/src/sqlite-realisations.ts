@@ -29,12 +29,12 @@ export class SqliteRealisations implements RealisationService {
   }
 
   async get(drvPath: StorePath, output: string, options?: CallOptions): Promise<Realisation | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return this.#read(realisationKey(drvPath, output));
   }
 
   async put(realisations: readonly Realisation[], options?: CallOptions): Promise<void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     realisations.forEach(checkRealisation);
     await this.#file.write("keeping realisations", () => {
       for (const realisation of realisations) {
@@ -48,7 +48,7 @@ export class SqliteRealisations implements RealisationService {
   }
 
   async *list(options?: CallOptions): AsyncGenerator<Realisation, void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     for (let after = ""; ; ) {
       throwIfAborted(options?.signal);
       const sql = "select key, encoded from realisations where key > ? order by key limit ?";
@@ -62,10 +62,5 @@ export class SqliteRealisations implements RealisationService {
   #read(key: string): Realisation | undefined {
     const row = this.#file.get("select encoded from realisations where key = ?", key);
     return row && decodeRealisation(key, row.encoded as string);
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }

@@ -141,6 +141,22 @@ export function blobServiceContract(name: string, open: () => Promise<Opened>): 
       }
     });
 
+    check("a write that fails ends the writer, which then cannot store a blob that lacks it", async (blobs) => {
+      const broken = {
+        get length(): number {
+          throw new Error("broken on the way");
+        },
+      } as unknown as Uint8Array;
+      for (const size of [100, 600_000]) {
+        await using writer = blobs.openWrite();
+        await writer.write(patterned(size));
+        await assert.rejects(writer.write(broken));
+        await assert.rejects(writer.write(patterned(10)), { code: "closed" });
+        await assert.rejects(writer.close(), { code: "closed" });
+        assert.equal(await blobs.has(digestOf(patterned(size))), false);
+      }
+    });
+
     check("nothing is visible before a writer closes, and an abort after it does nothing", async (blobs) => {
       const bytes = patterned(300_000);
       const writer = blobs.openWrite();

@@ -7,6 +7,7 @@ import { throwIfAborted } from "@firn/base";
 import type { BlobReader, BlobService, BlobServiceSupports, BlobWriter, ChunkMeta } from "./blob-service.ts";
 import type { CallOptions } from "./lease.ts";
 import type { Digest } from "./node.ts";
+import { computeOutboard } from "./outboard-of.ts";
 import { SingleFlight } from "./single-flight.ts";
 import { transferBlob } from "./transfer.ts";
 
@@ -48,6 +49,13 @@ export class CachedBlobs implements BlobService {
 
   async chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {
     return (await this.#near.chunks(digest, options)) ?? (await this.#far.chunks(digest, farOptions(options)));
+  }
+
+  /** Of the side that keeps outboards; made by reading the blob, which brings it near, when neither does. */
+  async outboard(digest: Digest, options?: CallOptions): Promise<Uint8Array | undefined> {
+    const kept =
+      (await this.#near.outboard?.(digest, options)) ?? (await this.#far.outboard?.(digest, farOptions(options)));
+    return kept ?? computeOutboard(this, digest, options);
   }
 }
 

@@ -3,6 +3,7 @@ export { DIGEST_BYTES, NAME_BYTES_MAX, TARGET_BYTES_MAX, TREE_DEPTH_MAX } from "
 export type { Digest, DirectoryEntry, DirectoryNode, FileNode, Node, SymlinkNode } from "./node.ts";
 export { CastoreError } from "./error.ts";
 export type { CastoreErrorCode } from "./error.ts";
+export { diskProblem } from "./disk-problem.ts";
 export { bytesOfDigest, digestFromBytes, digestOf, EMPTY_DIGEST, formatDigest, parseDigest } from "./digest.ts";
 export { checkDigest, checkName, checkNode, checkTarget, nameProblem, quote } from "./node-rules.ts";
 export { Directory } from "./directory.ts";
@@ -20,6 +21,9 @@ export {
   leavesFirstOf,
   walkDirectories,
 } from "./directory-graph.ts";
+export { BytesReader } from "./bytes-reader.ts";
+export { PieceWriter } from "./piece-writer.ts";
+export type { PieceWriterParts } from "./piece-writer.ts";
 export { GraphPutter } from "./graph-putter.ts";
 export type { GraphPutterParts } from "./graph-putter.ts";
 export { lookup, needDirectory, readBlob, tooDeep, walkTree } from "./lookup.ts";

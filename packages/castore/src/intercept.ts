@@ -11,6 +11,7 @@ import type { DirectoryPutter, DirectoryService, DirectoryServiceSupports } from
 import { CastoreError } from "./error.ts";
 import type { CallOptions } from "./lease.ts";
 import type { Digest } from "./node.ts";
+import { outboardOf } from "./outboard-of.ts";
 
 /** What is called: the method's name, and what it is about (a digest, a store path) where that is one thing. */
 export type ServiceCall = {
@@ -60,6 +61,12 @@ export class InterceptedBlobs implements BlobService {
 
   chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {
     return this.#interceptor.call(repeatable("chunks", options, digest), () => this.#inner.chunks(digest, options));
+  }
+
+  outboard(digest: Digest, options?: CallOptions): Promise<Uint8Array | undefined> {
+    return this.#interceptor.call(repeatable("outboard", options, digest), () =>
+      outboardOf(this.#inner, digest, options),
+    );
   }
 }
 

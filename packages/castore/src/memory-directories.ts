@@ -3,7 +3,6 @@ Directories in memory, whole objects in a map: they are immutable, so they can b
 forget what was used longest ago; then having a directory promises nothing about those below it.
 */
 
-import { throwIfAborted } from "@firn/base";
 import type { Directory } from "./directory.ts";
 import { walkDirectories } from "./directory-graph.ts";
 import type { DirectoryPutter, DirectoryService, DirectoryServiceSupports } from "./directory-service.ts";
@@ -28,12 +27,12 @@ export class MemoryDirectories implements DirectoryService {
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return this.#directories.get(digest) !== undefined;
   }
 
   async get(digest: Digest, options?: CallOptions): Promise<Directory | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return this.#directories.get(digest);
   }
 
@@ -44,12 +43,12 @@ export class MemoryDirectories implements DirectoryService {
   }
 
   getRecursive(root: Digest, options?: CallOptions): AsyncIterable<Directory> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return walkDirectories(root, async (digest) => this.#directories.get(digest), options?.signal);
   }
 
   openPut(options?: CallOptions): DirectoryPutter {
-    this.#begin(options);
+    this.#leases.begin(options);
     return new GraphPutter({
       stored: async (digest) => this.#directories.get(digest),
       keep: async (directories) => {
@@ -58,10 +57,5 @@ export class MemoryDirectories implements DirectoryService {
       },
       signal: options?.signal,
     });
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }

@@ -2,6 +2,7 @@
 Leases of services that live in memory: they delete nothing, so a lease only has to say whether it is still open.
 */
 
+import { throwIfAborted } from "@firn/base";
 import { CastoreError } from "./error.ts";
 import type { CallOptions, Lease, LeaseService } from "./lease.ts";
 
@@ -19,8 +20,9 @@ export class MemoryLeases implements LeaseService {
     return lease;
   }
 
-  /** Throws `closed` when the call names a lease that was released, since nothing would hold what it is told. */
-  check(options: CallOptions | undefined): void {
+  /** To be called first by every call: throws the signal's reason, and `closed` when the lease is not open here, since nothing would hold what is told. */
+  begin(options: CallOptions | undefined): void {
+    throwIfAborted(options?.signal);
     const lease = options?.lease;
     if (lease === undefined || this.#open.has(lease)) return;
     throw new CastoreError("closed", `lease ${lease.id} is not open in this store`);

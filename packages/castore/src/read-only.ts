@@ -7,6 +7,7 @@ import type { BlobService } from "./blob-service.ts";
 import type { DirectoryService } from "./directory-service.ts";
 import { CastoreError } from "./error.ts";
 import type { CallOptions } from "./lease.ts";
+import { outboardOf } from "./outboard-of.ts";
 
 function refuse(options?: CallOptions): never {
   throwIfAborted(options?.signal);
@@ -19,6 +20,7 @@ export function readOnlyBlobs(inner: BlobService): BlobService {
     has: (digest, options) => inner.has(digest, options),
     openRead: (digest, options) => inner.openRead(digest, options),
     chunks: (digest, options) => inner.chunks(digest, options),
+    outboard: (digest, options) => outboardOf(inner, digest, options),
     openWrite: refuse,
     put: async (_bytes, options) => refuse(options),
   };

@@ -7,6 +7,7 @@ import type { BlobReader, BlobService, BlobServiceSupports, BlobWriter, ChunkMet
 import { CastoreError } from "./error.ts";
 import type { CallOptions } from "./lease.ts";
 import type { Digest } from "./node.ts";
+import { computeOutboard } from "./outboard-of.ts";
 import { firstAnswer, firstStream } from "./tiers.ts";
 
 export class TieredBlobs implements BlobService {
@@ -45,6 +46,12 @@ export class TieredBlobs implements BlobService {
 
   async chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {
     return (await this.#first((source, given) => source.chunks(digest, given), options))?.answer;
+  }
+
+  /** Of a source that keeps outboards; made by reading the blob when none does. */
+  async outboard(digest: Digest, options?: CallOptions): Promise<Uint8Array | undefined> {
+    const found = await this.#first(async (source, given) => source.outboard?.(digest, given), options);
+    return found?.answer ?? computeOutboard(this, digest, options);
   }
 
   #first<T>(ask: (source: BlobService, options: CallOptions | undefined) => Promise<T>, options?: CallOptions) {

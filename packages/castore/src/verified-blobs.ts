@@ -14,6 +14,7 @@ import { digestOf } from "./digest.ts";
 import { CastoreError } from "./error.ts";
 import type { CallOptions } from "./lease.ts";
 import type { Digest } from "./node.ts";
+import { outboardOf } from "./outboard-of.ts";
 
 const SEGMENT_BYTES = 256 * 1024;
 /** Longest blob: its segments' digests are held while it is open. */
@@ -60,6 +61,10 @@ export class VerifiedBlobs implements BlobService {
 
   chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {
     return this.#inner.chunks(digest, options);
+  }
+
+  outboard(digest: Digest, options?: CallOptions): Promise<Uint8Array | undefined> {
+    return outboardOf(this.#inner, digest, options);
   }
 }
 

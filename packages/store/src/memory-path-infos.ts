@@ -21,18 +21,18 @@ export class MemoryPathInfos implements PathInfoService {
   }
 
   async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return this.#infos.get(hashPart);
   }
 
   async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     for (const info of mergeAll(infos, (hashPart) => this.#infos.get(hashPart)))
       this.#infos.set(info.path.hashPart, info, 1);
   }
 
   async *list(options?: CallOptions): AsyncGenerator<PathInfo, void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     for (const info of this.#infos.values()) {
       throwIfAborted(options?.signal);
       yield info;
@@ -40,16 +40,11 @@ export class MemoryPathInfos implements PathInfoService {
   }
 
   async referrers(path: StorePath, options?: CallOptions): Promise<readonly StorePath[]> {
-    this.#begin(options);
+    this.#leases.begin(options);
     const found: StorePath[] = [];
     for (const info of this.#infos.values()) {
       if (!info.path.equals(path) && info.references.some((reference) => reference.equals(path))) found.push(info.path);
     }
     return found;
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }

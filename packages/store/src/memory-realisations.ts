@@ -18,12 +18,12 @@ export class MemoryRealisations implements RealisationService {
   }
 
   async get(drvPath: StorePath, output: string, options?: CallOptions): Promise<Realisation | undefined> {
-    this.#begin(options);
+    this.#leases.begin(options);
     return this.#known.get(realisationKey(drvPath, output));
   }
 
   async put(realisations: readonly Realisation[], options?: CallOptions): Promise<void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     realisations.forEach(checkRealisation);
     for (const realisation of realisations) {
       const key = realisationKey(realisation.drvPath, realisation.output);
@@ -32,15 +32,10 @@ export class MemoryRealisations implements RealisationService {
   }
 
   async *list(options?: CallOptions): AsyncGenerator<Realisation, void> {
-    this.#begin(options);
+    this.#leases.begin(options);
     for (const realisation of this.#known.values()) {
       throwIfAborted(options?.signal);
       yield realisation;
     }
-  }
-
-  #begin(options: CallOptions | undefined): void {
-    throwIfAborted(options?.signal);
-    this.#leases.check(options);
   }
 }
