@@ -1,7 +1,7 @@
 /* The object layout: contracts, the facts of the layout read and written by hand, damage, kills and a full disk. */
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -18,7 +18,12 @@ import {
   EMPTY_DIGEST,
   MemoryDirectories,
 } from "@firn/castore";
-import { blobServiceContract, directoryServiceContract, leaseServiceContract } from "@firn/castore/contract";
+import {
+  blobServiceContract,
+  directoryServiceContract,
+  leaseServiceContract,
+  killedWriterContract,
+} from "@firn/castore/contract";
 
 const directory = mkdtempSync(join(tmpdir(), "firn-objects-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -212,32 +217,7 @@ describe("trees of directories", () => {
   });
 });
 
-test("a process that is killed loses nothing it acknowledged", async () => {
-  const dir = newDir();
-  const acknowledged: [Digest, Digest][] = [];
-  for (const delay of [5, 50, 120]) {
-    const child = spawn(
-      process.execPath,
-      ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "writer-child.ts"), dir],
-      {
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
-    let out = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      if (out === "") setTimeout(() => child.kill("SIGKILL"), delay);
-      out += text;
-    });
-    await new Promise((resolve) => child.on("close", resolve));
-    for (const line of out.split("\n").slice(0, -1)) acknowledged.push(line.split(" ") as [Digest, Digest]);
-  }
-  assert.ok(acknowledged.length > 3);
-  const { blobs, directories } = openObjectStore(dir);
-  for (const [blob, tree] of acknowledged) {
-    assert.equal(digestOf(await read(blobs, blob)), blob);
-    assert.equal((await directories.get(tree))?.entries.length, 1);
-  }
-});
+killedWriterContract(join(import.meta.dirname, "writer-child.ts"), newDir, openObjectStore);
 
 test("a full disk fails the write that met it, and leaves nothing half-written", async (t) => {
   const disk = join(directory, "small");

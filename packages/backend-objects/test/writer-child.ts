@@ -1,16 +1,6 @@
-/* A process of its own for the tests: puts blobs and trees until it is killed, and prints the digest of each once it was acknowledged. */
+/* A process of its own for the tests, to be killed. */
 
 import { openObjectStore } from "@firn/backend-objects";
-import { Directory } from "@firn/castore";
+import { storeUntilKilled } from "@firn/castore/contract";
 
-const [dir] = process.argv.slice(2);
-const store = openObjectStore(dir);
-for (let i = 0; ; i++) {
-  const bytes = new Uint8Array(i % 5 === 4 ? 700_000 : 3000).fill(i & 255);
-  new DataView(bytes.buffer).setUint32(0, process.pid * 100_000 + i);
-  const digest = await store.blobs.put(bytes);
-  const root = await store.directories.put(
-    new Directory([{ name: `${i}`, node: { kind: "file", digest, size: bytes.length, executable: false } }]),
-  );
-  process.stdout.write(`${digest} ${root}\n`);
-}
+await storeUntilKilled(openObjectStore(process.argv[2]));

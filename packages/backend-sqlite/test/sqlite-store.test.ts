@@ -1,7 +1,7 @@
 /* The SQLite store keeps all contracts, loses nothing when it is killed or the disk is full, and refuses files that are not its own. */
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
@@ -10,7 +10,12 @@ import { after, describe, test } from "node:test";
 import { collectBytes } from "@firn/base";
 import { openSqliteStore } from "@firn/backend-sqlite";
 import { type BlobService, type Digest, Directory, digestOf } from "@firn/castore";
-import { blobServiceContract, directoryServiceContract, leaseServiceContract } from "@firn/castore/contract";
+import {
+  blobServiceContract,
+  directoryServiceContract,
+  leaseServiceContract,
+  killedWriterContract,
+} from "@firn/castore/contract";
 import { pathInfoServiceContract, realisationServiceContract } from "@firn/store/contract";
 
 const directory = mkdtempSync(join(tmpdir(), "firn-sqlite-"));
@@ -87,33 +92,7 @@ describe("a file that is something else", () => {
   });
 });
 
-test("a process that is killed loses nothing it acknowledged", async () => {
-  const file = newFile();
-  const acknowledged: [Digest, Digest][] = [];
-  for (const delay of [5, 40, 90, 160]) {
-    const child = spawn(
-      process.execPath,
-      ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "writer-child.ts"), file],
-      {
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
-    let out = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      if (out === "") setTimeout(() => child.kill("SIGKILL"), delay);
-      out += text;
-    });
-    await new Promise((resolve) => child.on("close", resolve));
-    for (const line of out.split("\n").slice(0, -1)) acknowledged.push(line.split(" ") as [Digest, Digest]);
-  }
-  assert.ok(acknowledged.length > 4);
-  const store = openSqliteStore(file);
-  for (const [blob, root] of acknowledged) {
-    assert.equal(digestOf(await read(store.blobs, blob)), blob);
-    assert.equal((await store.directories.get(root))?.entries.length, 1);
-  }
-  await store.close();
-});
+killedWriterContract(join(import.meta.dirname, "writer-child.ts"), newFile, openSqliteStore);
 
 test("a full disk fails the write that met it and no other", async (t) => {
   const disk = join(directory, "small");

@@ -2,3 +2,4 @@
 export { blobServiceContract } from "./blob-service.ts";
 export { directoryServiceContract } from "./directory-service.ts";
 export { leaseServiceContract } from "./lease-service.ts";
+export { killedWriterContract, storeUntilKilled } from "./killed-writer.ts";
