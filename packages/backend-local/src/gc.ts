@@ -38,6 +38,8 @@ export type GcOptions = {
   readonly keptBlobs?: () => Iterable<Digest>;
   /** Deletes no other paths than these. Throws `alive` when one of them is needed. */
   readonly only?: readonly StorePath[];
+  /** Roots do not count, and those of deleted paths are removed; what refers to something and leases still count. For `only`. */
+  readonly ignoreRoots?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: GcProgress) => void;
 };
@@ -130,9 +132,9 @@ class Collection {
     const marker = this.#marker;
     const sweeper = this.#sweeper;
     const startedAt = performance.now();
-    const { withoutLinks, keptBlobs } = this.#options;
+    const { withoutLinks, keptBlobs, ignoreRoots } = this.#options;
     for (const digest of keptBlobs?.() ?? []) marker.markBlob(bytesOfDigest(digest));
-    for (const { link, path } of this.#parts.roots.listRoots())
+    for (const { link, path } of ignoreRoots ? [] : this.#parts.roots.listRoots())
       if (link === undefined || withoutLinks?.has(link) !== true) marker.markPath(Buffer.from(path.hashPart, "latin1"));
     const all = this.#allPaths();
     await this.#walk();
@@ -142,6 +144,9 @@ class Collection {
     const deadDirectories = await sweeper.deadDirectories();
     const deadBlobs = await sweeper.deadBlobs();
     const markMs = performance.now() - startedAt;
+    // Before the paths: a root of what is gone is damage.
+    if (ignoreRoots && this.#options.dryRun !== true)
+      await this.#parts.roots.removeRootsOf((path) => deadPaths.has(Buffer.from(path.hashPart, "latin1")));
     const dead = await sweeper.sweepPaths(deadPaths);
     if (this.#options.dryRun !== true) forgetDangling(this.#parts.index);
     await sweeper.sweepDirectories(deadDirectories);

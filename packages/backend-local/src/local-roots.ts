@@ -73,6 +73,15 @@ export class LocalRoots {
     await this.#commits.remove(this.#index.roots, textKey(keyText(linkKey(linkHostPath))));
   }
 
+  /** Removes all roots of the paths chosen; links themselves stay. */
+  async removeRootsOf(isChosen: (path: StorePath) => boolean): Promise<void> {
+    for (const { name, link, path } of this.#all()) {
+      if (!isChosen(parseStorePath(path))) continue;
+      if (name !== undefined) await this.removeRoot(name);
+      else if (link !== undefined) await this.removeIndirectRoot(link);
+    }
+  }
+
   /** All roots, indirect ones only while their link is there and leads to their path. */
   listRoots(): Root[] {
     return this.#all().flatMap(({ name, link, path }) =>

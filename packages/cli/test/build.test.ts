@@ -4,6 +4,7 @@ message, nothing half-registered, and a next run that works.
 */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -88,6 +89,14 @@ describe("firn build", canBuild, () => {
       (await firn.run(["drv", "show", "result"])).out,
       /^\/nix\/store\/[^ ]+-hello\.txt\.drv\n {2}name +hello\.txt\n/,
     );
+  });
+
+  test("nix-store --read-log prints what a builder said", async () => {
+    const { out } = await build(firn, named("said", "echo said by the builder; echo > $out"), "-o", "said");
+    const main = join(import.meta.dirname, "../src/compat/main-nix-store.ts");
+    const env = { PATH: process.env.PATH, HOME: firn.directory, FIRN_HOME: at("state") };
+    const read = spawnSync(process.execPath, [main, "--read-log", out.trim()], { env, encoding: "utf8" });
+    assert.deepEqual([read.status, read.stdout], [0, "said by the builder\n"]);
   });
 
   test("what is in the way of the link stays, and nothing is built", async () => {

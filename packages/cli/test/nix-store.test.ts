@@ -224,6 +224,15 @@ describe("nix-store", need("nix-store"), () => {
       /^error: Cannot delete path '.*-text' since it is still alive\./,
     );
     assert.match(await store("--delete", more), /^1 store paths deleted, \d+\.\d KiB freed\n$/);
+    assert.match(
+      (await run("nix-store", ["--delete", "--ignore-liveness", leaf])).err,
+      /still alive/,
+      "something refers to it",
+    );
+    const again = (await store("--add", "tree/plain")).trim();
+    await store("--realise", "--add-root", "again-held", again);
+    assert.match((await run("nix-store", ["--delete", again])).err, /still alive/);
+    assert.match(await store("--delete", "--ignore-liveness", again), /^1 store paths deleted/);
     assert.equal(await store("--verify", "--check-contents"), "");
   });
 
@@ -248,6 +257,22 @@ describe("nix-store", need("nix-store"), () => {
       assert.deepEqual({ code, err }, { code: expected.status, err: expected.stderr });
     });
   }
+
+  test("what Firn's store has no need of, or cannot do, is said with the reason", async () => {
+    assert.match(
+      (await run("nix-store", ["--optimise"])).err,
+      /^what is equal is stored once .*: there is nothing to do\n$/,
+    );
+    for (const [operation, reason] of [
+      ["--serve", /not supported by Firn: it does not speak/],
+      ["--repair-path", /not supported by Firn: `firn store verify --repair-from STORE` mends/],
+      ["--read-log", /^error: build log of derivation '.*-leaf\.drv' is not available\n$/],
+    ] as const) {
+      const { code, err } = await run("nix-store", [operation, leaf]);
+      assert.equal(code, 1);
+      assert.match(err, reason);
+    }
+  });
 
   test("--check-validity --print-invalid prints what is not there and succeeds", async () => {
     assert.equal(await store("--check-validity", "--print-invalid", absent, text), `${absent}\n`);

@@ -29,7 +29,7 @@ async function log({ path, ...options }: DerivationLogOptions, session: Session)
 }
 
 /** The newest build of what made the path. Throws `not-found`. */
-async function findBuildOf(text: string, session: Session): Promise<Attempt> {
+export async function findBuildOf(text: string, session: Session): Promise<Attempt> {
   const { attempts } = await session.openBuilds();
   const { labels, outputs } = await wantedBy(text, session);
   for (const label of labels) {

@@ -56,11 +56,9 @@ async function printPaths(live: boolean, session: Session): Promise<void> {
 
 export async function deletePaths({ flags, operands }: StoreArguments, session: Session): Promise<void> {
   checkFlags(flags, ["--ignore-liveness"]);
-  if (flags.includes("--ignore-liveness"))
-    throw new CliError("unsupported", "'--ignore-liveness' is not supported by Firn: what is needed is never deleted");
   const only = operands.map((operand) => storePathOf(operand, session));
   try {
-    const result = await collect({ only }, session);
+    const result = await collect({ only, ignoreRoots: flags.includes("--ignore-liveness") }, session);
     await printFreed(result.deadPaths, result.freedBytes, session);
   } catch (thrown) {
     if (!(thrown instanceof LocalStoreError) || thrown.code !== "alive") throw thrown;

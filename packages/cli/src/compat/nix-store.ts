@@ -4,6 +4,9 @@ everything said to people to stderr.
 */
 
 import { NIX_VERSION } from "@firn/eval";
+import type { Attempt } from "@firn/build";
+import { printLog } from "../attempt-log.ts";
+import { findBuildOf } from "../commands/log.ts";
 import { CliError, EXIT } from "../error.ts";
 import type { Session } from "../session.ts";
 import { readNixSettings } from "./nix-settings.ts";
@@ -39,9 +42,11 @@ Operations:
   --dump-db [PATH...], --load-db    what the store knows of paths
   --register-validity, --check-validity [--print-invalid] PATH...
   --gc                              delete what is not needed [--print-roots --print-live --print-dead --max-freed N]
-  --delete PATH...                  delete these, unless they are needed
+  --delete [--ignore-liveness] PATH...
+                                    delete these, unless they are needed; or unless something refers to them
   --verify [--check-contents --repair], --verify-path PATH...
-  --read-log DERIVATION..., --print-env DERIVATION
+  --read-log, -l PATH...            what the builders of these said
+  --print-env DERIVATION
   --optimise, --init                nothing to do in a store of Firn's
   --generate-binary-cache-key NAME SECRET-FILE PUBLIC-FILE
 Options of all: --add-root LINK, --stdin, --no-output, --option NAME VALUE
@@ -72,7 +77,13 @@ const OPERATIONS: Readonly<Record<string, StoreOperation>> = {
   "--delete": deletePaths,
   "--verify": verify,
   "--init": nothingToDo,
-  "--optimise": nothingToDo,
+  "--optimise": optimise,
+};
+
+/** Why an operation of Nix's is none of Firn's. */
+const REFUSED: Readonly<Record<string, string>> = {
+  "--serve": "it does not speak the protocol of Nix's over ssh",
+  "--repair-path": "`firn store verify --repair-from STORE` mends from a store that is named",
 };
 
 /** Runs a command line (without the program's name) and yields the exit code. Throws UsageError and what the store throws. */
@@ -91,22 +102,38 @@ export async function runNixStore(
   }
   const operation = OPERATIONS[given.operation];
   if (operation === undefined)
-    throw new CliError("unsupported", `'nix-store ${given.operation}' is not supported by Firn`);
+    throw new CliError(
+      "unsupported",
+      `'nix-store ${given.operation}' is not supported by Firn: ${REFUSED[given.operation]}`,
+    );
   const exitCode = await operation(given, session);
   return typeof exitCode === "number" ? exitCode : EXIT.ok;
 }
 
-/** Contents are shared in the store by construction, and its tables are made when it is. */
+/** A store's tables are made when it is opened. */
 async function nothingToDo({ flags }: StoreArguments, session: Session): Promise<void> {
   checkFlags(flags);
   await session.openStore();
 }
 
-/** Firn keeps no logs beyond the builds of a running command. */
+async function optimise(given: StoreArguments, session: Session): Promise<void> {
+  await nothingToDo(given, session);
+  await session.output.note("what is equal is stored once in a store of Firn's: there is nothing to do");
+}
+
 async function readLog({ flags, operands }: StoreArguments, session: Session): Promise<void> {
   checkFlags(flags);
   for (const operand of operands) {
     const path = storePathOf(operand, session).absolute(session.config.storeDir);
-    throw new CliError("not-found", `build log of derivation '${path}' is not available`);
+    await printLog(await loggedBuildOf(path, session), { follow: false, json: false }, session);
+  }
+}
+
+async function loggedBuildOf(path: string, session: Session): Promise<Attempt> {
+  try {
+    return await findBuildOf(path, session);
+  } catch (thrown) {
+    if (!(thrown instanceof CliError) || thrown.code !== "not-found") throw thrown;
+    throw new CliError("not-found", `build log of derivation '${path}' is not available`, { cause: thrown });
   }
 }
