@@ -74,3 +74,8 @@ export type Attempt = AttemptUsage & {
 export function hasEnded({ status }: Pick<Attempt, "status">): boolean {
   return status === "succeeded" || status === "failed";
 }
+
+/** How long it ran, in milliseconds; undefined for one that did not end, or was never started. */
+export function durationOf({ startedAtMs, endedAtMs }: Attempt): number | undefined {
+  return startedAtMs === undefined || endedAtMs === undefined ? undefined : endedAtMs - startedAtMs;
+}

@@ -26,6 +26,8 @@ export type SubmittedRecipe = {
   readonly label?: string;
   /** How long what waits for this one beyond the submission is expected to take, at least; the longest chain goes first. */
   readonly chainMs?: number;
+  /** What `recipe` was before the outputs it needed were known; the attempt is remembered under both. Given by builders that tie recipes for others. */
+  readonly tiedFrom?: Recipe;
 };
 
 /** Limits of one attempt; they are not part of the recipe because they cannot change what a success yields. */

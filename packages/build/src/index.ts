@@ -35,3 +35,7 @@ export type { Sandbox, SandboxJob, SandboxResult, SandboxRun } from "./sandbox.t
 export { ReferenceScanner } from "./ref-scan.ts";
 export { createBuildService } from "./local-builder.ts";
 export type { BuildServiceParts } from "./local-builder.ts";
+export { balancedBuildService } from "./balanced-builder.ts";
+export type { BalancedBuilderParts, BalancedMember } from "./balanced-builder.ts";
+export { proxiedBuildService } from "./proxied-builder.ts";
+export type { ProxiedBuilderOptions } from "./proxied-builder.ts";

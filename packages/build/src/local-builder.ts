@@ -6,9 +6,9 @@ Failures of the machinery around a builder (the sandbox could not be set up, the
 attempt, as long as the builder has said nothing; failures of builders never are.
 */
 
-import { abortable, mapConcurrently, messageOf } from "@firn/base";
-import { CastoreError, type Digest, type Lease, type Node } from "@firn/castore";
-import { type Attempt, type AttemptEnd, hasEnded, type Refusal } from "./attempt.ts";
+import { abortable, messageOf } from "@firn/base";
+import type { Digest, Lease } from "@firn/castore";
+import { type Attempt, type AttemptEnd, durationOf, hasEnded, type Refusal } from "./attempt.ts";
 import type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
 import { type AttemptStores, storedLog, watchStored } from "./attempt-watch.ts";
 import type {
@@ -24,6 +24,7 @@ import type {
 import { CappedLog } from "./capped-log.ts";
 import { BuildError } from "./error.ts";
 import { execute, type ExecutionParts, mayPass, type Outcome } from "./execution.ts";
+import { holdForAll, holdOutputs, requireInputs, requireSupport } from "./holding.ts";
 import { JobSlots } from "./job-slots.ts";
 import type { LiveLogs } from "./live-logs.ts";
 import { MemoryAttempts } from "./memory-attempts.ts";
@@ -32,8 +33,6 @@ import type { Recipe } from "./recipe.ts";
 import type { TiedRecipe } from "./recipe-graph.ts";
 import { endOfFailure, Submissions, type Task, type TaskWork } from "./submissions.ts";
 
-/** Presence checks of inputs under way at once. */
-const CHECKS_MAX = 16;
 /** How often what other processes ask is looked at while attempts run. */
 const REQUESTS_MS = 200;
 /** Pauses before what failed around a builder is tried again. */
@@ -149,43 +148,19 @@ class LocalBuilder implements BuildService, TaskWork {
     return this.#attempts.recipe(digest);
   }
 
-  async check(
-    { inputs, constraints }: Recipe,
-    lease: Lease | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    if (!this.supports.systems.includes(constraints.system)) {
-      const message = `a '${constraints.system}' is needed to build this, here is only: ${this.supports.systems.join(", ")}`;
-      throw new BuildError("unsupported", message, { context: { system: constraints.system } });
-    }
-    const missing = constraints.features.filter((feature) => !this.supports.features.includes(feature));
-    if (missing.length > 0) {
-      const message = `a builder with these features is needed: ${missing.join(", ")}; here are: ${this.supports.features.join(", ") || "none"}`;
-      throw new BuildError("unsupported", message, { context: { features: missing.join(" ") } });
-    }
-    const nodes = inputs.flatMap((input) => ("node" in input ? [input.node] : []));
-    await mapConcurrently(nodes, CHECKS_MAX, async (node, stop) => {
-      if (await this.#hold(node, lease, stop)) return;
-      const digest = node.kind === "symlink" ? "" : node.digest;
-      throw new BuildError("missing-input", `the ${node.kind} ${digest} is not in the store`, { context: { digest } });
-    });
-    signal?.throwIfAborted();
+  async check(recipe: Recipe, lease: Lease | undefined, signal: AbortSignal | undefined): Promise<void> {
+    requireSupport(recipe, [this.supports]);
+    await requireInputs(recipe, this.#parts, { lease, signal });
   }
 
   async earlier(recipe: Digest, lease: Lease | undefined): Promise<Attempt | undefined> {
-    const { attempts } = await this.#attempts.list({ recipe, status: "succeeded", limit: 1 });
-    for (const attempt of attempts) {
-      const held = await Promise.all(attempt.outputs.map(({ node }) => this.#hold(node, lease)));
-      if (!held.includes(false)) return attempt;
-    }
-    return undefined;
+    const [attempt] = (await this.#attempts.list({ recipe, status: "succeeded", limit: 1 })).attempts;
+    return attempt !== undefined && (await holdOutputs(attempt, this.#parts, { lease })) ? attempt : undefined;
   }
 
   async expectedMs(label: string): Promise<number | undefined> {
     const [last] = (await this.#attempts.list({ label, status: "succeeded", limit: 1 })).attempts;
-    return last?.endedAtMs === undefined || last.startedAtMs === undefined
-      ? undefined
-      : last.endedAtMs - last.startedAtMs;
+    return last && durationOf(last);
   }
 
   openLease(label: string): Promise<Lease> {
@@ -196,21 +171,13 @@ class LocalBuilder implements BuildService, TaskWork {
     return this.#attempts.put(attempt);
   }
 
-  async hold(attempt: Attempt, leases: Iterable<Lease>): Promise<void> {
-    for (const lease of leases) {
-      try {
-        if (attempt.log !== undefined) await this.#parts.blobs.has(attempt.log, { lease });
-        for (const { node } of attempt.outputs) await this.#hold(node, lease);
-      } catch (thrown) {
-        // A lease that ended meanwhile holds nothing any more, which is its owner's wish.
-        if (!(thrown instanceof CastoreError && thrown.code === "closed")) throw thrown;
-      }
-    }
+  hold(attempt: Attempt, leases: Iterable<Lease>): Promise<void> {
+    return holdForAll(attempt, this.#parts, leases);
   }
 
   async execute(task: Task, recipe: TiedRecipe): Promise<Attempt> {
     const signal = task.cancelled.signal;
-    await this.#attempts.put(task.attempt, recordsOf(task, recipe, task.attempt.resolved as Digest));
+    await this.#attempts.put(task.attempt, recordsOf(task, recipe));
     const log = new CappedLog(this.#logs.open(task.id), this.#parts.logBytesMax);
     this.#open.set(task.id, log);
     this.#requests ??= setInterval(() => void this.#hearRequests(), REQUESTS_MS);
@@ -308,18 +275,12 @@ class LocalBuilder implements BuildService, TaskWork {
       if (task !== undefined) this.#cancel(task);
     }
   }
-
-  /** Whether the node is in the store; then the lease holds it. */
-  async #hold(node: Node, lease: Lease | undefined, signal?: AbortSignal): Promise<boolean> {
-    if (node.kind === "symlink") return true;
-    return await (node.kind === "file" ? this.#parts.blobs : this.#parts.directories).has(node.digest, {
-      lease,
-      signal,
-    });
-  }
 }
 
-function recordsOf({ digest, recipe }: Task, resolved: TiedRecipe, resolvedDigest: Digest): RecipeRecord[] {
-  const own = { digest, recipe };
-  return digest === resolvedDigest ? [own] : [own, { digest: resolvedDigest, recipe: resolved }];
+function recordsOf({ digest, recipe, tiedFrom, attempt }: Task, tied: TiedRecipe): RecipeRecord[] {
+  const resolved = attempt.resolved as Digest;
+  const records: RecipeRecord[] = [{ digest, recipe }];
+  if (resolved !== digest) records.push({ digest: resolved, recipe: tied });
+  if (tiedFrom !== undefined) records.push({ digest: attempt.recipe, recipe: tiedFrom });
+  return records;
 }

@@ -42,6 +42,7 @@ export class Task {
   readonly id: string;
   readonly recipe: Recipe;
   readonly digest: Digest;
+  readonly tiedFrom: Recipe | undefined;
   /** Of the submission it was made for. */
   readonly options: SubmitOptions;
   /** The lease of that submission. */
@@ -61,7 +62,9 @@ export class Task {
 
   constructor(parts: {
     readonly attempt: Attempt;
+    readonly digest: Digest;
     readonly recipe: Recipe;
+    readonly tiedFrom: Recipe | undefined;
     readonly options: SubmitOptions;
     readonly lease: Lease | undefined;
     readonly chainMs: number;
@@ -70,7 +73,8 @@ export class Task {
     this.first = parts.attempt;
     this.attempt = parts.attempt;
     this.recipe = parts.recipe;
-    this.digest = parts.attempt.recipe;
+    this.digest = parts.digest;
+    this.tiedFrom = parts.tiedFrom;
     this.options = parts.options;
     this.lease = parts.lease;
     this.chainMs = parts.chainMs;
@@ -155,7 +159,7 @@ export class Submissions {
   }
 
   #make(
-    { recipe, label }: SubmittedRecipe,
+    { recipe, label, tiedFrom }: SubmittedRecipe,
     digest: Digest,
     options: SubmitOptions,
     lease: Lease | undefined,
@@ -163,14 +167,14 @@ export class Submissions {
   ): Task {
     const attempt: Attempt = {
       id: this.#work.newId(),
-      recipe: digest,
+      recipe: tiedFrom === undefined ? digest : recipeDigest(tiedFrom),
       label: label ?? digest.slice(0, 12),
       builder: this.#work.builder,
       status: "waiting",
       queuedAtMs: this.#work.now(),
       outputs: [],
     };
-    const task = new Task({ attempt, recipe, options, lease, chainMs });
+    const task = new Task({ attempt, digest, recipe, tiedFrom, options, lease, chainMs });
     this.#tasks.set(task.id, task);
     this.#byRecipe.set(digest, task);
     return task;
