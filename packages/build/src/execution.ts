@@ -53,6 +53,7 @@ export async function execute(recipe: TiedRecipe, parts: ExecutionParts, options
     outputs: recipe.outputs,
     network: recipe.constraints.network,
     shell: recipe.constraints.shell,
+    sandboxed: recipe.constraints.sandboxed,
     timeoutMs: options.timeoutMs,
     silenceMs: options.silenceMs,
     buildSpaceBytes: options.buildSpaceBytes,

@@ -10,6 +10,9 @@ import type { Recipe } from "./recipe.ts";
 /** First field of the encoding: no other thing Firn hashes starts like it. */
 const DOMAIN = "firn.recipe.v1";
 
+/** A length no text has, so it cannot be taken for a name. */
+const HOST_SHOWN = Number.MAX_SAFE_INTEGER;
+
 const KIND_DIRECTORY = 0;
 const KIND_FILE = 1;
 const KIND_SYMLINK = 2;
@@ -56,7 +59,9 @@ export function encodeRecipe(recipe: Recipe): Uint8Array {
   writer.number(recipe.constraints.shell ? 1 : 0);
   writer.number(recipe.needles.length);
   for (const needle of recipe.needles) writer.text(needle);
-  if (recipe.argv0 !== undefined) writer.text(recipe.argv0); // the end says whether it is there
+  // The end says what of these is there.
+  if (recipe.argv0 !== undefined) writer.text(recipe.argv0);
+  if (recipe.constraints.sandboxed === false) writer.number(HOST_SHOWN);
   return writer.bytes();
 }
 

@@ -23,6 +23,8 @@ export type RecipeConstraints = {
   readonly network: boolean;
   /** Whether a shell is provided at bin/sh. */
   readonly shell: boolean;
+  /** False: the host's files and network are there as well, as far as the builder allows it. Absent: they are not. */
+  readonly sandboxed?: false;
 };
 
 export type Recipe = {

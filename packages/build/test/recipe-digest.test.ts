@@ -56,6 +56,8 @@ test("every field counts, and nothing moves from one field to the next", () => {
     { constraints: { ...constraints, features: ["kvm"] } },
     { constraints: { ...constraints, network: true } },
     { constraints: { ...constraints, shell: false } },
+    { constraints: { ...constraints, sandboxed: false } },
+    { argv0: "", constraints: { ...constraints, sandboxed: false } },
     { inputs: [{ path: "a", node: { kind: "file", digest: digestB, size: 1, executable: false } }] },
     { inputs: [{ path: "a", node: { kind: "file", digest: digestB, size: 1, executable: true } }] },
     { inputs: [{ path: "a", node: { kind: "file", digest: digestB, size: 2, executable: true } }] },

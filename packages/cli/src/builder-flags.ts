@@ -19,6 +19,7 @@ export function declareBuilderFlags(command: Command): Command {
     .option("--timeout <seconds>", "longest time a build may take")
     .option("--max-silent-time <seconds>", "longest time a build may say nothing")
     .option("--sandbox <kind>", `${SANDBOXES.join(", ")} (default: auto)`)
+    .option("--relaxed-sandbox", "show the host to derivations that ask for it (__noChroot)")
     .option("-k, --keep-going", "after a failure go on with what does not need it")
     .option("-L, --print-build-logs", "print all builders say, on a terminal too")
     .option("-q, --quiet", "show no progress");
@@ -42,6 +43,8 @@ export function builderFlags(flags: Flags) {
   return {
     jobsMax: (text("jobs") === "auto" ? undefined : number("jobs", "--jobs", 1)) ?? availableParallelism(),
     sandbox,
+    // Other values than this one cannot make what is built see more, or less, than the sandbox shows.
+    relaxed: flags.relaxedSandbox === true || flags.sandboxSetting === "relaxed",
     buildSpaceBytes: space === undefined ? undefined : parseSize(space, "--build-space"),
     timeoutMs: seconds("timeout", "--timeout"),
     silenceMs: seconds("maxSilentTime", "--max-silent-time"),

@@ -10,13 +10,19 @@ import type { Session } from "./session.ts";
 /** Features builders here have, by Nix's names. */
 const FEATURES = ["benchmark", "big-parallel"];
 
-export type BuilderOptions = { readonly sandbox: SandboxKind | "auto"; readonly jobsMax: number };
+export type BuilderOptions = {
+  readonly sandbox: SandboxKind | "auto";
+  readonly jobsMax: number;
+  /** Whether builds that ask for it may see the host. */
+  readonly relaxed?: boolean;
+};
 
 /** Opens the service. What could be better about its sandbox is said once on stderr. */
-export async function openBuilder({ sandbox: kind, jobsMax }: BuilderOptions, session: Session): Promise<BuildService> {
+export async function openBuilder(options: BuilderOptions, session: Session): Promise<BuildService> {
+  const { sandbox: kind, jobsMax, relaxed } = options;
   const { system } = session.config;
   const store = await session.openStore();
-  const { sandbox, note } = await createSandbox({ kind, stateDir: session.buildsHostDir });
+  const { sandbox, note } = await createSandbox({ kind, stateDir: session.buildsHostDir, relaxed });
   if (note !== undefined) await session.output.noteOnce(`note: ${note}`);
   const { attempts, logs } = await session.openBuilds();
   return createBuildService({

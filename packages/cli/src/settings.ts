@@ -13,6 +13,7 @@ const FLAG_OF_SETTING: Readonly<Record<string, { readonly flag: string; readonly
   cores: { flag: "cores", isSwitch: false },
   timeout: { flag: "timeout", isSwitch: false },
   "max-silent-time": { flag: "maxSilentTime", isSwitch: false },
+  sandbox: { flag: "sandboxSetting", isSwitch: false },
   "keep-going": { flag: "keepGoing", isSwitch: true },
   "show-trace": { flag: "showTrace", isSwitch: true },
   "allow-import-from-derivation": { flag: "allowIfd", isSwitch: true },

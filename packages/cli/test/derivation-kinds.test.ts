@@ -4,7 +4,7 @@ those of Debian's nix-build where it knows the kind; of dynamic derivations it k
 */
 
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { need, onPath } from "../../../dev/need.ts";
@@ -34,6 +34,7 @@ const KINDS = `{ salt ? "" }: ${WITH_TOOLS} rec {
   cycle = sh "cycle" "echo $doc > $out; echo $out > $doc" (ca // { outputs = [ "doc" "out" ]; });
   program = sh "program" "echo x > $out; $b chmod +x $out" (ca // { outputHashMode = "flat"; });
   referring = sh "referring" "echo $b > $out" (ca // { outputHashMode = "flat"; });
+  seeing = sh "seeing" "$b cat /etc/passwd > $out" { __noChroot = true; };
   impure = sh "impure" "echo impure > $out" { __impure = true; };
   impureToo = sh "impure-too" "echo $impure > $out" { inherit impure; __impure = true; };
   known = sh "known" "read x < $impure; echo hello > $out" { inherit impure; outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"; };
@@ -115,6 +116,16 @@ describe("derivations of all kinds", canBuild, () => {
     const message = /pure derivation '.*-pure\.drv' depends on impure derivation '.*-impure\.drv'/;
     assert.match(err, message);
     assert.match(nix.fail("nix-build", "kinds.nix", "-A", "pure"), message);
+  });
+
+  test("only a relaxed sandbox shows the host to a derivation that asks for it", async () => {
+    const strict = await build("kinds.nix", "-A", "seeing");
+    assert.equal(strict.code, 1);
+    const message = /derivation '.*-seeing\.drv' has '__noChroot' set, but that's not allowed when 'sandbox' is 'true'/;
+    assert.match(strict.err, message);
+    assert.match(nix.fail("nix-build", "kinds.nix", "-A", "seeing"), message);
+    const [path] = lines(await build("kinds.nix", "-A", "seeing", "--option", "sandbox", "relaxed"));
+    assert.equal((await firn.run(["store", "cat", path])).out, readFileSync("/etc/passwd", "utf8"));
   });
 
   test("a result link holds an output whose path follows from its contents; without it a collection forgets it", async () => {

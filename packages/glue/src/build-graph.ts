@@ -55,6 +55,8 @@ export type BuildOptions = Omit<RecipeOptions, "storeDir" | "graphs"> &
     readonly jobsMax?: number;
     /** After a failure goes on with everything that does not need what failed. */
     readonly keepGoing?: boolean;
+    /** Whether derivations that ask for it may see the host (`__noChroot`); false when not said. */
+    readonly relaxed?: boolean;
     readonly onEvent?: (event: BuildEvent) => void;
   };
 
@@ -126,7 +128,7 @@ export async function buildDerivations(
   const known = targets.map((target) => ({ ...target, drvPath: concrete.get(target.drvPath) as ByteString }));
   const realised = new RealisedOutputs({ ...parts, pathInfos, storeDir });
   const planning = (more: readonly BuildTarget[], planSignal = signal) =>
-    planBuild(more, { realised, readDerivation }, { signal: planSignal, lease });
+    planBuild(more, { realised, readDerivation, relaxed: options.relaxed ?? false }, { signal: planSignal, lease });
   const plan = await planning(known);
   const stepParts = { ...parts, pathInfos, storeDir, lease };
   if (plan.steps.size > 0) await new GraphRun(plan, planning, realised, stepParts, options).run();

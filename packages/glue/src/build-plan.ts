@@ -14,7 +14,7 @@ import {
 } from "@firn/nix-compat";
 import type { PathInfoService } from "@firn/store";
 import { derivationFailure } from "./build-failure.ts";
-import { checkBuildable, discardingOutputs } from "./derivation-attributes.ts";
+import { checkBuildable, discardingOutputs, seesHost } from "./derivation-attributes.ts";
 import { GlueError } from "./error.ts";
 import { outputChecks } from "./output-checks.ts";
 import type { RealisedOutputs } from "./realised-outputs.ts";
@@ -47,6 +47,8 @@ export type BuildPlan = {
 export type PlanParts = {
   readonly realised: RealisedOutputs;
   readonly readDerivation: ReadDerivation;
+  /** Whether derivations that ask for it may see the host (`__noChroot`). */
+  readonly relaxed: boolean;
 };
 
 /** Plans. Throws `missing-input`, `invalid-derivation` or `unsupported`. */
@@ -70,6 +72,7 @@ export async function planBuild(
       const attributes = checkBuildable(derivation);
       outputChecks(derivation, attributes);
       discardingOutputs(derivation, attributes);
+      seesHost(drvPath, attributes, parts.relaxed);
     } catch (thrown) {
       throw derivationFailure(drvPath, thrown) ?? thrown;
     }

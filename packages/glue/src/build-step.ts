@@ -105,7 +105,8 @@ async function buildBasic(
   const graphs = await exportedGraphs(derivation, attributes, closure, graphParts, { lease, signal });
   const { recipe } = derivationRecipe(scratch, nodes, { ...options, storeDir, graphs });
   const { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax } = options;
-  const submit = { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax, lease, signal };
+  const preferLocal = attributes.flag("preferLocalBuild");
+  const submit = { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax, preferLocal, lease, signal };
   const [id] = await parts.buildService.submit([{ recipe, label: derivation.name }], submit);
   const log = new LogLines(options.onLine);
   const { end, outputs } = await watchToEnd(parts.buildService, id, log);

@@ -92,6 +92,14 @@ export function discardingOutputs(drv: Derivation, { structured }: DerivationAtt
   return names;
 }
 
+/** Whether it wants the host's files and network (`__noChroot`). Throws `invalid-derivation` where that is not `allowed`, in the words of C++ Nix. */
+export function seesHost(drvPath: ByteString, attributes: DerivationAttributes, allowed: boolean): boolean {
+  if (!attributes.flag("__noChroot")) return false;
+  if (allowed) return true;
+  const message = `derivation '${drvPath}' has '__noChroot' set, but that's not allowed when 'sandbox' is 'true'`;
+  throw new GlueError("invalid-derivation", message, { context: { feature: "__noChroot" } });
+}
+
 /** The attributes, after making sure that Firn can build such a derivation. Throws `unsupported` naming what it cannot, or `invalid-derivation`. */
 export function checkBuildable(drv: Derivation): DerivationAttributes {
   const refuse = (feature: string) => {
@@ -114,6 +122,5 @@ export function checkBuildable(drv: Derivation): DerivationAttributes {
   }
   const attributes = new DerivationAttributes(drv);
   if (attributes.words("__impureHostDeps").length > 0) refuse("__impureHostDeps");
-  if (attributes.flag("__noChroot")) refuse("__noChroot (building without a sandbox)");
   return attributes;
 }

@@ -26,7 +26,7 @@ export type DerivationRecipe = {
 };
 
 /**
- * The recipe of a derivation whose outputs have paths, if only scratch paths (address-outputs.ts). `inputs` is the whole runtime closure of
+ * The recipe of a derivation (which was asked whether it may see the host) whose outputs have paths, if only scratch paths (address-outputs.ts). `inputs` is the whole runtime closure of
  * all input paths, by absolute store path. Needles are the hash parts of the outputs, then those of the inputs, each in the recipe's order. Throws `unsupported` or `invalid-derivation`.
  */
 export function derivationRecipe(
@@ -56,6 +56,7 @@ export function derivationRecipe(
         features: sortedSet(attributes.words("requiredSystemFeatures")),
         network: mayUseNetwork(derivationKind(drv)),
         shell: true,
+        ...(attributes.flag("__noChroot") ? { sandboxed: false } : {}),
       },
       needles: [...outputPaths, ...inputPaths].map((path) => parseAbsoluteStorePath(path, storeDir).hashPart),
     },

@@ -13,6 +13,7 @@ export function realiseOptionsOf(settings: NixSettings): RealiseOptions {
   const jobs = settings.get("max-jobs") ?? "auto";
   return {
     sandbox: "auto",
+    relaxed: settings.get("sandbox") === "relaxed",
     jobsMax: jobs === "auto" ? availableParallelism() : Math.max(1, Number(jobs)),
     cores: number("cores") === 0 ? availableParallelism() : number("cores"),
     buildSpaceBytes: undefined,
