@@ -92,12 +92,12 @@ export function discardingOutputs(drv: Derivation, { structured }: DerivationAtt
   return names;
 }
 
-/** Whether it wants the host's files and network (`__noChroot`). Throws `invalid-derivation` where that is not `allowed`, in the words of C++ Nix. */
+/** Whether it wants the host's files and network (`__noChroot`). Throws `unsupported` where that is not `allowed`, in the words of C++ Nix. */
 export function seesHost(drvPath: ByteString, attributes: DerivationAttributes, allowed: boolean): boolean {
   if (!attributes.flag("__noChroot")) return false;
   if (allowed) return true;
   const message = `derivation '${drvPath}' has '__noChroot' set, but that's not allowed when 'sandbox' is 'true'`;
-  throw new GlueError("invalid-derivation", message, { context: { feature: "__noChroot" } });
+  throw new GlueError("unsupported", message, { context: { feature: "__noChroot" } });
 }
 
 /** The attributes, after making sure that Firn can build such a derivation. Throws `unsupported` naming what it cannot, or `invalid-derivation`. */
