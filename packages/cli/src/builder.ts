@@ -4,7 +4,9 @@ The build service of this machine: which sandbox runs attempts, for which system
 
 import { randomUUID } from "node:crypto";
 import { type BuildService, createBuildService } from "@firn/build";
+import type { BuildParts } from "@firn/glue";
 import { createSandbox, type SandboxKind } from "@firn/sandbox";
+import { NodeFetcher } from "./node-fetcher.ts";
 import type { Session } from "./session.ts";
 
 /** Features builders here have, by Nix's names. */
@@ -41,4 +43,12 @@ export async function openBuilder(options: BuilderOptions, session: Session): Pr
     now: Date.now,
     newId: () => randomUUID().replaceAll("-", "").slice(0, 12),
   });
+}
+
+/** What derivations are built with: the session's store and this service. */
+export async function buildPartsOf(buildService: BuildService, session: Session): Promise<BuildParts> {
+  const { blobs, directories, pathInfos, realisations, leases } = await session.openStore();
+  const { storeDir } = session.config;
+  const fetcher = new NodeFetcher();
+  return { blobs, directories, pathInfos, realisations, leases, buildService, fetcher, now: Date.now, storeDir };
 }

@@ -124,6 +124,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: "key generate", summary: "make a key for signing", load: () => import("./commands/key/generate.ts") },
   { name: "key public", summary: "print a key's public half", load: () => import("./commands/key/public.ts") },
+  { name: "daemon", summary: "serve Nix clients on a socket", load: () => import("./commands/daemon.ts") },
   {
     name: "completion",
     summary: "print a completion script for a shell",

@@ -6,10 +6,9 @@ import type { Lease } from "@firn/castore";
 import { buildDerivations, type BuiltOutputs, GlueError } from "@firn/glue";
 import { isBelowStoreDir, parseAbsoluteStorePath } from "@firn/nix-compat";
 import { BuildProgress, type ProgressOptions } from "./build-progress.ts";
-import { type BuilderOptions, openBuilder } from "./builder.ts";
+import { type BuilderOptions, buildPartsOf, openBuilder } from "./builder.ts";
 import { BuildFailed, EXIT } from "./error.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
-import { NodeFetcher } from "./node-fetcher.ts";
 import type { Session } from "./session.ts";
 
 export type RealiseOptions = BuilderOptions &
@@ -32,20 +31,9 @@ export async function realise(
   const { config, output, signal } = session;
   const known = await findBuilt(derivations, session, lease);
   if (known !== undefined) return known;
-  const store = await session.openStore();
   const buildService = await openBuilder(options, session);
   const targets = derivations.map(({ drvPath, outputName }) => ({ drvPath, outputs: [outputName] }));
-  const parts = {
-    blobs: store.blobs,
-    directories: store.directories,
-    pathInfos: store.pathInfos,
-    realisations: store.realisations,
-    leases: store.leases,
-    buildService,
-    fetcher: new NodeFetcher(),
-    now: Date.now,
-    storeDir: config.storeDir,
-  };
+  const parts = await buildPartsOf(buildService, session);
   const progress = new BuildProgress(output, options);
   const failures: GlueError[] = [];
   try {

@@ -5,7 +5,7 @@ import { FirnError } from "@firn/base";
 /**
  * - `bad-request`: a request, or what it brings, that is not well formed or not what it says.
  * - `not-found`: nothing is there, or the NAR a narinfo speaks of did not come before it.
- * - `forbidden`: this cache takes nothing in, or not without a trusted signature.
+ * - `forbidden`: this cache takes nothing in, or not without a trusted signature, or not from a client that nobody trusts.
  * - `method`: the thing exists and cannot be treated so.
  * - `too-large`: a stated limit was passed.
  */

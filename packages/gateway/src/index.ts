@@ -4,3 +4,19 @@ export type { GatewayErrorCode } from "./error.ts";
 export { BinaryCache } from "./binary-cache.ts";
 export type { BinaryCacheParts } from "./binary-cache.ts";
 export type { BuildLogs } from "./build-logs.ts";
+// Nix's worker protocol on unix sockets.
+export type {
+  DaemonBuild,
+  DaemonBuildCounts,
+  DaemonBuildEvent,
+  DaemonBuildOptions,
+  DaemonBuildSettings,
+  DaemonBuildTarget,
+  DaemonCollect,
+  DaemonHost,
+  DaemonRoots,
+} from "./daemon-host.ts";
+export { DaemonServer } from "./daemon-server.ts";
+export type { DaemonSockets } from "./daemon-server.ts";
+export { StoreDirectory } from "./daemon-store-directory.ts";
+export type { StoreDirectoryParts } from "./daemon-store-directory.ts";

@@ -66,6 +66,8 @@ export type WorkerOperation<Request, Reply> = {
 const nothing = record({});
 /** A reply that only says that it is done. */
 const done: WorkerCodec<void> = obsolete(1);
+/** No reply at all. */
+const silent: WorkerCodec<void> = constant<void>(undefined);
 const path = record({ path: storePath });
 const hostPath = text(WIRE_PATH_BYTES_MAX, "path");
 
@@ -205,7 +207,7 @@ export const WORKER_OPERATIONS = {
   syncWithGc: operation(13, nothing, done),
   findRoots: operation(14, nothing, list(record({ link: hostPath, path: storePath }), "roots")),
   queryDeriver: operation(18, path, optionalStorePath),
-  setOptions: operation(19, options, constant<void>(undefined)),
+  setOptions: operation(19, options, silent),
   collectGarbage: operation(
     20,
     record({
@@ -246,13 +248,9 @@ export const WORKER_OPERATIONS = {
     buildResult,
   ),
   addSignatures: operation(37, record({ path: storePath, signatures }), done),
-  narFromPath: { ...operation(38, path, constant<void>(undefined)), replyNar: true },
+  narFromPath: { ...operation(38, path, silent), replyNar: true },
   addToStoreNar: {
-    ...operation(
-      39,
-      record({ path: storePath, info: pathInfo, repair: flag, dontCheckSigs: flag }),
-      constant(undefined),
-    ),
+    ...operation(39, record({ path: storePath, info: pathInfo, repair: flag, dontCheckSigs: flag }), silent),
     body: (version: number): WorkerBody => (version >= 23 ? "framed" : version >= 21 ? "asked" : "nar"),
   },
   queryMissing: operation(
@@ -267,10 +265,10 @@ export const WORKER_OPERATIONS = {
     }),
   ),
   queryDerivationOutputMap: operation(41, path, list(record({ name, path: optionalStorePath }), "outputs")),
-  registerDrvOutput: operation(42, record({ realisation }), constant<void>(undefined)),
+  registerDrvOutput: operation(42, record({ realisation }), silent),
   queryRealisation: operation(43, record({ id: realisedOutput }), foundRealisation),
   addMultipleToStore: {
-    ...operation(44, record({ repair: flag, dontCheckSigs: flag }), constant<void>(undefined)),
+    ...operation(44, record({ repair: flag, dontCheckSigs: flag }), silent),
     body: (): WorkerBody => "framed",
   },
   addBuildLog: { ...operation(45, record({ drvName: hostPath }), done), body: (): WorkerBody => "framed" },

@@ -1,0 +1,123 @@
+/*
+What `firn daemon` offers its clients: the local store, builds by this machine's service, roots that are links on the host, collection and verification.
+*/
+
+import { readlinkSync } from "node:fs";
+import { byteStringOfText, textOf } from "@firn/base";
+import { type DaemonBuild, type DaemonHost, type DaemonRoots, GatewayError, type StoreDirectory } from "@firn/gateway";
+import { buildDerivations } from "@firn/glue";
+import { isBelowStoreDir, parsePublicKey, parseStorePathPrefix, type StorePath } from "@firn/nix-compat";
+import { TrustedKeys } from "@firn/store";
+import { type BuilderOptions, buildPartsOf, openBuilder } from "./builder.ts";
+import { collect } from "./garbage.ts";
+import { replaceLink } from "./result-link.ts";
+import type { Session } from "./session.ts";
+
+/** The version of Nix whose daemon this is like. */
+const NIX_VERSION = "2.35.2";
+
+export type DaemonHostOptions = BuilderOptions & {
+  readonly cores: number;
+  readonly timeoutMs: number | undefined;
+  readonly silenceMs: number | undefined;
+  /** Public keys, as text. */
+  readonly trustedKeys: readonly string[];
+  /** Where paths are kept as real files. */
+  readonly directory: StoreDirectory | undefined;
+};
+
+export async function openDaemonHost(options: DaemonHostOptions, session: Session): Promise<DaemonHost> {
+  const { config } = session;
+  const store = await session.openStore();
+  const { directory } = options;
+  return {
+    storeDir: config.storeDir,
+    services: store,
+    leases: store.leases,
+    realisations: store.realisations,
+    trustedKeys: new TrustedKeys(options.trustedKeys.map(parsePublicKey)),
+    programVersion: NIX_VERSION,
+    now: Date.now,
+    build: await buildOf(options, session),
+    roots: await rootsOf(session),
+    collectGarbage: async ({ signal, ...wanted }) => {
+      signal.throwIfAborted();
+      const { deadPaths, freedBytes } = await collect(wanted, session);
+      if (!wanted.dryRun) await directory?.clean();
+      return { deadPaths, freedBytes };
+    },
+    verify: async ({ contents, repair, signal, onFinding }) => {
+      const { findings } = await store.verify({ nar: contents, repair, signal });
+      for (const { kind, what, problem, isRepaired } of findings)
+        onFinding(`${isRepaired ? "repaired" : "error"}: ${kind} ${what}: ${problem}`);
+      return findings.some(({ isRepaired }) => !isRepaired);
+    },
+    ...(directory === undefined ? {} : { show: (paths, signal) => directory.show(paths, signal) }),
+  };
+}
+
+/** One service for all clients, made at the first build: so they share attempts and its limits. */
+async function buildOf(options: DaemonHostOptions, session: Session): Promise<DaemonBuild> {
+  let opening: ReturnType<typeof openBuilder> | undefined;
+  return async (targets, { given, ...wanted }) => {
+    opening ??= openBuilder(options, session);
+    const parts = await buildPartsOf(await opening, session);
+    const { derivationReader } = await import("@firn/glue");
+    const stored = derivationReader(parts.blobs, parts.pathInfos, session.config.storeDir);
+    return await buildDerivations(
+      targets,
+      {
+        ...parts,
+        ...(given === undefined
+          ? {}
+          : {
+              readDerivation: async (drvPath, call) =>
+                drvPath === given.drvPath ? given.derivation : stored(drvPath, call),
+            }),
+      },
+      {
+        ...wanted,
+        jobsMax: Math.min(wanted.jobsMax ?? options.jobsMax, options.jobsMax),
+        cores: wanted.cores ?? options.cores,
+        timeoutMs: wanted.timeoutMs ?? options.timeoutMs,
+        silenceMs: wanted.silenceMs ?? options.silenceMs,
+        impureEnv: new Map(Object.entries(session.config.environment)),
+      },
+    );
+  };
+}
+
+async function rootsOf(session: Session): Promise<DaemonRoots> {
+  const { roots } = await session.openStore();
+  const { storeDir } = session.config;
+  const addIndirect = async (link: string, path?: StorePath) => {
+    await roots.addIndirectRoot(textOf(link), path ?? pathOfLink(link, storeDir));
+  };
+  return {
+    addIndirect,
+    addPermanent: async (root, path) => {
+      await replaceLink(textOf(root), path.absolute(storeDir));
+      await addIndirect(root, path);
+    },
+    list: async () =>
+      roots.listRoots().map(({ name, link, path }) => ({ link: byteStringOfText(link ?? name ?? ""), path })),
+  };
+}
+
+/** The store path that a client's link leads to. Throws when it leads to none. */
+function pathOfLink(link: string, storeDir: string): StorePath {
+  let target: string;
+  try {
+    target = readlinkSync(Buffer.from(link, "latin1"), "latin1");
+  } catch (cause) {
+    throw new GatewayError(
+      "bad-request",
+      `'${textOf(link)}' is to be a root, but is no link: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
+  }
+  if (isBelowStoreDir(target, storeDir)) return parseStorePathPrefix(target, storeDir).path;
+  throw new GatewayError("bad-request", `'${textOf(link)}' is to be a root, but leads to '${textOf(target)}'`);
+}

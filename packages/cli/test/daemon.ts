@@ -1,0 +1,106 @@
+/*
+A daemon of Firn's for tests, and Debian's Nix as its client: in a namespace of its own in which the directory that the daemon keeps real files in is
+/nix/store, whatever the host has there.
+*/
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { lstatSync, mkdirSync, readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+
+const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
+const DEADLINE_MS = 60_000;
+
+export type RunningDaemon = {
+  readonly socket: string;
+  readonly untrustedSocket: string;
+  /** What it holds as real files. */
+  readonly storeDirectory: string;
+  /** Ends it with a signal; yields its exit code and all it said. */
+  readonly stop: (signal?: NodeJS.Signals) => Promise<{ readonly code: number | null; readonly err: string }>;
+};
+
+/** Starts `firn daemon` with its state below `directory` and waits until it listens. */
+export async function startDaemon(directory: string, ...flags: string[]): Promise<RunningDaemon> {
+  const socket = join(directory, "daemon.sock");
+  const untrustedSocket = join(directory, "untrusted.sock");
+  const storeDirectory = join(directory, "nix-store");
+  const env = { PATH: process.env.PATH, HOME: directory, FIRN_HOME: join(directory, "state") };
+  const sockets = ["--socket", socket, "--untrusted-socket", untrustedSocket, "--materialize", storeDirectory];
+  const child = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", MAIN, "daemon", ...sockets, ...flags],
+    {
+      cwd: directory,
+      env,
+      stdio: ["ignore", "ignore", "pipe"],
+    },
+  );
+  let err = "";
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  await new Promise<void>((resolve, reject) => {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      err += text;
+      if (err.includes("for untrusted clients")) resolve();
+    });
+    void ended.then(() => reject(new Error(`the daemon ended: ${err}`)));
+  });
+  const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
+    child.kill(signal);
+    return { code: await ended, err };
+  };
+  return { socket, untrustedSocket, storeDirectory, stop };
+}
+
+export type ClientEnded = { readonly code: number | null; readonly out: string; readonly err: string };
+
+export type NixClient = {
+  /** Runs a program of Nix's to its end. */
+  readonly run: (program: string, ...args: string[]) => Promise<ClientEnded>;
+  /** Starts one that the test ends. */
+  readonly start: (program: string, ...args: string[]) => ChildProcess;
+};
+
+/** Nix with a daemon at `socket`, where `storeDirectory` is /nix/store. */
+export function nixClient(directory: string, storeDirectory: string, socket: string): NixClient {
+  const home = join(directory, "client-home");
+  mkdirSync(home, { recursive: true });
+  const config = `experimental-features = nix-command
+substitute = false`;
+  const env = {
+    PATH: process.env.PATH,
+    HOME: home,
+    NIX_REMOTE: `unix://${socket}`,
+    NIX_STATE_DIR: join(home, "state"),
+    NIX_CONF_DIR: join(home, "conf"),
+    NIX_CONFIG: config,
+  };
+  const namespace = namespaceWithStore(storeDirectory);
+  const start = (program: string, ...args: string[]) =>
+    spawn("bwrap", [...namespace, "--chdir", directory, "--die-with-parent", "--", program, ...args], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: DEADLINE_MS,
+    });
+  const run = (program: string, ...args: string[]) =>
+    new Promise<ClientEnded>((resolve, reject) => {
+      const child = start(program, ...args);
+      let out = "";
+      let err = "";
+      child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
+      child.on("error", reject);
+      child.on("close", (code) => resolve({ code, out, err }));
+    });
+  return { run, start };
+}
+
+/** The host's root without its /nix. */
+function namespaceWithStore(storeDirectory: string): string[] {
+  const words: string[] = [];
+  for (const name of readdirSync("/")) {
+    if (name === "nix") continue;
+    if (lstatSync(`/${name}`).isSymbolicLink()) words.push("--symlink", readlinkSync(`/${name}`), `/${name}`);
+    else words.push("--dev-bind", `/${name}`, `/${name}`);
+  }
+  return [...words, "--bind", storeDirectory, "/nix/store"];
+}

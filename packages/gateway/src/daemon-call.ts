@@ -1,0 +1,124 @@
+/*
+One request of a client while it is answered: what it may do, what it said about builds before, the body that follows it, the lease that holds what it
+touches. A connection has at most one at a time.
+*/
+
+import { assert, type ByteStream, byteStringOf } from "@firn/base";
+import { type CallOptions, type Lease, readBlob } from "@firn/castore";
+import {
+  type Derivation,
+  DERIVATION_BYTES_MAX,
+  parseAbsoluteStorePath,
+  parseDerivation,
+  type StorePath,
+  type WorkerBody,
+  type WorkerOperationName,
+  type WorkerReply,
+  type WorkerRequest,
+  type WorkerSession,
+} from "@firn/nix-compat";
+import type { PathInfo } from "@firn/store";
+import type { DaemonBuildSettings, DaemonHost } from "./daemon-host.ts";
+import type { DaemonLog } from "./daemon-log.ts";
+import { GatewayError } from "./error.ts";
+
+/** Answers requests of these operations; throws what the client is to be told. */
+export type DaemonHandlers<Name extends WorkerOperationName> = {
+  readonly [Each in Name]: (request: WorkerRequest<Each>, call: DaemonCall) => Promise<WorkerReply<Each>>;
+};
+
+/** What stays between the calls of one connection. */
+export type DaemonConnectionState = {
+  readonly host: DaemonHost;
+  readonly session: WorkerSession;
+  /** Whether the client may do what could deceive others. */
+  readonly trusted: boolean;
+  readonly log: DaemonLog;
+  /** The connection's lease, opened when it is first needed: whoever only looks holds nothing. */
+  readonly lease: () => Promise<Lease>;
+  settings: DaemonBuildSettings;
+};
+
+export class DaemonCall {
+  readonly state: DaemonConnectionState;
+  readonly signal: AbortSignal;
+  readonly bodyKind: WorkerBody | undefined;
+  readonly #body: (length: number) => ByteStream;
+  /** A NAR to be sent after the reply. */
+  nar: ByteStream | undefined;
+
+  constructor(
+    state: DaemonConnectionState,
+    signal: AbortSignal,
+    bodyKind: WorkerBody | undefined,
+    body: (length: number) => ByteStream,
+  ) {
+    this.state = state;
+    this.signal = signal;
+    this.bodyKind = bodyKind;
+    this.#body = body;
+  }
+
+  get host(): DaemonHost {
+    return this.state.host;
+  }
+
+  /** What follows the request. `length` is how long it is said to be, for clients that have to be asked for it. */
+  body(length: number = Number.MAX_SAFE_INTEGER): ByteStream {
+    assert(this.bodyKind !== undefined, "an operation with a body was asked for");
+    return this.#body(length);
+  }
+
+  /** For calls whose answers hold until the connection ends. */
+  async held(): Promise<CallOptions> {
+    return { signal: this.signal, lease: await this.state.lease() };
+  }
+
+  /** What is registered under this very path. */
+  async find(path: StorePath, options: CallOptions = { signal: this.signal }): Promise<PathInfo | undefined> {
+    const info = await this.host.services.pathInfos.get(path.hashPart, options);
+    return info?.path.equals(path) ? info : undefined;
+  }
+
+  /** As above. Throws `not-found` in Nix's words, which clients look for. */
+  async need(path: StorePath, options?: CallOptions): Promise<PathInfo> {
+    const info = await this.find(path, options);
+    if (info !== undefined) return info;
+    throw new GatewayError("not-found", `path '${path.absolute(this.host.storeDir)}' is not valid`);
+  }
+
+  /** Makes files of paths the client is about to be told of. */
+  async show(paths: readonly StorePath[]): Promise<void> {
+    if (paths.length > 0) await this.host.show?.(paths, this.signal);
+  }
+
+  /** What a registered .drv says. */
+  async derivation(path: StorePath, options?: CallOptions): Promise<Derivation> {
+    const { node } = await this.need(path, options);
+    const { storeDir, services } = this.host;
+    if (node.kind !== "file" || !path.isDerivation)
+      throw new GatewayError("bad-request", `'${path.absolute(storeDir)}' is not a derivation`);
+    const bytes = await readBlob(services.blobs, node.digest, DERIVATION_BYTES_MAX, { signal: this.signal });
+    return parseDerivation(byteStringOf(bytes), path.name.slice(0, -".drv".length), storeDir);
+  }
+
+  /** Where outputs of a derivation are or will be; undefined where that is not known before they are built. */
+  async outputs(path: StorePath, derivation: Derivation): Promise<Map<string, StorePath | undefined>> {
+    const outputs = new Map<string, StorePath | undefined>();
+    for (const [name, output] of derivation.outputs) {
+      const known =
+        output.path === "" ? await this.host.realisations?.get(path, name, { signal: this.signal }) : undefined;
+      outputs.set(name, output.path === "" ? known?.path : this.parse(output.path));
+    }
+    return outputs;
+  }
+
+  parse(path: string): StorePath {
+    return parseAbsoluteStorePath(path, this.host.storeDir);
+  }
+
+  /** Throws `forbidden` unless the client is trusted; `what` continues "you are not privileged to". */
+  needTrust(what: string): void {
+    if (!this.state.trusted) throw new GatewayError("forbidden", `you are not privileged to ${what}`);
+  }
+}
