@@ -4,7 +4,7 @@ export type { BuildErrorCode } from "./error.ts";
 export type { Recipe, RecipeConstraints, RecipeInput } from "./recipe.ts";
 export { checkRecipe } from "./recipe-rules.ts";
 export { recipeDigest } from "./recipe-digest.ts";
-export { hasEnded } from "./attempt.ts";
+export { durationOf, hasEnded } from "./attempt.ts";
 export type { Attempt, AttemptEnd, AttemptOutput, AttemptStatus, AttemptUsage, Refusal } from "./attempt.ts";
 export { describeEnd } from "./end-words.ts";
 export type {

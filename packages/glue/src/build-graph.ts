@@ -23,6 +23,7 @@ import {
   planBuild,
   type ReadDerivation,
 } from "./build-plan.ts";
+import { BuildOrder } from "./build-order.ts";
 import { derivationFailure } from "./build-failure.ts";
 import { buildStep, type StepParts } from "./build-step.ts";
 import { nextTargets } from "./dynamic-targets.ts";
@@ -185,7 +186,7 @@ class GraphRun {
   readonly #dependents = new Map<ByteString, ByteString[]>();
   /** How many dependencies a step still waits for. */
   readonly #waiting = new Map<ByteString, number>();
-  readonly #ready: BuildStep[] = [];
+  readonly #order: BuildOrder;
   readonly #failures: GlueError[] = [];
   readonly #failed = new Set<ByteString>();
   readonly #stop = new AbortController();
@@ -202,13 +203,14 @@ class GraphRun {
     this.#realised = realised;
     this.#parts = parts;
     this.#options = options;
+    this.#order = new BuildOrder(parts.buildService);
     for (const step of plan.steps.values()) this.#await(step, step.dependencies);
   }
 
   /** The step gets its turn when these were built. */
   #await(step: BuildStep, dependencies: readonly ByteString[]): void {
     this.#waiting.set(step.drvPath, dependencies.length);
-    if (dependencies.length === 0) this.#ready.push(step);
+    if (dependencies.length === 0) this.#order.push(step);
     for (const dependency of dependencies) {
       const dependents = this.#dependents.get(dependency);
       if (dependents === undefined) this.#dependents.set(dependency, [step.drvPath]);
@@ -223,6 +225,9 @@ class GraphRun {
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       if (signal?.aborted) onAbort();
+      // Where all can be built at once there is nothing to choose.
+      if (this.#steps.size > (this.#options.jobsMax ?? 1)) await this.#order.learn(this.#steps.values());
+      this.#order.plan(this.#steps);
       this.#startReady();
       await this.#ended.promise;
     } finally {
@@ -248,7 +253,7 @@ class GraphRun {
 
   #startReady(): void {
     while (this.#running < (this.#options.jobsMax ?? 1) && !this.#stop.signal.aborted) {
-      const step = this.#ready.shift();
+      const step = this.#order.pop();
       if (step === undefined) break;
       this.#running++;
       void this.#build(step).then(() => {
@@ -292,7 +297,10 @@ class GraphRun {
       for (const more of fresh) this.#steps.set(more.drvPath, more);
       const isOpen = (drvPath: ByteString) => this.#steps.has(drvPath) && !this.#done.has(drvPath);
       for (const more of fresh) this.#await(more, more.dependencies.filter(isOpen));
-      if (fresh.length > 0) this.#reportPlanned(fresh);
+      if (fresh.length > 0) {
+        this.#order.plan(this.#steps);
+        this.#reportPlanned(fresh);
+      }
       const waiting = targets.map(({ drvPath }) => drvPath).filter(isOpen);
       const failed = waiting.find((drvPath) => this.#failed.has(drvPath));
       if (failed !== undefined) throw dependencyFailure(step, failed);
@@ -305,7 +313,7 @@ class GraphRun {
   #release(drvPath: ByteString): void {
     const waiting = (this.#waiting.get(drvPath) as number) - 1;
     this.#waiting.set(drvPath, waiting);
-    if (waiting === 0) this.#ready.push(this.#steps.get(drvPath) as BuildStep);
+    if (waiting === 0) this.#order.push(this.#steps.get(drvPath) as BuildStep);
   }
 
   #fail({ drvPath, derivation }: BuildStep, thrown: unknown): void {
