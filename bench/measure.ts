@@ -1,10 +1,11 @@
 /*
 Measuring commands: wall time, and CPU time of the whole process tree as the shell's `times` counts it, medians of a few runs. Firn and Nix
-run in turns, so that what else the machine does meets both. Nothing is kept: each side has a store of its own in a temporary directory.
+run in turns, first one and then the other, so that what else the machine does meets both; what is waiting for the disk is written out before each, since the
+one that runs second would pay for the first. Nothing is kept: each side has a store of its own in a temporary directory.
 */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -20,6 +21,8 @@ export type Row = {
   readonly nix: Command;
   /** How often, where that is not BENCH_RUNS. */
   readonly runs?: number;
+  /** Whether each run begins with empty stores. */
+  readonly fresh?: boolean;
 };
 type Times = { readonly wallMs: number; readonly cpuMs: number };
 type Evaluation = { readonly what: string; readonly expression: string; readonly runs?: number };
@@ -34,7 +37,7 @@ export class Bench {
 
   constructor() {
     const inside = (name: string) => join(this.directory, name);
-    for (const name of ["firn", "nix/store", "nix/var", "nix/etc"]) mkdirSync(inside(name), { recursive: true });
+    this.#makeStores();
     const common = { PATH: process.env.PATH, HOME: this.directory };
     this.nixStoreDir = inside("nix/store");
     this.#firnEnv = { ...common, FIRN_HOME: inside("firn") };
@@ -48,15 +51,29 @@ export class Bench {
     };
   }
 
+  /** Makes the stores of both sides anew. */
+  #makeStores(): void {
+    for (const side of ["firn", "nix"]) removeTree(join(this.directory, side));
+    for (const name of ["firn", "nix/store", "nix/var", "nix/etc"])
+      mkdirSync(join(this.directory, name), { recursive: true });
+  }
+
   /** Measures the rows and prints a table. */
   measure(title: string, rows: readonly Row[]): void {
     const lines = [`${title} (medians of ${RUNS} runs, ms: wall / CPU)`];
-    for (const { what, firn, nix, runs = RUNS } of rows) {
+    for (const { what, firn, nix, runs = RUNS, fresh = false } of rows) {
       const ours: Times[] = [];
       const theirs: Times[] = [];
       for (let run = 0; run < runs; run++) {
-        ours.push(this.#time([FIRN, ...firn(run)], this.#firnEnv));
-        theirs.push(this.#time(nix(run), this.nixEnv));
+        if (fresh) this.#makeStores();
+        const sides = [
+          () => ours.push(this.#time([FIRN, ...firn(run)], this.#firnEnv)),
+          () => theirs.push(this.#time(nix(run), this.nixEnv)),
+        ];
+        for (const side of run % 2 === 0 ? sides : sides.reverse()) {
+          execFileSync("sync");
+          side();
+        }
       }
       lines.push(`  ${what.padEnd(36)} firn ${shown(ours)}   nix ${shown(theirs)}`);
     }
@@ -123,9 +140,15 @@ export class Bench {
   }
 
   remove(): void {
-    execFileSync("chmod", ["-R", "u+w", this.directory]);
-    rmSync(this.directory, { recursive: true, force: true });
+    removeTree(this.directory);
   }
+}
+
+/** Nix's store paths are read-only. */
+function removeTree(path: string): void {
+  if (!existsSync(path)) return;
+  execFileSync("chmod", ["-R", "u+w", path]);
+  rmSync(path, { recursive: true, force: true });
 }
 
 function shown(times: readonly Times[]): string {

@@ -45,7 +45,7 @@ const DIRECTORIES_HELD_MAX = 4096;
 /** Contents up to this long are written into the index: shorter than what says where in a pack they would be. */
 const INDEXED_BYTES_MAX = 64;
 /** A tree with more entries or bytes is read by a thread: starting that takes as long as reading so much. */
-const ALONE_ENTRIES_MAX = 1500;
+const ALONE_ENTRIES_MAX = 4000;
 const ALONE_BYTES_MAX = 32 * 1024 * 1024;
 const EMPTY_HEAD = new Uint8Array(HEAD_BYTES);
 

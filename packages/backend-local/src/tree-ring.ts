@@ -29,6 +29,8 @@ const KINDS: readonly TreeEventKind[] = [
   "done",
 ];
 const EXECUTABLE = 1;
+/** A side that sleeps is woken when there is so much for it, or when the other has to wait itself: to wake it costs more than an entry. */
+const WAKE_BYTES = 256 * 1024;
 
 /** Words of the control memory: where the writer is, and where the reader, or that he has gone. */
 const WRITTEN = 0;
@@ -48,6 +50,8 @@ export class RingWriter {
   readonly #control: Int32Array;
   readonly #bytes: Buffer;
   readonly #view: DataView;
+  /** What the reader may not have noticed. */
+  #quietBytes = 0;
 
   constructor({ control, bytes }: RingMemory) {
     this.#control = new Int32Array(control);
@@ -88,7 +92,9 @@ export class RingWriter {
     end += this.#bytes.write(text, end, "latin1");
     const next = (end + 7) & ~7;
     view.setUint32(at, next - at, true);
-    this.#advance(next);
+    Atomics.store(this.#control, WRITTEN, next);
+    this.#quietBytes += next - at;
+    if (this.#quietBytes >= WAKE_BYTES) this.#wake();
   }
 
   /** The beginning of ENTRY_BYTES_MAX free bytes; a mark sends the reader there when that is not where the last entry ended. */
@@ -100,13 +106,16 @@ export class RingWriter {
       if (written < read ? read - written > ENTRY_BYTES_MAX : RING_BYTES - written > ENTRY_BYTES_MAX) return written;
       if (written >= read && read > 0) {
         this.#view.setUint32(written, 0, true);
-        this.#advance(0);
-      } else Atomics.wait(this.#control, READ, read);
+        Atomics.store(this.#control, WRITTEN, 0);
+      } else {
+        this.#wake();
+        Atomics.wait(this.#control, READ, read);
+      }
     }
   }
 
-  #advance(to: number): void {
-    Atomics.store(this.#control, WRITTEN, to);
+  #wake(): void {
+    this.#quietBytes = 0;
     Atomics.notify(this.#control, WRITTEN);
   }
 }
@@ -119,6 +128,8 @@ export class RingReader {
   readonly #view: DataView;
   /** Where the entry that was handed out ends. */
   #end = 0;
+  /** What the writer may not have noticed. */
+  #quietBytes = 0;
 
   constructor({ control, bytes }: RingMemory) {
     this.#control = new Int32Array(control);
@@ -130,13 +141,15 @@ export class RingReader {
   /** The next event, `later` when there is none yet. What the one before had of the ring is the writer's again. */
   next(): TreeEvent {
     const event = this.#event;
-    if (this.#control[READ] !== this.#end) {
-      Atomics.store(this.#control, READ, this.#end);
+    Atomics.store(this.#control, READ, this.#end);
+    const written = Atomics.load(this.#control, WRITTEN);
+    const isEmpty = written === this.#end;
+    if (isEmpty || this.#quietBytes >= WAKE_BYTES) {
+      this.#quietBytes = 0;
       Atomics.notify(this.#control, READ);
     }
-    const written = Atomics.load(this.#control, WRITTEN);
     event.kind = "later";
-    if (written === this.#end) return event;
+    if (isEmpty) return event;
     const view = this.#view;
     if (view.getUint32(this.#end, true) === 0) {
       this.#end = 0;
@@ -159,7 +172,9 @@ export class RingReader {
     const textEnd = text + view.getUint32(at + 8, true);
     if (event.kind === "symlink") event.target = this.#text(text, textEnd);
     else if (event.kind === "directory" || event.kind === "end") event.path = this.#text(text, textEnd);
-    this.#end = at + view.getUint32(at, true);
+    const length = view.getUint32(at, true);
+    this.#end = at + length;
+    this.#quietBytes += length;
     return event;
   }
 

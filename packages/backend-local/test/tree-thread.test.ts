@@ -12,14 +12,16 @@ import { PIECE_BYTES_MAX, TreeEvent } from "../src/tree-walk.ts";
 import { noise } from "./noise.ts";
 import { makeOddTree, temporaryDir } from "./odd-tree.ts";
 
-/** More entries and bytes than are read without a thread. */
+/** More bytes than are read without a thread, those first. */
 function makeLargeTree(tree: string): void {
-  for (let folder = 0; folder < 20; folder++) {
+  mkdirSync(tree, { recursive: true });
+  writeFileSync(join(tree, "!large"), noise(34_000_000, 7));
+  for (let folder = 0; folder < 5; folder++) {
     mkdirSync(join(tree, `${folder}`, "empty"), { recursive: true });
     for (let i = 0; i < 100; i++) writeFileSync(join(tree, `${folder}`, `${i}`), `${folder} ${i}\n`.repeat(i * 30));
     symlinkSync("../over/there", join(tree, `${folder}`, "link"));
   }
-  for (let i = 0; i < 4; i++) writeFileSync(join(tree, `large-${i}`), noise(6_000_000 + i, i));
+  writeFileSync(join(tree, "large"), noise(3_000_001, 8));
 }
 
 async function withStore(body: (store: LocalStore, dir: string) => Promise<void>): Promise<void> {
@@ -72,7 +74,7 @@ describe("a large tree", () => {
       makeLargeTree(tree);
       const stop = new AbortController();
       const onProgress = ({ files }: { readonly files: number }) => {
-        if (files > 1700) stop.abort(new Error("enough"));
+        if (files > 200) stop.abort(new Error("enough"));
       };
       await assert.rejects(store.addTree(tree, { signal: stop.signal, onProgress }), { message: "enough" });
       assert.ok(await store.addTree(tree));
@@ -88,7 +90,7 @@ describe("the ring between two threads", () => {
     const event = new TreeEvent();
     event.digest = "ab".repeat(32) as never;
     event.stats = { size: 2 ** 40, mtimeMs: 1.25, ctimeMs: 2.5, ino: 2 ** 50 };
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 60; i++) {
       event.kind = "file";
       event.name = `n\xff${i}`;
       event.isExecutable = i % 2 === 0;
@@ -105,7 +107,7 @@ describe("the ring between two threads", () => {
       assert.equal(file.digest, "ab".repeat(32));
       assert.deepEqual({ ...file.stats }, event.stats);
       assert.equal(file.bytes.length, event.bytes.length);
-      assert.ok(file.bytes.every((byte) => byte === i));
+      assert.deepEqual([file.bytes[0] ?? i, file.bytes.at(-1) ?? i], [i, i]);
       const link = reader.next();
       assert.deepEqual([link.kind, link.name, link.target], ["symlink", `n\xff${i}`, `over/${i}`]);
       assert.equal(reader.next().kind, "later");
