@@ -19,7 +19,7 @@ import {
   splitMethodPrefix,
   type StorePath,
 } from "@firn/nix-compat";
-import { isHashAlgorithm } from "@firn/hash";
+import { type Hash, isHashAlgorithm } from "@firn/hash";
 import {
   calculateNar,
   hashContents,
@@ -85,7 +85,13 @@ export async function addressOutput(
     throw new GlueError("invalid-derivation", `'${algorithm}' is no hash algorithm outputs can be addressed by`);
   checkFlat(method, node, output.path);
   const selfHashPart = mentions.some((path) => path.equals(scratch)) ? scratch.hashPart : undefined;
-  const hash = await hashContents(node, { method, algorithm, replacements, selfHashPart }, services, options);
+  // Nothing to replace in a NAR that is hashed as path infos have it: then one pass is enough.
+  const isPlain = replacements.size === 0 && selfHashPart === undefined;
+  const nar = isPlain ? await calculateNar(node, services, options) : undefined;
+  const hash: Hash =
+    nar !== undefined && method === "nar" && algorithm === "sha256"
+      ? { algorithm, bytes: nar.narSha256 }
+      : await hashContents(node, { method, algorithm, replacements, selfHashPart }, services, options);
   const contentAddress: ContentAddress = { method, hash };
   const others = sortedReferences(
     references.filter((path) => !path.equals(scratch)).map((path) => finals.get(path.hashPart) ?? path),
@@ -98,10 +104,10 @@ export async function addressOutput(
   const path = makeFixedOutputPath({ method, hash, name, references: others, selfReference }, storeDir);
   const final = { path, contentAddress, references: selfReference ? sortedReferences([...others, path]) : others };
   if (selfHashPart !== undefined) replacements.set(selfHashPart, path.hashPart);
-  if (replacements.size === 0) return { ...final, node, ...(await calculateNar(node, services, options)) };
+  if (nar !== undefined) return { ...final, node, ...nar };
   try {
-    const nar = replaceHashParts(renderNar(node, services, options), replacements);
-    return { ...final, ...(await ingestNar(nar, services, options)) };
+    const moved = replaceHashParts(renderNar(node, services, options), replacements);
+    return { ...final, ...(await ingestNar(moved, services, options)) };
   } catch (thrown) {
     if (!(thrown instanceof StoreError && thrown.code === "malformed")) throw thrown;
     const message = `output path '${output.path}' has file names with store paths of outputs in them, whose order changes with these`;

@@ -90,7 +90,7 @@ export async function wantedOutputs(
 ): Promise<EvaluatedDerivation[]> {
   if (!path.isDerivation) return [];
   const drvPath = path.absolute(config.storeDir);
-  const known = await graph.outputs(path);
+  const known = await graph.builtOutputs(path);
   const all = [...(await graph.derivation(path)).outputs.keys()];
   const missing = outputs?.find((name) => !all.includes(name));
   if (missing !== undefined)
@@ -126,7 +126,7 @@ export async function noteMissing(targets: readonly Target[], graph: PathGraph, 
     if (seen.has(key)) continue;
     seen.add(key);
     const derivation = await graph.derivation(target.path);
-    const places = await graph.outputs(target.path);
+    const places = await graph.builtOutputs(target.path);
     let isThere = true;
     for (const name of target.outputs ?? derivation.outputs.keys()) {
       const place = places.get(name);

@@ -123,6 +123,16 @@ export class PathGraph {
     return outputs;
   }
 
+  /** The same, with those of floating ones that were built. */
+  async builtOutputs(path: StorePath): Promise<Map<string, StorePath>> {
+    const outputs = await this.outputs(path);
+    for (const name of (await this.derivation(path)).outputs.keys()) {
+      const realisation = outputs.has(name) ? undefined : await this.#store.realisations.get(path, name, this.#options);
+      if (realisation !== undefined) outputs.set(name, realisation.path);
+    }
+    return outputs;
+  }
+
   /** Valid derivations that have the path as an output. */
   async validDerivers(path: StorePath): Promise<StorePath[]> {
     const derivers: StorePath[] = [];
