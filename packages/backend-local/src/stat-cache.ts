@@ -1,9 +1,11 @@
 /*
 What a directory and its files looked like when they were imported last, so that the next import need neither list nor open them: git's index, kept
 per directory. What changed so shortly before it was seen that it could change again unnoticed is not remembered (git calls such an entry
-racy). Nothing here is needed: records may go at any time, and one that cannot be read is none.
+racy). Nothing here is needed: records may go at any time, and one that cannot be read is none. Its answers are believed without a look at the
+file, so a record ends with a CRC-32: a flipped bit must not become another digest.
 */
 
+import { crc32 } from "node:zlib";
 import { type ByteString, bytesOf } from "@firn/base";
 import { type Digest, digestOf, type DirectoryNode, type Node } from "@firn/castore";
 import { HEAD_BYTES } from "./record-head.ts";
@@ -27,6 +29,9 @@ export type SeenEntry = { readonly name: ByteString; readonly kind: Node["kind"]
 export type KnownFile = { readonly digest: Digest; readonly key: Buffer };
 
 const LISTED = 1;
+/** The record ends with a checksum; those of earlier days do not, and are not used. */
+const CHECKED = 2;
+const CHECK_BYTES = 4;
 /** mtime, ctime, inode and length, f64 each. */
 const STATS_BYTES = 4 * 8;
 const DIGEST_BYTES = 32;
@@ -45,8 +50,10 @@ export class SeenDirectory {
   readonly #details: readonly number[];
   #next = 0;
 
-  /** Throws RangeError when the record is not one. */
-  constructor(record: Uint8Array) {
+  /** Throws RangeError when the record is not one, or damaged. */
+  constructor(checked: Uint8Array) {
+    if (!hasCheck(checked) || isDamaged(checked)) throw new RangeError("a record of the stat cache is damaged");
+    const record = checked.subarray(0, checked.length - CHECK_BYTES);
     this.#record = Buffer.from(record.buffer, record.byteOffset, record.length);
     this.#view = new DataView(record.buffer, record.byteOffset, record.length);
     const entries: SeenEntry[] = [];
@@ -136,11 +143,13 @@ export class SeenFiles {
 
   /** The record without its head, good until the next one is made. `isWhole`: no entry of the directory was left out. */
   encode(stats: SeenStats, { digest, size }: DirectoryNode, isWhole: boolean): Uint8Array {
-    this.#bytes[0] = isWhole && !this.#isRacy(stats) ? LISTED : 0;
+    this.#bytes[0] = CHECKED | (isWhole && !this.#isRacy(stats) ? LISTED : 0);
     this.#stats(stats, 1);
     this.#bytes.write(digest, 1 + STATS_BYTES, "hex");
     this.#bytes.writeDoubleLE(size, 1 + STATS_BYTES + DIGEST_BYTES);
-    return this.#bytes.subarray(0, this.#length);
+    this.#reserve(CHECK_BYTES);
+    this.#bytes.writeUInt32LE(crc32(this.#bytes.subarray(0, this.#length)), this.#length);
+    return this.#bytes.subarray(0, this.#length + CHECK_BYTES);
   }
 
   #isRacy({ mtimeMs, ctimeMs }: SeenStats): boolean {
@@ -154,22 +163,39 @@ export class SeenFiles {
     this.#bytes.writeDoubleLE(size, at + 24);
   }
 
+  /** Makes room for so many bytes more. */
+  #reserve(bytes: number): void {
+    if (this.#length + bytes <= this.#bytes.length) return;
+    const longer = Buffer.allocUnsafe((this.#length + bytes) * 2);
+    longer.set(this.#bytes);
+    this.#bytes = longer;
+  }
+
   /** Begins an entry and yields where its details go. */
   #entry(name: ByteString, kind: Node["kind"], detailBytes: number): number {
     const at = this.#length;
     const nameEnd = at + ENTRY_BYTES + name.length;
+    this.#reserve(nameEnd + detailBytes - at);
     this.#length = nameEnd + detailBytes;
-    if (this.#length > this.#bytes.length) {
-      const longer = Buffer.allocUnsafe(this.#length * 2);
-      longer.set(this.#bytes);
-      this.#bytes = longer;
-    }
     this.#bytes[at] = KINDS.indexOf(kind);
     this.#bytes.writeUInt16LE(name.length, at + 1);
     this.#bytes.writeUInt16LE(detailBytes, at + 3);
     this.#bytes.write(name, at + ENTRY_BYTES, "latin1");
     return nameEnd;
   }
+}
+
+/** Whether a record says that it ends with a checksum. */
+function hasCheck(record: Uint8Array): boolean {
+  return record.length >= HEAD_BYTES + FIXED_BYTES + CHECK_BYTES && (record[HEAD_BYTES] & CHECKED) !== 0;
+}
+
+/** Whether a record's bytes are others than were written; of one without a checksum nobody knows, and nobody asks it. */
+export function isDamaged(record: Uint8Array): boolean {
+  if (!hasCheck(record)) return false;
+  const end = record.length - CHECK_BYTES;
+  const check = new DataView(record.buffer, record.byteOffset + end).getUint32(0, true);
+  return crc32(record.subarray(HEAD_BYTES, end)) !== check;
 }
 
 /** The key of a directory's record. */
@@ -180,7 +206,7 @@ export function statKey(path: ByteString): Buffer {
 /** What is remembered of a directory at a host path. */
 export function seenDirectory(index: StoreIndex, path: ByteString): SeenDirectory | undefined {
   const record = index.stats.getBinary(statKey(path));
-  if (record === undefined || record.length < HEAD_BYTES + FIXED_BYTES) return undefined;
+  if (record === undefined) return undefined;
   try {
     return new SeenDirectory(record);
   } catch {

@@ -4,14 +4,25 @@ remembered of them, and they change nothing.
 */
 
 import { lstatSync } from "node:fs";
-import { type Digest, digestFromBytes, digestOf, Directory, verifyChunkList } from "@firn/castore";
-import { messageOf } from "@firn/base";
+import {
+  type BlobService,
+  computeOutboard,
+  type Digest,
+  digestFromBytes,
+  digestOf,
+  Directory,
+  verifyChunkList,
+} from "@firn/castore";
+import { equalBytes, messageOf } from "@firn/base";
 import { HASH_PART_CHARS } from "@firn/nix-compat";
 import { decodePathInfo, type PathInfo } from "@firn/store";
 import { type BlobRecord, decodeBlobRecord } from "./blob-record.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import { hashFile } from "./file-hash.ts";
 import { currentEpoch, epochOf, HEAD_BYTES } from "./record-head.ts";
+import { decodeNar, isUnchecked } from "./local-nars.ts";
+import { isDamaged } from "./stat-cache.ts";
+import type { VerifyParts } from "./verify.ts";
 import { digestKey, type StoreIndex, type Table, textKey } from "./store-index.ts";
 
 /** What is wrong with something, in words that follow its name. */
@@ -20,11 +31,13 @@ export type Problem = string | undefined;
 export class VerifyChecks {
   readonly #index: StoreIndex;
   readonly #chunks: ChunkStore;
+  readonly #blobs: BlobService;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(index: StoreIndex, chunks: ChunkStore, signal: AbortSignal | undefined) {
+  constructor({ index, chunks, blobs }: VerifyParts, signal: AbortSignal | undefined) {
     this.#index = index;
     this.#chunks = chunks;
+    this.#blobs = blobs;
     this.#signal = signal;
   }
 
@@ -105,6 +118,35 @@ export class VerifyChecks {
       if (this.#find(path.slice(0, HASH_PART_CHARS)) === undefined)
         throw new Error(`it holds ${path}, which is not registered`);
     });
+  }
+
+  /** An outboard that is kept is that of a blob that is there. */
+  async outboard(key: Buffer): Promise<Problem> {
+    const digest = digestOfKey(key);
+    if (digest === undefined) return "its key is no digest";
+    const record = this.#record(this.#index.outboards, key);
+    if (record === undefined) return undefined;
+    return (
+      this.#epoch(record) ??
+      (await problemOf(async () => {
+        const made = await computeOutboard(this.#blobs, digest, { signal: this.#signal });
+        if (made === undefined) throw new Error("it is of contents that are not stored");
+        if (!equalBytes(made, record.subarray(HEAD_BYTES))) throw new Error("its bytes were changed");
+      }))
+    );
+  }
+
+  /** What is remembered of a NAR was not changed. */
+  async rememberedNar(key: Buffer): Promise<Problem> {
+    const record = this.#record(this.#index.nars, key);
+    if (record === undefined || isUnchecked(record) || decodeNar(key, record) !== undefined) return undefined;
+    return "its bytes were changed";
+  }
+
+  /** What is remembered of a directory of the host was not changed. */
+  async seen(key: Buffer): Promise<Problem> {
+    const record = this.#record(this.#index.stats, key);
+    return record === undefined || !isDamaged(record) ? undefined : "its bytes were changed";
   }
 
   /** A materialised file is what its name says. */

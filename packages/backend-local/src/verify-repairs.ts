@@ -46,6 +46,12 @@ export class VerifyRepairs {
           return this.#referrer(what);
         case "root":
           return await this.#root(what);
+        case "outboard":
+          return this.#forget("outboards", what);
+        case "remembered-nar":
+          return this.#forget("nars", what);
+        case "seen":
+          return this.#forget("stats", what);
         case "file":
           rmSync(join(this.#parts.storeDir, "files", what.slice(0, 2), what), { force: true });
           return true;
@@ -164,6 +170,12 @@ export class VerifyRepairs {
     } catch {
       return undefined;
     }
+  }
+
+  /** What can be made again is, when it is asked for. */
+  #forget(table: "outboards" | "nars" | "stats", what: string): boolean {
+    const { index } = this.#parts;
+    return index.write(() => index[table].removeSync(digestKey(what)));
   }
 
   /** The table of referrers says nothing that path infos do not. */

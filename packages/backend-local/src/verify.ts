@@ -14,12 +14,24 @@ import type { CastoreServices } from "@firn/castore";
 import { calculateNar, decodePathInfo, type PathInfo, type PathInfoService } from "@firn/store";
 import { toHex } from "@firn/hash";
 import type { ChunkStore } from "./chunk-store.ts";
-import { narKey } from "./local-nars.ts";
+import { decodeNar, narKey } from "./local-nars.ts";
 import type { StoreIndex, Table } from "./store-index.ts";
 import { type Problem, VerifyChecks } from "./verify-checks.ts";
 import { VerifyRepairs } from "./verify-repairs.ts";
 
-export type FindingKind = "chunk" | "blob" | "directory" | "path" | "nar" | "referrer" | "root" | "file" | "index";
+export type FindingKind =
+  | "chunk"
+  | "blob"
+  | "directory"
+  | "path"
+  | "nar"
+  | "referrer"
+  | "root"
+  | "file"
+  | "index"
+  | "outboard"
+  | "remembered-nar"
+  | "seen";
 
 export type Finding = {
   readonly kind: FindingKind;
@@ -76,12 +88,23 @@ class Verification {
   readonly #checks: VerifyChecks;
   readonly #repairs: VerifyRepairs | undefined;
   readonly #findings: Finding[] = [];
-  readonly #checked = { chunk: 0, blob: 0, directory: 0, path: 0, referrer: 0, root: 0, file: 0 };
+  readonly #checked = {
+    chunk: 0,
+    blob: 0,
+    directory: 0,
+    path: 0,
+    referrer: 0,
+    root: 0,
+    file: 0,
+    outboard: 0,
+    "remembered-nar": 0,
+    seen: 0,
+  };
 
   constructor(parts: VerifyParts, options: VerifyOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#checks = new VerifyChecks(parts.index, parts.chunks, options.signal);
+    this.#checks = new VerifyChecks(parts, options.signal);
     const mends = options.repair === true || options.repairFrom !== undefined;
     this.#repairs = mends ? new VerifyRepairs(parts, options.repairFrom, options.signal) : undefined;
   }
@@ -97,6 +120,9 @@ class Verification {
     await this.#table("path", index.pathInfos, text, (key) => checks.pathInfo(key));
     await this.#table("referrer", index.referrers, text, (key) => checks.referrer(key));
     await this.#table("root", index.roots, text, (key) => checks.root(key));
+    await this.#table("outboard", index.outboards, hex, (key) => checks.outboard(key));
+    await this.#table("remembered-nar", index.nars, hex, (key) => checks.rememberedNar(key));
+    await this.#table("seen", index.stats, hex, (key) => checks.seen(key));
     if (this.#options.nar) await this.#nars();
     await this.#files();
     return { findings: this.#findings, checked: this.#checked };
@@ -175,12 +201,11 @@ class Verification {
 
   /** The hash that is kept so that a tree need not be rendered again is that of the registered NAR. */
   #rememberedNar({ node, narSha256, narSize }: PathInfo): Problem {
-    const kept = this.#parts.index.nars.getBinary(narKey(node));
-    if (kept === undefined) return undefined;
-    const expected = Buffer.alloc(40);
-    expected.set(narSha256);
-    expected.writeBigUInt64LE(BigInt(narSize), 32);
-    return expected.equals(kept) ? undefined : "what is remembered of its NAR is something else";
+    const key = narKey(node);
+    const record = this.#parts.index.nars.getBinary(key);
+    const kept = record === undefined ? undefined : decodeNar(key, record);
+    if (kept === undefined || (equalBytes(kept.narSha256, narSha256) && kept.narSize === narSize)) return undefined;
+    return "what is remembered of its NAR is something else";
   }
 
   async #files(): Promise<void> {

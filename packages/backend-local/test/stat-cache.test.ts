@@ -78,6 +78,11 @@ describe("what is remembered of a directory", () => {
     const racy = new SeenDirectory(Buffer.concat([Buffer.alloc(4), seen.encode(young, NODE, true)]));
     assert.equal(racy.isListed(young), false);
     assert.throws(() => new SeenDirectory(record.subarray(0, record.length - 1)), RangeError);
+    for (let at = 4; at < record.length; at++) {
+      const flipped = Buffer.from(record);
+      flipped[at] ^= 1 << (at % 8);
+      assert.throws(() => new SeenDirectory(flipped), RangeError, `byte ${at}`);
+    }
   });
 });
 

@@ -17,7 +17,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type FindingKind, type LocalStore, openLocalStore } from "@firn/backend-local";
 import { makeFixedOutputPath, type StorePath } from "@firn/nix-compat";
-import { calculateNar } from "@firn/store";
+import { Commits } from "../src/commits.ts";
+import { LocalNars } from "../src/local-nars.ts";
+import { SeenFiles, statKey } from "../src/stat-cache.ts";
 import { StoreIndex, type Table } from "../src/store-index.ts";
 import { noise } from "./noise.ts";
 import { temporaryDir } from "./odd-tree.ts";
@@ -33,7 +35,8 @@ async function fill(dir: string): Promise<StorePath[]> {
     writeFileSync(join(tree, "medium"), noise(50_000, name.length));
     writeFileSync(join(tree, "large"), noise(900_000, 7 * name.length));
     const node = await store.importer.importTree(tree);
-    const nar = await calculateNar(node, store);
+    const nar = await store.nars.calculateNar(node);
+    await store.blobs.outboard?.(await store.blobs.put(noise(900_000, 7 * name.length)));
     const path = makeFixedOutputPath(
       { method: "nar", hash: { algorithm: "sha256", bytes: nar.narSha256 }, name },
       "/nix/store",
@@ -42,8 +45,19 @@ async function fill(dir: string): Promise<StorePath[]> {
     await store.roots.addRoot(name, path);
     await store.exposer.expose([node]);
     paths.push(path);
+    remember(tree, store.dir);
   }
   return paths;
+}
+
+/** As an import does with a directory that has not changed for some time. */
+function remember(tree: string, storeDir: string): void {
+  const index = new StoreIndex(storeDir);
+  const stats = { mtimeMs: 1, ctimeMs: 1, ino: 1, size: 1 };
+  const seen = new SeenFiles(10_000);
+  seen.file("medium", stats, "ab".repeat(32) as never);
+  const record = seen.encode(stats, { kind: "directory", digest: "cd".repeat(32) as never, size: 3 }, true);
+  index.stats.putSync(statKey(tree), Buffer.concat([Buffer.alloc(4), record]));
 }
 
 const verify = (store: LocalStore, options?: Parameters<LocalStore["verify"]>[0]) =>
@@ -75,6 +89,7 @@ describe("a verification", () => {
     const { findings, checked } = await verify(store);
     assert.deepEqual(findings, []);
     assert.deepEqual([checked.path, checked.directory, checked.referrer, checked.root], [2, 4, 1, 2]);
+    assert.deepEqual([checked.outboard, checked["remembered-nar"], checked.seen], [2, 2, 2]);
     assert(checked.chunk >= 6 && checked.blob >= 4 && checked.file >= 6, JSON.stringify(checked));
   });
 
@@ -88,6 +103,9 @@ describe("a verification", () => {
     ["a path's record", "pathInfos", "flip", ["path"]],
     ["a path", "pathInfos", "remove", ["path", "referrer", "root"]],
     ["a table of referrers", "referrers", "remove", ["path"]],
+    ["an outboard", "outboards", "flip", ["outboard"]],
+    ["a hash of a NAR", "nars", "flip", ["remembered-nar"]],
+    ["a directory of the host that is remembered", "stats", "flip", ["seen"]],
   ];
   for (const [what, table, how, kinds] of cases) {
     test(`finds ${what} that was ${how === "flip" ? "changed" : "lost"}, and mends it from another store`, async () => {
@@ -110,6 +128,28 @@ describe("a verification", () => {
       assert.deepEqual(left, []);
     });
   }
+
+  test("a flipped bit in a hash of a NAR that is remembered changes no answer", async () => {
+    using dir = temporaryDir();
+    await fill(dir.path);
+    const hashes = async () => {
+      await using store = await openLocalStore(join(dir.path, "store"));
+      const found = [];
+      for await (const { node, narSha256, narSize } of store.pathInfos.list())
+        found.push([await store.nars.calculateNar(node), { narSha256, narSize }]);
+      return found;
+    };
+    for (let bit = 0; bit < 44; bit++) {
+      const index = new StoreIndex(join(dir.path, "store"));
+      for (const { key, value } of Array.from(index.nars.getRange())) {
+        const flipped = Buffer.from(value);
+        flipped[bit] ^= 1 << (bit % 8);
+        index.nars.putSync(Buffer.from(key), flipped);
+      }
+      await index.close();
+      for (const [remembered, registered] of await hashes()) assert.deepEqual(remembered, registered, `byte ${bit}`);
+    }
+  });
 
   test("finds each flipped byte of a pack that anything is read from", async () => {
     using dir = temporaryDir();
@@ -162,8 +202,11 @@ describe("a verification", () => {
     await using store = await openLocalStore(join(dir.path, "store"));
     for await (const { node } of store.pathInfos.list()) await store.nars.calculateNar(node);
     const index = new StoreIndex(store.dir);
-    const [key] = Array.from(index.nars.getKeys({ limit: 1 }), (found) => Buffer.from(found));
-    index.nars.putSync(key, Buffer.alloc(40, 1));
+    const nars = new LocalNars(index, new Commits(index), store);
+    for await (const { node } of store.pathInfos.list()) {
+      await nars.remember(node, { narSha256: new Uint8Array(32).fill(1), narSize: 1 });
+      break;
+    }
     await index.close();
     const kinds = async (repair: boolean) =>
       (await verify(store, { repair })).findings.map(({ kind, isRepaired }) => [kind, isRepaired]);

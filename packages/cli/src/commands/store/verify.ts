@@ -87,6 +87,9 @@ const NOTHING_CHECKED: VerifyReport["checked"] = {
   referrer: 0,
   root: 0,
   file: 0,
+  outboard: 0,
+  "remembered-nar": 0,
+  seen: 0,
 };
 
 async function verifyElsewhere(options: VerifyCommandOptions, session: Session): Promise<VerifyReport> {
@@ -187,6 +190,9 @@ const NAMES: Readonly<Record<Finding["kind"], string>> = {
   referrer: "entry of referrers",
   root: "root",
   file: "materialised file",
+  outboard: "outboard",
+  "remembered-nar": "remembered hash of the NAR of",
+  seen: "what is remembered of a directory",
   index: "",
 };
 
