@@ -21,9 +21,19 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   "backend-local": ["store", "build"],
   "backend-sqlite": ["store", "build"],
   "backend-objects": ["castore"],
+  "backend-http-cache": ["store", "compression"],
   gateway: ["store", "compression"],
   protocol: ["store", "build"],
-  cli: ["glue", "gateway", "sandbox", "protocol", "backend-local", "backend-sqlite", "backend-objects"],
+  cli: [
+    "glue",
+    "gateway",
+    "sandbox",
+    "protocol",
+    "backend-http-cache",
+    "backend-local",
+    "backend-sqlite",
+    "backend-objects",
+  ],
 };
 
 /** Rooms that import no Node module and use no Node global. */

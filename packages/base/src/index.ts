@@ -16,5 +16,6 @@ export type { ByteString } from "./bytes.ts";
 export { abortable, throwIfAborted } from "./cancel.ts";
 export { collectBytes, mapConcurrently, streamOf } from "./stream.ts";
 export type { ByteStream } from "./stream.ts";
+export { JobSlots } from "./job-slots.ts";
 export { ByteSource } from "./byte-source.ts";
 export { closestNames } from "./suggestion.ts";

@@ -6,7 +6,7 @@ Failures of the machinery around a builder (the sandbox could not be set up, the
 attempt, as long as the builder has said nothing; failures of builders never are.
 */
 
-import { abortable, messageOf } from "@firn/base";
+import { abortable, JobSlots, messageOf } from "@firn/base";
 import type { Digest, Lease } from "@firn/castore";
 import { type Attempt, type AttemptEnd, durationOf, hasEnded, type Refusal } from "./attempt.ts";
 import type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
@@ -25,7 +25,6 @@ import { CappedLog } from "./capped-log.ts";
 import { BuildError } from "./error.ts";
 import { execute, type ExecutionParts, mayPass, type Outcome } from "./execution.ts";
 import { holdForAll, holdOutputs, requireInputs, requireSupport } from "./holding.ts";
-import { JobSlots } from "./job-slots.ts";
 import type { LiveLogs } from "./live-logs.ts";
 import { MemoryAttempts } from "./memory-attempts.ts";
 import { MemoryLogs } from "./memory-logs.ts";

@@ -15,7 +15,7 @@ import {
   checkContentAddress,
   type IngestedNar,
   ingestNar,
-  isContentAddressed,
+  isTrusted,
   parseCastoreNarPath,
   pathInfoOf,
   type StoreServices,
@@ -113,11 +113,7 @@ export class NarUploads implements AsyncDisposable {
       );
     const info = pathInfoOf(narInfo, node, Math.floor(now() / 1000));
     if (info.contentAddress !== undefined) await checkContentAddress(info, this.#parts, { signal, storeDir });
-    if (
-      trusted !== undefined &&
-      !isContentAddressed(info, storeDir) &&
-      (await trusted.check(info, storeDir)).nix.length === 0
-    )
+    if (!(await isTrusted(info, trusted, storeDir)))
       throw new GatewayError("forbidden", `${path} lacks a signature by a key that is trusted here`);
     await pathInfos.put([info], options);
   }

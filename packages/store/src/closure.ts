@@ -7,12 +7,18 @@ import { mapConcurrently, throwIfAborted } from "@firn/base";
 import type { CallOptions } from "@firn/castore";
 import type { StorePath } from "@firn/nix-compat";
 import { StoreError } from "./error.ts";
-import type { PathInfo } from "./path-info.ts";
-import type { PathInfoService } from "./path-info-service.ts";
 
 const ASKED_AT_ONCE = 32;
 /** Most paths of one closure. */
 export const CLOSURE_PATHS_MAX = 1 << 22;
+
+/** What a closure is found from. */
+type Referring = { readonly path: StorePath; readonly references: readonly StorePath[] };
+
+/** Whoever can be asked for such things: a PathInfoService, for one. */
+export type ReferringSource<Info> = {
+  readonly get: (hashPart: string, options?: CallOptions) => Promise<Info | undefined>;
+};
 
 export type ClosureOptions = CallOptions & {
   /** True for a path whose references are not followed, nor is it part of the answer: it is known to be where it shall be. */
@@ -20,13 +26,13 @@ export type ClosureOptions = CallOptions & {
 };
 
 /** All path infos reachable from `roots`, references before referrers. Throws `missing` for a path that is not registered. */
-export async function closureOf(
+export async function closureOf<Info extends Referring>(
   roots: readonly StorePath[],
-  pathInfos: Pick<PathInfoService, "get">,
+  pathInfos: ReferringSource<Info>,
   options: ClosureOptions = {},
-): Promise<PathInfo[]> {
+): Promise<Info[]> {
   const { skip, signal } = options;
-  const found = new Map<string, PathInfo | undefined>();
+  const found = new Map<string, Info | undefined>();
   let level = roots.filter((path, i) => roots.findIndex((other) => other.equals(path)) === i);
   while (level.length > 0) {
     throwIfAborted(signal);
@@ -52,18 +58,18 @@ export async function closureOf(
 }
 
 /** The path info of exactly this path, or `missing`. */
-export async function needPathInfo(
+export async function needPathInfo<Info extends Referring>(
   path: StorePath,
-  pathInfos: Pick<PathInfoService, "get">,
+  pathInfos: ReferringSource<Info>,
   options?: CallOptions,
-): Promise<PathInfo> {
+): Promise<Info> {
   const info = await pathInfos.get(path.hashPart, options);
   if (info?.path.equals(path)) return info;
   throw new StoreError("missing", `path ${path} is not registered`, { context: { path: path.toString() } });
 }
 
-function referencesFirst(found: ReadonlyMap<string, PathInfo | undefined>): PathInfo[] {
-  const ordered: PathInfo[] = [];
+function referencesFirst<Info extends Referring>(found: ReadonlyMap<string, Info | undefined>): Info[] {
+  const ordered: Info[] = [];
   const entered = new Set<string>();
   for (const top of found.values()) {
     if (top === undefined || entered.has(top.path.toString())) continue;

@@ -11,10 +11,10 @@ import { printHash } from "@firn/hash";
 import { makeFixedOutputPath } from "@firn/nix-compat";
 import { hashContents } from "./contents-hash.ts";
 import { StoreError } from "./error.ts";
-import type { PathInfo } from "./path-info.ts";
+import type { DescribedPath, PathInfo } from "./path-info.ts";
 
 /** Whether the path is the one its content address, name and references give. The contents are not looked at. */
-export function isContentAddressed(info: PathInfo, storeDir?: string): boolean {
+export function isContentAddressed(info: DescribedPath, storeDir?: string): boolean {
   if (info.contentAddress === undefined) return false;
   const references = info.references.filter((reference) => !reference.equals(info.path));
   const selfReference = references.length < info.references.length;

@@ -12,7 +12,10 @@ import type { PathInfo } from "./path-info.ts";
 const FIRST_FIELD = "firn.path.v1";
 
 /** The bytes that are signed, for a path below `storeDir`. */
-export function firnFingerprint(info: PathInfo, storeDir: string = DEFAULT_STORE_DIR): Uint8Array {
+export function firnFingerprint(
+  info: Omit<PathInfo, "registeredAt">,
+  storeDir: string = DEFAULT_STORE_DIR,
+): Uint8Array {
   const references = [...new Set(info.references.map((reference) => reference.absolute(storeDir)))].sort();
   const address = info.contentAddress;
   return concatBytes([

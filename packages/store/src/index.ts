@@ -1,7 +1,7 @@
 // Public, in reading order. Contract suites for backends: `@firn/store/contract`.
 export { StoreError } from "./error.ts";
 export type { StoreErrorCode } from "./error.ts";
-export type { PathInfo, PathSignature, SignatureScheme } from "./path-info.ts";
+export type { DescribedPath, PathInfo, PathSignature, SignatureScheme } from "./path-info.ts";
 export { checkPathInfo, mergePathInfo, REFERENCES_MAX, SIGNATURES_MAX, sortedReferences } from "./path-info-rules.ts";
 export { mergeAll } from "./path-info-put.ts";
 export { decodePathInfo, encodePathInfo, PATH_INFO_BYTES_MAX } from "./path-info-codec.ts";
@@ -35,7 +35,7 @@ export { hashContents } from "./contents-hash.ts";
 export type { ContentsHashing } from "./contents-hash.ts";
 export { checkContentAddress, isContentAddressed } from "./content-check.ts";
 export { firnFingerprint } from "./firn-fingerprint.ts";
-export { signPathInfo, TrustedKeys } from "./signing.ts";
+export { isTrusted, signPathInfo, TrustedKeys } from "./signing.ts";
 export type { GoodSignatures } from "./signing.ts";
 export { CLOSURE_PATHS_MAX, closureOf, needPathInfo } from "./closure.ts";
 export type { ClosureOptions } from "./closure.ts";
@@ -50,6 +50,9 @@ export { STORE_WRAPS, storeServiceTypes } from "./service-types.ts";
 export type { StoreTypesHost } from "./service-types.ts";
 export { checkNar, copyPaths, copyTree } from "./copy-paths.ts";
 export type { CopyOptions, CopyProgress, CopyResult, CopyTreeOptions, StoreServices } from "./copy-paths.ts";
+export type { Offer, Substituter, TakeOptions } from "./substituter.ts";
+export { Substitution } from "./substitution.ts";
+export type { SubstitutionEvent, SubstitutionParts } from "./substitution.ts";
 export { exportClosure, importClosure } from "./closure-archive.ts";
 export type { ImportClosureOptions } from "./closure-archive.ts";
 export { whyDepends } from "./why-depends.ts";

@@ -5,7 +5,8 @@ from whoever took in the NAR.
 
 import type { Node } from "@firn/castore";
 import type { NarInfo } from "@firn/nix-compat";
-import { isNixSignature, type PathInfo } from "./path-info.ts";
+import { type DescribedPath, isNixSignature, type PathInfo } from "./path-info.ts";
+import { sortedReferences } from "./path-info-rules.ts";
 
 /** What the PathInfo does not say: where the NAR is and what was done to it. */
 export type NarFile = Pick<NarInfo, "url" | "compression" | "fileHash" | "fileSize">;
@@ -24,8 +25,9 @@ export function narInfoOf(info: PathInfo, file: NarFile): NarInfo {
   };
 }
 
-/** The PathInfo of a path whose NAR was found to be what the narinfo says, and is `node` in castore. `registeredAt` in seconds. */
-export function pathInfoOf(narInfo: NarInfo, node: Node, registeredAt: number): PathInfo {
-  const { path, narSha256, narSize, references, deriver, contentAddress, signatures } = narInfo;
+/** The PathInfo of a path whose NAR was found to be what a narinfo or another store says, and is `node` in castore. `registeredAt` in seconds. */
+export function pathInfoOf(described: DescribedPath, node: Node, registeredAt: number): PathInfo {
+  const { path, narSha256, narSize, deriver, contentAddress, signatures } = described;
+  const references = sortedReferences(described.references);
   return { path, node, narSha256, narSize, references, deriver, contentAddress, signatures, registeredAt };
 }

@@ -33,3 +33,6 @@ export type PathInfo = {
   /** Seconds since 1970 when this store registered it. */
   readonly registeredAt: number;
 };
+
+/** A path as others describe it, who may not say which castore root it is. */
+export type DescribedPath = Omit<PathInfo, "node" | "registeredAt"> & { readonly node?: Node };

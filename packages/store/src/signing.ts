@@ -3,9 +3,17 @@ Signing path infos and checking their signatures, Nix's and Firn's. What a signa
 keys that held; what to do about paths without any is the caller's affair.
 */
 
+import type { Node } from "@firn/castore";
 import { pathFingerprint, type PublicKey, type SecretKey } from "@firn/nix-compat";
+import { isContentAddressed } from "./content-check.ts";
 import { firnFingerprint } from "./firn-fingerprint.ts";
-import { isNixSignature, type PathInfo, type PathSignature, type SignatureScheme } from "./path-info.ts";
+import {
+  type DescribedPath,
+  isNixSignature,
+  type PathInfo,
+  type PathSignature,
+  type SignatureScheme,
+} from "./path-info.ts";
 import { mergePathInfo } from "./path-info-rules.ts";
 
 /** The path info with a signature more for each key and scheme; those it has already are not made again twice. */
@@ -41,18 +49,35 @@ export class TrustedKeys {
     for (const key of keys) this.#byName.set(key.name, [...(this.#byName.get(key.name) ?? []), key]);
   }
 
-  /** Checks all signatures that trusted keys are said to have made. */
-  async check(info: PathInfo, storeDir?: string): Promise<GoodSignatures> {
+  /** Checks all signatures that trusted keys are said to have made; Firn's only where the root is known. */
+  async check(info: DescribedPath, storeDir?: string): Promise<GoodSignatures> {
     const good = { nix: [] as string[], firn: [] as string[] };
     for (const signature of info.signatures) {
       const keys = this.#byName.get(signature.keyName);
       if (keys === undefined) continue;
       const isNix = isNixSignature(signature);
-      const message = isNix ? pathFingerprint(info, storeDir) : firnFingerprint(info, storeDir);
+      const { node } = info;
+      if (!isNix && node === undefined) continue;
+      const message = isNix
+        ? pathFingerprint(info, storeDir)
+        : firnFingerprint({ ...info, node: node as Node }, storeDir);
       for (const key of keys) {
         if (await key.verify(message, signature)) (isNix ? good.nix : good.firn).push(key.name);
       }
     }
     return good;
   }
+}
+
+/**
+ * Whether a path may be taken from somebody who describes it: no keys are asked for (`undefined`), one of them signed it in Nix's way, or it follows from
+ * contents, which then have to be checked (`checkContentAddress`).
+ */
+export async function isTrusted(
+  info: DescribedPath,
+  keys: TrustedKeys | undefined,
+  storeDir?: string,
+): Promise<boolean> {
+  if (keys === undefined || isContentAddressed(info, storeDir)) return true;
+  return (await keys.check(info, storeDir)).nix.length > 0;
 }

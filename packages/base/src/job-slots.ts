@@ -1,6 +1,7 @@
 /* A counted number of places, given out by urgency: the longest chain of work first, and first come, first served among equals. */
 
-import { assert, throwIfAborted } from "@firn/base";
+import { assert } from "./assert.ts";
+import { throwIfAborted } from "./cancel.ts";
 
 type Waiting = { readonly urgency: number; readonly give: () => void };
 
