@@ -4,14 +4,14 @@ is compressed already, and trying costs more than hashing, so a sample of the by
 values will not shrink.
 */
 
-import { zstdCompress, zstdDecompress, zstdDecompressSync, constants } from "node:zlib";
+import { zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync, constants } from "node:zlib";
 import { promisify } from "node:util";
 import { CastoreError, type Digest, digestOf } from "@firn/castore";
 import type { ChunkCodec, ChunkRecord } from "./chunk-record.ts";
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
-const OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 }, chunkSize: 64 * 1024 };
 
 /** Of 8: random bytes have 7.95 in a sample of this size, machine code about 6. */
 const ENTROPY_BITS_MAX = 7.8;
@@ -22,11 +22,18 @@ export type EncodedChunk = { readonly codec: ChunkCodec; readonly stored: Uint8A
 /** Chunks up to this long are stored as they are: a frame of their own would save little and cost a turn of the thread pool. */
 const RAW_BYTES_MAX = 16 * 1024;
 
-/** The chunk as it is to be stored: a new buffer, or `bytes` themselves. Long work is done on the thread pool. */
+/** Up to this length a frame is made sooner than the thread pool could be asked for it. */
+const AT_ONCE_BYTES_MAX = 64 * 1024;
+
+/** The chunk as it is to be stored, a new buffer or `bytes` themselves; undefined when that is work for the thread pool, which `encodeChunk` gives it. */
+export function encodeChunkAtOnce(bytes: Uint8Array): EncodedChunk | undefined {
+  if (!looksCompressible(bytes)) return { codec: "raw", stored: bytes };
+  return bytes.length > AT_ONCE_BYTES_MAX ? undefined : pick(bytes, zstdCompressSync(bytes, OPTIONS));
+}
+
+/** The same on the thread pool where that is worth while. */
 export async function encodeChunk(bytes: Uint8Array): Promise<EncodedChunk> {
-  return looksCompressible(bytes)
-    ? pick(bytes, await compress(bytes, { ...OPTIONS, chunkSize: bytes.length }))
-    : { codec: "raw", stored: bytes };
+  return encodeChunkAtOnce(bytes) ?? pick(bytes, await compress(bytes, OPTIONS));
 }
 
 function pick(bytes: Uint8Array, compressed: Uint8Array): EncodedChunk {

@@ -9,7 +9,7 @@ meanwhile, and recorded together with the blobs that name them when the session 
 import { CastoreError, type ChunkMeta, type Digest, digestOf } from "@firn/castore";
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from "@firn/hash";
 import { encodeChunkedRecord } from "./blob-record.ts";
-import { decodeChunk, decodeChunkSync, encodeChunk, type EncodedChunk, looksCompressible } from "./chunk-codec.ts";
+import { decodeChunk, decodeChunkSync, encodeChunk, encodeChunkAtOnce, type EncodedChunk } from "./chunk-codec.ts";
 import { type ChunkRecord, decodeChunkRecord, encodeChunkRecord } from "./chunk-record.ts";
 import type { Commits } from "./commits.ts";
 import { storageError } from "./error.ts";
@@ -19,7 +19,7 @@ import { currentEpoch, restamp, stamp } from "./record-head.ts";
 import { digestKey, type StoreIndex, type Table } from "./store-index.ts";
 
 /** Chunks of one session that may be being compressed. */
-const UNDER_WAY_MAX = 32;
+const UNDER_WAY_MAX = 8;
 
 export class ChunkStore {
   readonly index: StoreIndex;
@@ -138,19 +138,20 @@ export class ChunkSession {
     if (this.#has(digest)) return meta;
     if (this.#failure !== undefined) throw this.#failure.thrown;
     this.appendedBytes += bytes.length;
-    if (looksCompressible(bytes)) await this.#compress(digest, bytes);
-    else await this.#append(digest, bytes, { codec: "raw", stored: bytes });
+    const encoded = encodeChunkAtOnce(bytes);
+    if (encoded === undefined) await this.#compress(digest, bytes);
+    else await this.#append(digest, bytes, encoded);
     return meta;
   }
 
   /** As `chunk`, without leaving the call; false, and nothing done, where that cannot be. */
   chunkAtOnce(bytes: Uint8Array, digest: Digest): boolean {
     if (this.#has(digest)) return true;
-    if (this.#failure !== undefined || looksCompressible(bytes)) return false;
-    const room = this.#parts.writer.room();
-    if (room !== undefined) return false;
+    if (this.#failure !== undefined || this.#parts.writer.room() !== undefined) return false;
+    const encoded = encodeChunkAtOnce(bytes);
+    if (encoded === undefined) return false;
     this.appendedBytes += bytes.length;
-    this.#appendNow(digest, bytes.length, { codec: "raw", stored: bytes });
+    this.#appendNow(digest, bytes.length, encoded);
     return true;
   }
 
