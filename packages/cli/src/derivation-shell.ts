@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesOf, type ByteString, textOf } from "@firn/base";
 import type { Lease } from "@firn/castore";
-import { builderEnvironment, derivationReader } from "@firn/glue";
+import { builderEnvironment, type BuiltOutputs, derivationReader, derivationToRun } from "@firn/glue";
 import type { Derivation } from "@firn/nix-compat";
 import { CliError } from "./error.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
@@ -54,11 +54,13 @@ export async function enterDerivation(
   const derivation = await read(options.drvPath, { lease, signal });
   const shell = findBash(options, derivation, session);
   const wanted = await inputsOf(derivation, options.exclude, (path) => read(path, { lease, signal }));
-  const built = wanted.length === 0 ? [] : [...(await realise(wanted, realiseOptions, session, lease)).values()];
-  const storePaths = [...derivation.inputSrcs, ...built.flatMap((outputs) => [...outputs.values()])];
+  const built: BuiltOutputs = wanted.length === 0 ? new Map() : await realise(wanted, realiseOptions, session, lease);
+  const storePaths = [...derivation.inputSrcs, ...[...built.values()].flatMap((outputs) => [...outputs.values()])];
+  const pathOf = (input: ByteString, output: string) => built.get(input)?.get(output);
+  const runnable = derivationToRun(options.drvPath, derivation, pathOf, storeDir);
   const directory = await mkdtemp(join(tmpdir(), "nix-shell-"));
   try {
-    const { env, files } = builderEnvironment(derivation, {
+    const { env, files } = builderEnvironment(runnable, {
       storeDir,
       buildDirectory: directory,
       cores: realiseOptions.cores,

@@ -60,6 +60,20 @@ test("--pure keeps little of the host's environment", () => {
   assert.equal(out, "pure mine hi\n", err);
 });
 
+test("inputs addressed by contents have their paths in the variables", () => {
+  const file = join(top, "addressed.nix");
+  const ca = '__contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256";';
+  writeFileSync(
+    file,
+    `derivation { name = "environment"; ${SH} ${ca}
+       input = derivation { name = "input"; ${SH} ${ca} args = [ "-c" "echo snow > $out" ]; }; }`,
+  );
+  const { out, err } = run([file, "--run", "cat $input; echo $out"], {
+    NIX_CONFIG: "experimental-features = ca-derivations",
+  });
+  assert.match(out, /^snow\n\/nix\/store\/[0-9a-z]{32}-environment\n$/, err);
+});
+
 test("an input that fails to build is why there is no shell", () => {
   const { code, out, err } = run(["--run", "echo never"]);
   assert.deepEqual([code, out], [100, ""]);

@@ -20,3 +20,4 @@ export { buildDerivations } from "./build-graph.ts";
 export type { BuildCounts, BuildEvent, BuildOptions, BuildParts, BuiltOutputs } from "./build-graph.ts";
 export { derivationReader } from "./build-plan.ts";
 export type { BuildTarget, ReadDerivation } from "./build-plan.ts";
+export { derivationToRun } from "./resolve-derivation.ts";

@@ -19,6 +19,7 @@ import {
   sortedSet,
   UNFILLED_OUTPUT,
 } from "@firn/nix-compat";
+import { withScratchPaths } from "./address-outputs.ts";
 import { GlueError } from "./error.ts";
 
 /** Store path of an output of the derivation at `drvPath`; undefined where it is not known. */
@@ -43,6 +44,19 @@ export function needsResolution(drv: Derivation, isStated: OutputStated): boolea
 
 /** Whether the derivation at `drvPath` says itself where the output goes. */
 export type OutputStated = (drvPath: ByteString, output: string) => boolean;
+
+/** The derivation as its builder gets it, for who runs something else in its place: resolved, with scratch paths. Throws `missing-input`. */
+export function derivationToRun(
+  drvPath: ByteString,
+  drv: Derivation,
+  pathOf: OutputLookup,
+  storeDir: string,
+): Derivation {
+  // A fixed output is where it is either way, and some of its inputs may have been left out on purpose.
+  if (!needsResolution(drv, () => true)) return withScratchPaths(drvPath, drv, storeDir);
+  const resolved = resolveDerivation(drv, pathOf, storeDir);
+  return withScratchPaths(resolved.drvPath, resolved.derivation, storeDir);
+}
 
 /** All outputs of inputs must be known. */
 export function resolveDerivation(drv: Derivation, pathOf: OutputLookup, storeDir: string): ResolvedDerivation {
