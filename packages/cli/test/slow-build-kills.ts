@@ -1,0 +1,10 @@
+/* `npm run slow:build -- [rounds] [seed]`: kills as many builds as wanted, 200 when nothing is said. */
+
+import { killBuilds } from "./build-kills.ts";
+
+const [rounds = "200", seed = String(Date.now() % 2 ** 31)] = process.argv.slice(2);
+console.log(`${rounds} rounds, seed ${seed}`);
+const report = await killBuilds(Number(rounds), Number(seed), (round) => {
+  if (round % 20 === 0) console.log(`round ${round}`);
+});
+console.log(JSON.stringify(report));
