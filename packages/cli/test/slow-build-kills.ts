@@ -3,8 +3,8 @@
 import { killBuilds } from "./build-kills.ts";
 
 const [rounds = "200", seed = String(Date.now() % 2 ** 31)] = process.argv.slice(2);
-console.log(`${rounds} rounds, seed ${seed}`);
+process.stdout.write(`${rounds} rounds, seed ${seed}\n`);
 const report = await killBuilds(Number(rounds), Number(seed), (round) => {
-  if (round % 20 === 0) console.log(`round ${round}`);
+  if (round % 20 === 0) process.stdout.write(`round ${round}\n`);
 });
-console.log(JSON.stringify(report));
+process.stdout.write(`${JSON.stringify(report)}\n`);
