@@ -72,13 +72,20 @@ export class BuildProgress {
     if (isLive) this.#redraw ??= setTimeout(() => this.#draw(), REDRAW_MS);
   };
 
-  /** Takes the block away. Nothing is shown after this. */
-  end(): void {
+  /** Takes the block away when nothing is running, until more happens. */
+  pause(): void {
+    if (this.#running.size > 0) return;
     clearTimeout(this.#redraw);
     clearTimeout(this.#tick);
-    this.#running.clear();
+    this.#redraw = undefined;
     if (this.#rowsDrawn > 0) this.#write(this.#cleared());
     this.#rowsDrawn = 0;
+  }
+
+  /** Takes the block away. Nothing is shown after this. */
+  end(): void {
+    this.#running.clear();
+    this.pause();
   }
 
   #say(text: string): void {

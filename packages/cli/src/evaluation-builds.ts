@@ -8,21 +8,22 @@ import type { Lease } from "@firn/castore";
 import { fetchToStore, writePending } from "@firn/glue";
 import type { WaitRequest } from "./evaluator/job.ts";
 import { NodeFetcher } from "./node-fetcher.ts";
-import { realise, type RealiseOptions } from "./realise.ts";
+import { Realiser, type RealiseOptions } from "./realise.ts";
 import type { Session } from "./session.ts";
 
 export class EvaluationBuilds implements AsyncDisposable {
   readonly #session: Session;
-  readonly #options: RealiseOptions;
+  readonly #builds: RealiseOptions | Realiser;
   readonly #fetcher = new NodeFetcher();
   #lease: Lease | undefined;
   #ownLease: Lease | undefined;
+  #ownRealiser: Realiser | undefined;
 
-  /** `lease` holds everything; without one a lease is opened, and ended with this. */
-  constructor(session: Session, options: RealiseOptions, lease?: Lease) {
+  /** `builds`: what builds, or how. `lease` holds everything; without one a lease is opened, and ended with this. */
+  constructor(session: Session, builds: RealiseOptions | Realiser, lease?: Lease) {
     this.#lease = lease;
     this.#session = session;
-    this.#options = options;
+    this.#builds = builds;
   }
 
   /** Does it; yields the paths of the outputs in their order, or the one of what was fetched. Throws what failed. */
@@ -41,11 +42,18 @@ export class EvaluationBuilds implements AsyncDisposable {
       outputName: output,
     }));
     if (targets.length === 0) return [];
-    const built = await realise(targets, this.#options, this.#session, this.#lease);
+    const built = await this.#realiser(this.#lease).realise([targets]);
     return targets.map(({ drvPath, outputName }) => built.get(drvPath)?.get(outputName) as string);
   }
 
+  #realiser(lease: Lease): Realiser {
+    if (this.#builds instanceof Realiser) return this.#builds;
+    this.#ownRealiser ??= new Realiser(this.#builds, this.#session, lease);
+    return this.#ownRealiser;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ownRealiser?.[Symbol.dispose]();
     await this.#ownLease?.[Symbol.asyncDispose]();
   }
 }

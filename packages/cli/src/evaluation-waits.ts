@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import type { Lease } from "@firn/castore";
 import type { EvaluationBuilds } from "./evaluation-builds.ts";
 import type { WaitAnswer, WaitRequest } from "./evaluator/job.ts";
-import type { RealiseOptions } from "./realise.ts";
+import type { Realiser, RealiseOptions } from "./realise.ts";
 import type { Session } from "./session.ts";
 
 /** How outputs that an evaluation reads are built, where no flags say it. */
@@ -23,8 +23,8 @@ const DEFAULT_REALISE_OPTIONS: RealiseOptions = {
 };
 
 export type WaitOptions = {
-  /** How outputs are built, where flags say it. */
-  readonly realise?: RealiseOptions;
+  /** How outputs are built, where flags say it, or what builds all the command asks for. */
+  readonly realise?: RealiseOptions | Realiser;
   /** Holds what was built or fetched; without one it is held until the waits are disposed. */
   readonly lease?: Lease;
 };

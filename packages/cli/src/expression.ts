@@ -7,7 +7,6 @@ import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { byteStringOf, byteStringOfText, textOf } from "@firn/base";
 import type { SearchPathEntry } from "@firn/eval";
-import type { PendingObject } from "@firn/glue";
 import type { Command } from "commander";
 import { collect, type Flags, splitPair } from "./command.ts";
 import { parseSearchPathEntry } from "./config.ts";
@@ -115,18 +114,21 @@ export function wholeNumber(flag: string, text: string, min: number): number {
   throw new CliError("usage", `${flag} takes a whole number${min > 0 ? ` from ${min}` : ""}, got '${text}'`);
 }
 
-/**
- * Evaluates, with traces and warnings on stderr. `onPending` gets what the evaluation wants stored. What it reads is built as
- * `waitOptions` say.
- */
+export type EvaluateOptions = Pick<RequestOptions, "onPending" | "onDerivation"> & {
+  /** How what the evaluation reads is built. */
+  readonly wait?: WaitOptions;
+  /** Ends the evaluation; the session's when not said. */
+  readonly signal?: AbortSignal;
+};
+
+/** Evaluates, with traces and warnings on stderr. */
 export async function evaluate(
   expression: ExpressionOptions,
   output: EvalOutput,
   session: Session,
-  onPending?: (objects: readonly PendingObject[]) => void,
-  waitOptions?: WaitOptions,
+  { wait, signal = session.signal, ...requests }: EvaluateOptions = {},
 ): Promise<EvalResult> {
-  const { config, signal } = session;
+  const { config } = session;
   for (const name of expression.unknownSettings) await session.output.warn(`unknown setting '${name}'`);
   const source = await sourceOf(expression, session);
   const host = new EvaluatorHost({
@@ -154,7 +156,7 @@ export async function evaluate(
   const onLog: RequestOptions["onLog"] = (kind, text, about) => {
     notes.push(sayLogged(kind, text, about, session.output));
   };
-  await using waits = new EvaluationWaits(session, waitOptions);
+  await using waits = new EvaluationWaits(session, wait);
   try {
     const job = {
       source,
@@ -170,7 +172,7 @@ export async function evaluate(
       signal,
       onLog,
       onWait: waits.onWait,
-      ...(onPending === undefined ? {} : { onPending }),
+      ...requests,
     });
     await printStatistics(host, session);
     return result;

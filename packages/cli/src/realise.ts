@@ -3,9 +3,10 @@ Derivations become outputs: what `build` does between the evaluation and the lin
 */
 
 import type { Lease } from "@firn/castore";
-import { buildDerivations, type BuiltOutputs, GlueError } from "@firn/glue";
+import { type BuildService, durationOf } from "@firn/build";
+import { buildDerivations, type BuildTarget, type BuiltOutputs, GlueError } from "@firn/glue";
 import { isBelowStoreDir, parseAbsoluteStorePath } from "@firn/nix-compat";
-import { BuildProgress, type ProgressOptions } from "./build-progress.ts";
+import { BuildProgress, type Expectation, type ProgressOptions } from "./build-progress.ts";
 import { type BuilderOptions, buildPartsOf, openBuilder } from "./builder.ts";
 import { BuildFailed, EXIT } from "./error.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
@@ -28,50 +29,111 @@ export async function realise(
   session: Session,
   lease: Lease,
 ): Promise<BuiltOutputs> {
-  const { config, output, signal } = session;
-  const known = await findBuilt(derivations, session, lease);
-  if (known !== undefined) return known;
-  const buildService = await openBuilder(options, session);
-  const targets = derivations.map(({ drvPath, outputName }) => ({ drvPath, outputs: [outputName] }));
-  const parts = await buildPartsOf(buildService, session);
-  const progress = new BuildProgress(output, options);
-  const failures: GlueError[] = [];
-  try {
-    return await buildDerivations(targets, parts, {
-      ...options,
-      signal,
-      lease,
-      impureEnv: new Map(Object.entries(config.environment)),
-      onEvent: (event) => {
-        if (event.type === "failed" && event.because === undefined) failures.push(event.error);
-        progress.take(event);
-      },
-    });
-  } catch (thrown) {
-    if (thrown instanceof GlueError && failures.length > 0) throw new BuildFailed(thrown.message, exitCodeOf(failures));
-    throw thrown;
-  } finally {
-    progress.end();
+  using realiser = new Realiser(options, session, lease);
+  return await realiser.realise([derivations]);
+}
+
+/** The builds of one command: however often and from wherever it asks, they share one build service, and are shown in one place. */
+export class Realiser implements Disposable {
+  readonly #options: RealiseOptions;
+  readonly #session: Session;
+  readonly #lease: Lease;
+  readonly #signal: AbortSignal;
+  #service: Promise<BuildService> | undefined;
+  #progress: BuildProgress | undefined;
+
+  /** `lease` holds inputs and outputs; `signal` ends all builds, the session's when not said. */
+  constructor(options: RealiseOptions, session: Session, lease: Lease, signal = session.signal) {
+    this.#options = options;
+    this.#session = session;
+    this.#lease = lease;
+    this.#signal = signal;
+  }
+
+  /** Makes sure that the output each derivation was selected for is in the store; building begins with the first batch. Throws `BuildFailed`. */
+  async realise(
+    batches: Iterable<readonly EvaluatedDerivation[]> | AsyncIterable<readonly EvaluatedDerivation[]>,
+  ): Promise<BuiltOutputs> {
+    const known = new Map<string, Map<string, string>>();
+    const missing = this.#missing(batches, known);
+    const first = await missing.next();
+    if (first.done === true) return known; // the usual case, which needs no sandbox
+    const built = await this.#build(withFirst(first.value, missing));
+    for (const [drvPath, outputs] of built) known.set(drvPath, new Map([...(known.get(drvPath) ?? []), ...outputs]));
+    return known;
+  }
+
+  [Symbol.dispose](): void {
+    this.#progress?.end();
+  }
+
+  /** Targets of what is not in the store; what is goes to `known`. */
+  async *#missing(
+    batches: Iterable<readonly EvaluatedDerivation[]> | AsyncIterable<readonly EvaluatedDerivation[]>,
+    known: Map<string, Map<string, string>>,
+  ): AsyncGenerator<readonly BuildTarget[], void> {
+    for await (const batch of batches) {
+      const targets: BuildTarget[] = [];
+      for (const derivation of batch) {
+        const { drvPath, outputName } = derivation;
+        const path = await this.#findBuilt(derivation);
+        if (path === undefined) targets.push({ drvPath, outputs: [outputName] });
+        else known.set(drvPath, new Map([...(known.get(drvPath) ?? []), [outputName, path]]));
+      }
+      if (targets.length > 0) yield targets;
+    }
+  }
+
+  async #findBuilt({ outputName, outputs }: EvaluatedDerivation): Promise<string | undefined> {
+    const { storeDir } = this.#session.config;
+    const { pathInfos } = await this.#session.openStore();
+    const path = outputs.find(({ name }) => name === outputName)?.path;
+    // Where an output's path is not known before it is built, there is a placeholder, or nothing.
+    if (path === undefined || !isBelowStoreDir(path, storeDir)) return undefined;
+    const { hashPart } = parseAbsoluteStorePath(path, storeDir);
+    const info = await pathInfos.get(hashPart, { lease: this.#lease, signal: this.#signal });
+    return info === undefined ? undefined : path;
+  }
+
+  async #build(targets: AsyncIterable<readonly BuildTarget[]>): Promise<BuiltOutputs> {
+    const { config, output } = this.#session;
+    this.#service ??= openBuilder(this.#options, this.#session);
+    const buildService = await this.#service;
+    const parts = await buildPartsOf(buildService, this.#session);
+    const progress = (this.#progress ??= new BuildProgress(output, this.#options, expectationOf(buildService)));
+    const failures: GlueError[] = [];
+    try {
+      return await buildDerivations(targets, parts, {
+        ...this.#options,
+        signal: this.#signal,
+        lease: this.#lease,
+        impureEnv: new Map(Object.entries(config.environment)),
+        onEvent: (event) => {
+          if (event.type === "failed" && event.because === undefined) failures.push(event.error);
+          progress.take(event);
+        },
+      });
+    } catch (thrown) {
+      if (thrown instanceof GlueError && failures.length > 0)
+        throw new BuildFailed(thrown.message, exitCodeOf(failures));
+      throw thrown;
+    } finally {
+      progress.pause();
+    }
   }
 }
 
-/** The outputs when all are in the store already, which is the usual case and needs no sandbox. */
-async function findBuilt(
-  derivations: readonly EvaluatedDerivation[],
-  session: Session,
-  lease: Lease,
-): Promise<BuiltOutputs | undefined> {
-  const { pathInfos } = await session.openStore();
-  const built = new Map<string, Map<string, string>>();
-  for (const { drvPath, outputName, outputs } of derivations) {
-    const path = outputs.find(({ name }) => name === outputName)?.path;
-    // Where an output's path is not known before it is built, there is a placeholder, or nothing.
-    if (path === undefined || !isBelowStoreDir(path, session.config.storeDir)) return undefined;
-    const storePath = parseAbsoluteStorePath(path, session.config.storeDir);
-    if ((await pathInfos.get(storePath.hashPart, { lease, signal: session.signal })) === undefined) return undefined;
-    built.set(drvPath, new Map([...(built.get(drvPath) ?? []), [outputName, path]]));
-  }
-  return built;
+async function* withFirst<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T, void> {
+  yield first;
+  yield* rest;
+}
+
+/** What the newest success of that name took. */
+function expectationOf(service: BuildService): Expectation {
+  return async (name) => {
+    const [last] = (await service.list({ label: name, status: "succeeded", limit: 1 })).attempts;
+    return last && durationOf(last);
+  };
 }
 
 /** C++ Nix's codes: 100, to which a timeout adds 1 and a wrong hash 2; plain 1 for what never got as far as a builder. */

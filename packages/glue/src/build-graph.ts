@@ -5,7 +5,7 @@ The scheduling is one process's; limits of the machine are the build service's.
 A step is built once however many wait for it, and two calls that build the same derivation at the same time join the same attempt, since
 they submit the same recipe.
 
-A plan may grow: where a derivation needs outputs of one that is an output itself, that one is read when it is built, and what it takes is
+A plan may grow: with targets that come while the first are being built, as an evaluation finds them; and where a derivation needs outputs of one that is an output itself, that one is read when it is built, and what it takes is
 planned then, before the step that needs it gets its turn.
 */
 
@@ -110,40 +110,49 @@ export type BuiltOutputs = ReadonlyMap<ByteString, OutputPaths>;
 /**
  * Makes sure that the outputs of all targets are registered, and yields their paths. Throws the GlueError of what failed (one for all when
  * several did), the signal's reason when it fired, or another room's error when a store gave up; by then no attempt of this call is running
- * any more, unless others asked for it too. What was built before a failure stays registered.
+ * any more, unless others asked for it too. What was built before a failure stays registered. Targets may come in batches: what is known of is
+ * built while more are awaited; when awaiting them fails, so does the whole. After a failure no more are asked for.
  */
 export async function buildDerivations(
-  targets: readonly BuildTarget[],
+  targets: readonly BuildTarget[] | AsyncIterable<readonly BuildTarget[]>,
   parts: BuildParts,
   options: BuildOptions = {},
 ): Promise<BuiltOutputs> {
-  const { signal } = options;
   await using own = options.lease === undefined ? await parts.leases.openLease("build derivations") : undefined;
   const lease = options.lease ?? (own as Lease);
   const storeDir = parts.storeDir ?? DEFAULT_STORE_DIR;
   const pathInfos = rememberedPathInfos(parts.pathInfos);
   const readDerivation = parts.readDerivation ?? derivationReader(parts.blobs, pathInfos, storeDir);
-  const concrete = new Map<ByteString, ByteString>();
-  for (const { drvPath } of targets)
-    concrete.set(drvPath, await concreteDerivation(drvPath, parts, { ...options, lease }));
-  const known = targets.map((target) => ({ ...target, drvPath: concrete.get(target.drvPath) as ByteString }));
   const realised = new RealisedOutputs({ ...parts, pathInfos, storeDir });
-  const planning = (more: readonly BuildTarget[], planSignal = signal) =>
+  const planning = (more: readonly BuildTarget[], planSignal: AbortSignal) =>
     planBuild(more, { realised, readDerivation, relaxed: options.relaxed ?? false }, { signal: planSignal, lease });
-  const plan = await planning(known);
   const stepParts = { ...parts, pathInfos, storeDir, lease };
-  if (plan.steps.size > 0) await new GraphRun(plan, planning, realised, stepParts, options).run();
+  const run = new GraphRun(planning, realised, stepParts, options);
+  const wanted: { readonly target: BuildTarget; readonly drvPath: ByteString }[] = [];
+  await run.run(concreteTargets());
   const built = new Map<ByteString, OutputPaths>();
-  for (const [n, { drvPath, outputs }] of known.entries()) {
-    const paths = new Map(built.get(targets[n].drvPath));
-    for (const name of outputNames(plan.derivations.get(drvPath) as Derivation, outputs)) {
+  for (const { target, drvPath } of wanted) {
+    const paths = new Map(built.get(target.drvPath));
+    for (const name of outputNames(run.derivation(drvPath), target.outputs)) {
       const path = realised.pathOf(drvPath, name);
       assert(path !== undefined, "what was built is known");
       paths.set(name, path);
     }
-    built.set(targets[n].drvPath, paths);
+    built.set(target.drvPath, paths);
   }
   return built;
+
+  async function* concreteTargets(): AsyncGenerator<readonly BuildTarget[], void> {
+    for await (const batch of Symbol.asyncIterator in targets ? targets : [targets]) {
+      const concrete: BuildTarget[] = [];
+      for (const target of batch) {
+        const drvPath = await concreteDerivation(target.drvPath, parts, { ...options, lease });
+        wanted.push({ target, drvPath });
+        concrete.push({ ...target, drvPath });
+      }
+      yield concrete;
+    }
+  }
 }
 
 /** The path of the .drv that `<output>!<path of a .drv>` leads to, which is built for that. */
@@ -175,10 +184,10 @@ function rememberedPathInfos(pathInfos: PathInfoService): PathInfoService {
 
 type Planning = (targets: readonly BuildTarget[], signal: AbortSignal) => Promise<BuildPlan>;
 
-/** One walk over a plan that is not empty. */
+/** One walk over a plan that grows. */
 class GraphRun {
-  readonly #steps: Map<ByteString, BuildStep>;
-  readonly #derivations: Map<ByteString, Derivation>;
+  readonly #steps = new Map<ByteString, BuildStep>();
+  readonly #derivations = new Map<ByteString, Derivation>();
   readonly #planning: Planning;
   readonly #realised: RealisedOutputs;
   readonly #parts: StepParts;
@@ -194,41 +203,30 @@ class GraphRun {
   #fatal: { readonly thrown: unknown } | undefined;
   readonly #done = new Set<ByteString>();
   #running = 0;
+  /** Whether more targets may come. */
+  #isOpen = true;
 
-  constructor(plan: BuildPlan, planning: Planning, realised: RealisedOutputs, parts: StepParts, options: BuildOptions) {
+  constructor(planning: Planning, realised: RealisedOutputs, parts: StepParts, options: BuildOptions) {
     assert((options.jobsMax ?? 1) >= 1, "at least one job may run");
-    this.#steps = new Map(plan.steps);
-    this.#derivations = new Map(plan.derivations);
     this.#planning = planning;
     this.#realised = realised;
     this.#parts = parts;
     this.#options = options;
     this.#order = new BuildOrder(parts.buildService);
-    for (const step of plan.steps.values()) this.#await(step, step.dependencies);
   }
 
-  /** The step gets its turn when these were built. */
-  #await(step: BuildStep, dependencies: readonly ByteString[]): void {
-    this.#waiting.set(step.drvPath, dependencies.length);
-    if (dependencies.length === 0) this.#order.push(step);
-    for (const dependency of dependencies) {
-      const dependents = this.#dependents.get(dependency);
-      if (dependents === undefined) this.#dependents.set(dependency, [step.drvPath]);
-      else dependents.push(step.drvPath);
-    }
+  /** A derivation that was planned with. */
+  derivation(drvPath: ByteString): Derivation {
+    return this.#derivations.get(drvPath) as Derivation;
   }
 
-  async run(): Promise<void> {
+  async run(batches: AsyncIterable<readonly BuildTarget[]>): Promise<void> {
     const { signal } = this.#options;
-    this.#reportPlanned(this.#steps.values());
-    const onAbort = () => this.#stop.abort(signal?.reason);
+    const onAbort = () => this.#stopWith(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       if (signal?.aborted) onAbort();
-      // Where all can be built at once there is nothing to choose.
-      if (this.#steps.size > (this.#options.jobsMax ?? 1)) await this.#order.learn(this.#steps.values());
-      this.#order.plan(this.#steps);
-      this.#startReady();
+      void this.#feed(batches);
       await this.#ended.promise;
     } finally {
       signal?.removeEventListener("abort", onAbort);
@@ -240,6 +238,68 @@ class GraphRun {
     const left = [...this.#steps.keys()].filter((drvPath) => !this.#done.has(drvPath));
     if (left.length > 0)
       throw new GlueError("invalid-derivation", `these derivations need outputs of each other: ${left.join(", ")}`);
+  }
+
+  /** Takes targets as they come. Never rejects. */
+  async #feed(batches: AsyncIterable<readonly BuildTarget[]>): Promise<void> {
+    try {
+      for await (const batch of batches) {
+        if (this.#stop.signal.aborted) break;
+        const plan = await this.#planning(batch, this.#stop.signal);
+        // Where all can be built at once there is nothing to choose.
+        const all = this.#steps.size + plan.steps.size;
+        if (all > (this.#options.jobsMax ?? 1)) await this.#order.learn(plan.steps.values());
+        this.#add(plan);
+        this.#startReady();
+      }
+    } catch (thrown) {
+      if (!this.#stop.signal.aborted) {
+        this.#fatal = { thrown };
+        this.#stopWith(thrown);
+      }
+    }
+    this.#isOpen = false;
+    this.#startReady();
+  }
+
+  #stopWith(reason: unknown): void {
+    this.#stop.abort(reason);
+    this.#startReady();
+  }
+
+  /** Takes in what is new of a plan. */
+  #add(plan: BuildPlan): void {
+    for (const [drvPath, derivation] of plan.derivations) this.#derivations.set(drvPath, derivation);
+    const fresh = [...plan.steps.values()].filter(({ drvPath }) => !this.#steps.has(drvPath));
+    if (fresh.length === 0) return;
+    for (const step of fresh) this.#steps.set(step.drvPath, step);
+    this.#order.plan(this.#steps);
+    this.#reportPlanned(fresh);
+    for (const step of fresh) {
+      const failed = step.dependencies.find((dependency) => this.#failed.has(dependency));
+      if (failed === undefined)
+        this.#await(
+          step,
+          step.dependencies.filter((dependency) => this.#isAhead(dependency)),
+        );
+      else this.#failBecause(step, failed);
+    }
+  }
+
+  /** Whether it is still to be built, or being built. */
+  #isAhead(drvPath: ByteString): boolean {
+    return this.#steps.has(drvPath) && !this.#done.has(drvPath);
+  }
+
+  /** The step gets its turn when these were built. */
+  #await(step: BuildStep, dependencies: readonly ByteString[]): void {
+    this.#waiting.set(step.drvPath, dependencies.length);
+    if (dependencies.length === 0) this.#order.push(step);
+    for (const dependency of dependencies) {
+      const dependents = this.#dependents.get(dependency);
+      if (dependents === undefined) this.#dependents.set(dependency, [step.drvPath]);
+      else dependents.push(step.drvPath);
+    }
   }
 
   #reportPlanned(steps: Iterable<BuildStep>): void {
@@ -261,7 +321,7 @@ class GraphRun {
         this.#startReady();
       });
     }
-    if (this.#running === 0) this.#ended.resolve();
+    if (this.#running === 0 && (!this.#isOpen || this.#stop.signal.aborted)) this.#ended.resolve();
   }
 
   /** Never rejects. */
@@ -291,17 +351,8 @@ class GraphRun {
     for (;;) {
       const targets = nextTargets(step.derivation, pathOf);
       if (targets.length === 0) return false;
-      const plan = await this.#planning(targets, this.#stop.signal);
-      for (const [drvPath, derivation] of plan.derivations) this.#derivations.set(drvPath, derivation);
-      const fresh = [...plan.steps.values()].filter(({ drvPath }) => !this.#steps.has(drvPath));
-      for (const more of fresh) this.#steps.set(more.drvPath, more);
-      const isOpen = (drvPath: ByteString) => this.#steps.has(drvPath) && !this.#done.has(drvPath);
-      for (const more of fresh) this.#await(more, more.dependencies.filter(isOpen));
-      if (fresh.length > 0) {
-        this.#order.plan(this.#steps);
-        this.#reportPlanned(fresh);
-      }
-      const waiting = targets.map(({ drvPath }) => drvPath).filter(isOpen);
+      this.#add(await this.#planning(targets, this.#stop.signal));
+      const waiting = targets.map(({ drvPath }) => drvPath).filter((drvPath) => this.#isAhead(drvPath));
       const failed = waiting.find((drvPath) => this.#failed.has(drvPath));
       if (failed !== undefined) throw dependencyFailure(step, failed);
       if (waiting.length === 0) continue;
@@ -341,12 +392,23 @@ class GraphRun {
     const left = [...(this.#dependents.get(because) ?? [])];
     for (let drvPath = left.shift(); drvPath !== undefined; drvPath = left.shift()) {
       if (this.#failed.has(drvPath)) continue;
-      this.#failed.add(drvPath);
-      const { name } = (this.#steps.get(drvPath) as BuildStep).derivation;
-      const error = dependencyFailure(this.#steps.get(drvPath) as BuildStep, because, cause);
-      this.#options.onEvent?.({ type: "failed", drvPath, name, error, because, counts: this.#counts(-1) });
+      this.#failBecause(this.#steps.get(drvPath) as BuildStep, because, cause);
       left.push(...(this.#dependents.get(drvPath) ?? []));
     }
+  }
+
+  #failBecause(step: BuildStep, because: ByteString, cause?: GlueError): void {
+    const { drvPath, derivation } = step;
+    this.#failed.add(drvPath);
+    const error = dependencyFailure(step, because, cause);
+    this.#options.onEvent?.({
+      type: "failed",
+      drvPath,
+      name: derivation.name,
+      error,
+      because,
+      counts: this.#counts(-1),
+    });
   }
 
   /** `change` is to the running ones, for an event that says one has just ended. */

@@ -4,11 +4,13 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import type { Lease } from "@firn/castore";
 import { parseAbsoluteStorePath } from "@firn/nix-compat";
 import { builderFlags, declareBuilderFlags } from "../builder-flags.ts";
 import { defineCommand, examples } from "../command.ts";
-import { instantiate } from "../derivations.ts";
+import { instantiate, instantiating } from "../derivations.ts";
 import { CliError } from "../error.ts";
+import type { EvaluatedDerivation } from "../evaluator/job.ts";
 import {
   declareExpression,
   EXPRESSION_PAIR_FLAGS,
@@ -28,6 +30,8 @@ export type BuildCommandOptions = RealiseOptions & {
   readonly link: string | undefined;
   /** Whose newest generation the result becomes. */
   readonly profile: string | undefined;
+  /** Says what would be built, and builds nothing. */
+  readonly dryRun: boolean;
   readonly json: boolean;
 };
 
@@ -39,6 +43,7 @@ export const command = defineCommand<BuildCommandOptions>({
       .option("--no-link", "make no link")
       .option("--profile <profile>", "make the result a profile's newest generation; no link unless -o names one")
       .option("--cores <n>", "how many cores each builder is told to use (default: all)")
+      .option("--dry-run", "say what would be built, and build nothing")
       .option("--json", "print a list of {attrPath, drvPath, outputs}")
       .addHelpText(
         "after",
@@ -70,12 +75,12 @@ function optionsOf(operands: readonly string[], given: Readonly<Record<string, u
     profile: text("profile"),
     ...builderFlags(flags),
     cores: cores === 0 ? availableParallelism() : cores,
+    dryRun: flags.dryRun === true,
     json: flags.json === true,
   };
 }
 
 async function build(options: BuildCommandOptions, session: Session): Promise<undefined> {
-  const { realise } = await import("../realise.ts"); // loads builder and sandbox, which help can do without
   const { output, config } = session;
   // Asked now: after a long build it would be a pity to learn that the link cannot be made.
   if (options.link !== undefined) await checkReplaceable(resolve(config.workingDirectory, options.link));
@@ -83,12 +88,8 @@ async function build(options: BuildCommandOptions, session: Session): Promise<un
   if (profile !== undefined) await checkProfile(profile);
   const store = await session.openStore();
   await using lease = await store.leases.openLease("build");
-  const derivations = await instantiate(options.expression, session, lease, options);
-  if (profile !== undefined && derivations.length !== 1) {
-    const message = `a generation of a profile is one result, but there are ${derivations.length}: choose one by -A`;
-    throw new CliError("usage", message);
-  }
-  const built = await realise(derivations, options, session, lease);
+  if (options.dryRun) return await sayWhatIsMissing(options, session, lease);
+  const { derivations, built } = await evaluateAndBuild(options, session, lease);
   const rows = [];
   for (const [index, { attrPath, drvPath, outputName }] of derivations.entries()) {
     const path = built.get(drvPath)?.get(outputName) as string;
@@ -102,5 +103,51 @@ async function build(options: BuildCommandOptions, session: Session): Promise<un
     if (!options.json) await output.line(path);
   }
   if (options.json) await output.json(rows);
+  return undefined;
+}
+
+/** Builds what the evaluation finds while it goes on looking. */
+async function evaluateAndBuild(options: BuildCommandOptions, session: Session, lease: Lease) {
+  const { Realiser } = await import("../realise.ts"); // loads builder and sandbox, which help can do without
+  const stop = new AbortController();
+  const signal = AbortSignal.any([session.signal, stop.signal]);
+  using realiser = new Realiser(options, session, lease, signal);
+  const derivations: EvaluatedDerivation[] = [];
+  const batches = instantiating(options.expression, session, lease, realiser, signal);
+  try {
+    return { derivations, built: await realiser.realise(noted()) };
+  } finally {
+    stop.abort(new Error("the builds are over"));
+    await batches.return();
+  }
+
+  async function* noted() {
+    for await (const batch of batches) {
+      derivations.push(...batch);
+      if (options.profile !== undefined && derivations.length > 1)
+        throw new CliError("usage", "a generation of a profile is one result, but there are more: choose one by -A");
+      yield batch;
+    }
+  }
+}
+
+async function sayWhatIsMissing(options: BuildCommandOptions, session: Session, lease: Lease): Promise<undefined> {
+  const { output } = session;
+  const { missingDerivations } = await import("../missing-derivations.ts");
+  const derivations = await instantiate(options.expression, session, lease);
+  const missing = await missingDerivations(derivations, options, session, lease);
+  if (missing.length > 0)
+    await output.note(
+      missing.length === 1 ? "this derivation will be built:" : `these ${missing.length} derivations will be built:`,
+    );
+  for (const drvPath of missing) await output.note(`  ${drvPath}`);
+  if (options.json)
+    await output.json(
+      derivations.map(({ attrPath, drvPath, outputName, outputs }) => ({
+        attrPath,
+        drvPath,
+        outputs: { [outputName]: outputs.find(({ name }) => name === outputName)?.path },
+      })),
+    );
   return undefined;
 }

@@ -18,12 +18,13 @@ import {
 } from "@firn/eval";
 import type { EvaluatedDerivation } from "./job.ts";
 
-/** All of them, each .drv path and output once. Within `run`. */
+/** All of them, each .drv path and output once; `onFound` hears of each when it is found. Within `run`. */
 export function findDerivations(
   evaluator: Evaluator,
   value: Value,
   attrPath: string,
   args: Attrs,
+  onFound?: (derivation: EvaluatedDerivation) => void,
 ): EvaluatedDerivation[] {
   const found: EvaluatedDerivation[] = [];
   const seen = new Set<object>();
@@ -33,7 +34,9 @@ export function findDerivations(
       if (seen.has(at)) return;
       seen.add(at);
       if (isDerivation(at)) {
-        found.push(describe(at, path));
+        const derivation = describe(at, path);
+        found.push(derivation);
+        onFound?.(derivation);
         return;
       }
       if (!top && !recurses(at)) return;

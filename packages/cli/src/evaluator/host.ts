@@ -8,6 +8,7 @@ import { FirnError } from "@firn/base";
 import type { PendingObject } from "@firn/glue";
 import type {
   EvalStatistics,
+  EvaluatedDerivation,
   NoteKind,
   WorkerRequest,
   EvalJob,
@@ -40,6 +41,8 @@ export type RequestOptions = {
   readonly signal?: AbortSignal;
   /** Gets what the evaluation wants stored; without it nothing is posted. */
   readonly onPending?: (objects: readonly PendingObject[]) => void;
+  /** Gets derivations as they are found, each after what it wants stored; they are all in the result as well. Only with `onPending`. */
+  readonly onDerivation?: (derivation: EvaluatedDerivation) => void;
   /** `info` is whole lines, the last newline included. */
   readonly onLog?: (kind: NoteKind, text: string, about?: FailureData) => void;
   /**
@@ -86,7 +89,7 @@ export class EvaluatorHost {
     // A thread that is gone answers nothing.
     if (this.#ended) return Promise.reject(new Error("the evaluator's thread has ended"));
     this.#busy = true;
-    const { signal, onPending, onLog, onWait } = options;
+    const { signal, onPending, onDerivation, onLog, onWait } = options;
     let fatal: { readonly thrown: unknown } | undefined;
     const cancel = new Int32Array(this.#cancelWord);
     return new Promise<EvalResult>((resolve, reject) => {
@@ -102,6 +105,9 @@ export class EvaluatorHost {
         switch (message.type) {
           case "pending":
             onPending?.(message.objects);
+            return;
+          case "derivation":
+            onDerivation?.(message.derivation);
             return;
           case "wait":
             void this.#answer(message.request, onWait).catch((thrown: unknown) => {

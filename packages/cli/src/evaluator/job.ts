@@ -146,6 +146,8 @@ export type WorkerMessage =
   /** The thread stands still until it was answered. */
   | { readonly type: "wait"; readonly request: WaitRequest }
   | { readonly type: "pending"; readonly objects: readonly PendingObject[] }
+  /** What it needs stored was posted before. */
+  | { readonly type: "derivation"; readonly derivation: EvaluatedDerivation }
   | { readonly type: "log"; readonly kind: NoteKind; readonly text: string; readonly about?: FailureData }
   | { readonly type: "statistics"; readonly statistics: EvalStatistics | undefined }
   | { readonly type: "result"; readonly result: EvalResult }

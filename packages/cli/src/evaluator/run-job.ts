@@ -24,10 +24,14 @@ import {
 } from "@firn/eval";
 import { findAlong } from "./attr-path.ts";
 import { findDerivations } from "./find-derivations.ts";
-import type { EvalJob, EvalOutput, EvalResult, EvalSource } from "./job.ts";
+import type { EvalJob, EvalOutput, EvalResult, EvalSource, EvaluatedDerivation } from "./job.ts";
 
-/** Within `evaluator.run`. */
-export function runJob(evaluator: Evaluator, job: EvalJob): EvalResult {
+/** Within `evaluator.run`. `onFound` hears of derivations before all of them are found. */
+export function runJob(
+  evaluator: Evaluator,
+  job: EvalJob,
+  onFound?: (derivation: EvaluatedDerivation) => void,
+): EvalResult {
   if (job.output.kind === "parse") return { kind: "printed", texts: [parsed(evaluator, job.source)] };
   if (job.output.kind === "code") return { kind: "printed", texts: [compiled(evaluator, job.source)] };
   if (job.output.kind === "find-file")
@@ -38,7 +42,7 @@ export function runJob(evaluator: Evaluator, job: EvalJob): EvalResult {
   const { output } = job;
   if (output.kind === "derivations") {
     const derivations = paths.flatMap((path) =>
-      findDerivations(evaluator, findAlong(evaluator, root, path, args), path, args),
+      findDerivations(evaluator, findAlong(evaluator, root, path, args), path, args, onFound),
     );
     return { kind: "derivations", derivations };
   }

@@ -12,7 +12,14 @@ import { useNodeKernels } from "@firn/hash/node";
 import { BlockingRealiser } from "./blocking-realiser.ts";
 import { DiskCodeStore } from "./disk-code-store.ts";
 import { DiskFiles } from "./disk-files.ts";
-import type { FailureData, ObserveSettings, WorkerMessage, WorkerRequest, WorkerStart } from "./job.ts";
+import type {
+  EvaluatedDerivation,
+  FailureData,
+  ObserveSettings,
+  WorkerMessage,
+  WorkerRequest,
+  WorkerStart,
+} from "./job.ts";
 import { Observation } from "./observation.ts";
 import { runJob } from "./run-job.ts";
 import { placeAt, renderError } from "./render-error.ts";
@@ -38,6 +45,12 @@ function post(message: WorkerMessage): void {
 function flush(): void {
   if (batch.length > 0) post({ type: "pending", objects: batch });
   batch = [];
+}
+
+function found(derivation: EvaluatedDerivation): void {
+  if (!collect) return;
+  flush();
+  post({ type: "derivation", derivation });
 }
 
 const files = new DiskFiles();
@@ -124,7 +137,7 @@ port.on("message", (request: WorkerRequest) => {
   if (request === "statistics") return post({ type: "statistics", statistics: observation?.statistics() });
   collect = request.collect;
   try {
-    const result = evaluator.run(() => runJob(evaluator, request.job));
+    const result = evaluator.run(() => runJob(evaluator, request.job, found));
     flush();
     observation?.flush();
     post({ type: "result", result });
