@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { bytesOf, throwIfAborted } from "@firn/base";
 import { type Digest, digestOf, type Node } from "@firn/castore";
 import type { Commits } from "./commits.ts";
+import { storageError } from "./error.ts";
 import { ExposurePins } from "./exposure-pins.ts";
 import { bytePath } from "./host-path.ts";
 import { readDirectory } from "./local-directories.ts";
@@ -179,19 +180,26 @@ export class CheckoutSpace {
     let bytes = 0;
     if (names.length === 0) return { bytes, count: 0 };
     // Renamed only: to remove a tree takes longer than a transaction should.
-    index.write(() => {
+    const takeAll = () => {
       const pinned = this.pins.all();
       for (const name of this.#namesOfRoots()) pinned.add(name);
       for (const name of names) {
         const path = this.placeOf(name);
         const stats = lstatSync(path, { throwIfNoEntry: false });
         if (stats === undefined || pinned.has(name) || (stats.isFile() && stats.nlink > 1)) continue;
-        if (stats.isFile()) bytes += stats.blocks * BLOCK_BYTES;
         const aside = staging.newPath();
-        if (moveAside(path, aside)) taken.push(aside);
+        if (!moveAside(path, aside)) continue;
+        if (stats.isFile()) bytes += stats.blocks * BLOCK_BYTES;
+        taken.push(aside);
       }
-    });
-    for (const path of taken) removeTree(bytePath(path));
+    };
+    try {
+      index.write(takeAll);
+    } catch (thrown) {
+      throw storageError("removing materialised files", thrown);
+    } finally {
+      for (const path of taken) removeTree(bytePath(path));
+    }
     return { bytes, count: taken.length };
   }
 

@@ -67,13 +67,16 @@ export function removeTree(path: ByteString): void {
 
 /** Renames a file or directory of whatever mode, at once. False when nothing is there. */
 export function moveAside(path: string, aside: string): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return false;
   try {
     // A directory that may not be written to cannot be renamed by everyone.
-    if (lstatSync(path).isDirectory()) chmodSync(path, 0o700);
+    if (stats.isDirectory()) chmodSync(path, 0o700);
     renameSync(path, aside);
     return true;
   } catch (thrown) {
     if (errnoOf(thrown) === "ENOENT") return false;
+    if (stats.isDirectory()) chmodSync(path, stats.mode & 0o7777);
     throw thrown;
   }
 }
