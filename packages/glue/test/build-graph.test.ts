@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { toHex } from "@firn/hash";
-import { parseAbsoluteStorePath, printContentAddress, UNFILLED_OUTPUT } from "@firn/nix-compat";
+import { floatingOutput, parseAbsoluteStorePath, printContentAddress, UNFILLED_OUTPUT } from "@firn/nix-compat";
 import { type BuildEvent, type BuildOptions, buildDerivations } from "../src/build-graph.ts";
 import { GlueError } from "../src/error.ts";
 import { writePending } from "../src/write-pending.ts";
@@ -316,4 +316,58 @@ test("inputs, outputs and features that are not there are told by name", async (
   const big = derive("big", { env: { requiredSystemFeatures: "kvm  big-parallel" } });
   const other = await worldOf([big]);
   await assert.rejects(other.build([big]), { code: "unsupported", message: /no such feature here/ });
+});
+
+/** `user` needs the output of `inner`, whose .drv is what `maker` makes. */
+function dynamicGraph() {
+  const inner = derive("inner");
+  const maker = derive("inner.drv", { outputs: { out: floatingOutput("text", "sha256") } });
+  const dynamicInputs = new Map([[maker.drvPath, new Map([["out", { outputs: ["out"] }]])]]);
+  const user = derive("user", { inputs: [maker], dynamicInputs });
+  const { text } = inner.pending as { readonly text: string };
+  const makes: Builder = async (recipe) => ({ [recipe.outputs[0]]: text });
+  return { inner, maker, user, makes };
+}
+
+test("a derivation that another one makes is planned and built when it is there", async () => {
+  const { inner, maker, user, makes } = dynamicGraph();
+  const world = await worldOf([maker, user], { "inner.drv": makes });
+  const built = await world.build([user]);
+  assert.deepEqual(
+    world.submitted.map(({ label }) => label),
+    ["inner.drv", "inner", "user"],
+  );
+  const planned = world.events.flatMap((event) => (event.type === "planned" ? [event.derivations] : []));
+  assert.deepEqual(
+    planned.map((derivations) => derivations.map(({ drvPath }) => drvPath)),
+    [[maker.drvPath, user.drvPath], [inner.drvPath]],
+  );
+  // What was built is the derivation with paths in place of placeholders; under its own name it is found again.
+  const path = built.get(user.drvPath)?.get("out");
+  assert.ok(path !== undefined && (await world.info(path)) !== undefined);
+  world.submitted.length = 0;
+  assert.deepEqual(await world.build([user]), built);
+  const ref = `out!${maker.drvPath}`;
+  const through = await buildDerivations([{ drvPath: ref, outputs: "all" }], world.parts);
+  assert.deepEqual(through.get(ref), new Map([["out", outputOf(inner)]]));
+  assert.deepEqual(world.submitted, []);
+});
+
+test("when it fails, who needs it fails because of it, and others go on", async () => {
+  const { inner, maker, user, makes } = dynamicGraph();
+  const other = derive("other");
+  const world = await worldOf([maker, user, other], { "inner.drv": makes, inner: fails(3) });
+  await assert.rejects(world.build([user, other], { keepGoing: true }), { code: "build-failed" });
+  const failed = world.events.flatMap((event) => (event.type === "failed" ? [[event.name, event.because]] : []));
+  assert.deepEqual(failed, [
+    ["inner", undefined],
+    ["user", inner.drvPath],
+  ]);
+  assert.ok(await world.info(outputOf(other)));
+});
+
+test("an output that is no derivation is an error of who needs it", async () => {
+  const { maker, user } = dynamicGraph();
+  const world = await worldOf([maker, user], { "inner.drv": async () => ({}) });
+  await assert.rejects(world.build([user]), { code: "invalid-derivation" });
 });

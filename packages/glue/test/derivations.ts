@@ -49,6 +49,7 @@ export type Written = {
 export type Wish = {
   readonly outputs?: Readonly<Record<string, DerivationOutput>>;
   readonly inputs?: readonly Written[];
+  readonly dynamicInputs?: Derivation["dynamicInputs"];
   readonly sources?: readonly ByteString[];
   readonly env?: Readonly<Record<string, ByteString>>;
   readonly builder?: ByteString;
@@ -62,6 +63,7 @@ export function derive(name: string, wish: Wish = {}): Written {
     name,
     outputs: sortedMap(Object.entries(wish.outputs ?? { out: UNFILLED_OUTPUT })),
     inputDrvs: sortedMap(inputs.map(({ drvPath, derivation }) => [drvPath, [...derivation.outputs.keys()]] as const)),
+    ...(wish.dynamicInputs === undefined ? {} : { dynamicInputs: wish.dynamicInputs }),
     inputSrcs: sortedSet(wish.sources ?? []),
     system: "x86_64-linux",
     builder: wish.builder ?? "/bin/sh",
