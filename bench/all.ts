@@ -16,6 +16,7 @@ for (const name of [
   "store-bytes",
   "nar-render",
   "trivial-build",
+  "grpc",
 ]) {
   const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { stdio: "inherit" });
   if (status !== 0) failed = true;
