@@ -50,9 +50,10 @@ export async function openChosenStore(choice: StoreChoice, options: OpenStoreOpt
     const { openLocalStore } = await import("@firn/backend-local");
     return servicesOfLocal(await openLocalStore(choice.hostDir, { signal: options.signal }));
   }
+  if (choice.kind === "grpc") return openServer(choice);
   const label = choice.kind === "file" ? choice.hostPath : choice.label;
   const document = choice.kind === "file" ? readDocument(choice.hostPath) : choice.document;
-  const types = serviceTypes(choice.hostDir, options.storeDir);
+  const types = await serviceTypes(choice.hostDir, options.storeDir);
   const composition = attempt(label, () => {
     return new Composition(document, {
       registry: new ServiceRegistry(types),
@@ -75,6 +76,25 @@ export async function openChosenStore(choice: StoreChoice, options: OpenStoreOpt
   }
 }
 
+/** The services of a server, which also holds leases where it is one of Firn's. */
+async function openServer({ server, hostDir, label }: StoreChoice & { kind: "grpc" }): Promise<OpenedStore> {
+  const { RemoteBlobs, RemoteDirectories, RemotePathInfos } = await import("@firn/protocol");
+  const { openGrpcPeer } = await import("@firn/protocol/node");
+  const peer = await openGrpcPeer(server, { readText: readTextBeside(hostDir) });
+  return {
+    label,
+    blobs: new RemoteBlobs(peer),
+    directories: new RemoteDirectories(peer),
+    pathInfos: new RemotePathInfos(peer),
+    openLease: async (name) => ((await peer.kind()).isFirn ? peer.openLease(name) : undefined),
+    [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose](),
+  };
+}
+
+function readTextBeside(hostDir: string): (path: string) => Promise<string> {
+  return (path) => readFile(resolve(hostDir, path), "utf8");
+}
+
 function readDocument(hostPath: string): unknown {
   try {
     return parseToml(readFileSync(hostPath, "utf8"));
@@ -95,8 +115,10 @@ function attempt<T>(label: string, work: () => T): T {
 }
 
 /** All types of services a composition may use here; paths are relative to `hostDir`. */
-function serviceTypes(hostDir: string, storeDir: string): ServiceType[] {
-  const types = [...storeServiceTypes({ storeDir, readText: (path) => readFile(resolve(hostDir, path), "utf8") })];
+async function serviceTypes(hostDir: string, storeDir: string): Promise<ServiceType[]> {
+  const { grpcServiceTypes } = await import("@firn/protocol/node");
+  const readText = readTextBeside(hostDir);
+  const types = [...storeServiceTypes({ storeDir, readText }), ...grpcServiceTypes({ readText })];
   const services = { blobservices: "blobs", directoryservices: "directories", pathinfoservices: "pathInfos" } as const;
   for (const [kind, service] of Object.entries(services) as [
     keyof typeof services,

@@ -126,6 +126,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "key public", summary: "print a key's public half", load: () => import("./commands/key/public.ts") },
   { name: "daemon", summary: "serve Nix clients on a socket", load: () => import("./commands/daemon.ts") },
   {
+    name: "serve",
+    summary: "serve the store to others: gRPC, a binary cache of Nix",
+    load: () => import("./commands/serve.ts"),
+  },
+  {
     name: "completion",
     summary: "print a completion script for a shell",
     load: async () => ({ command: (await import("./commands/completion.ts")).completionCommand(COMMANDS) }),

@@ -52,6 +52,11 @@ export class Session implements AsyncDisposable {
     this.#choice = parseStoreChoice(text, this.config.workingDirectory);
   }
 
+  /** Whether Firn's own store is the one that was chosen. */
+  get isLocal(): boolean {
+    return this.#choice.kind === "local";
+  }
+
   /** Host directory of the local store. Throws `usage` when another kind was chosen. */
   get storeHostDir(): string {
     if (this.#choice.kind === "local") return this.#choice.hostDir;

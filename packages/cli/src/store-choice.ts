@@ -5,22 +5,26 @@ Which store a command works on, as people write it after --store, --from and --t
     memory:        nothing to begin with, nothing left afterwards
     sqlite:FILE    one SQLite file
     objects:DIR    blobs and directories as Snix and Tvix keep them, path infos in SQLite beside them
+    grpc+http:…    a server of Firn's, Snix's or Tvix's (grpc+https://HOST, grpc+unix:/PATH as well)
     FILE.toml      a composition of services (docs/store-composition.md)
 */
 
 import { dirname, join, resolve } from "node:path";
+import type { GrpcFields } from "@firn/protocol/node";
 import { CliError } from "./error.ts";
 
 export type StoreChoice =
   | { readonly kind: "local"; readonly hostDir: string }
   | { readonly kind: "document"; readonly document: unknown; readonly hostDir: string; readonly label: string }
+  | { readonly kind: "grpc"; readonly server: GrpcFields; readonly hostDir: string; readonly label: string }
   | { readonly kind: "file"; readonly hostPath: string; readonly hostDir: string };
 
-export const STORE_FORMS = "local:DIR, memory:, sqlite:FILE, objects:DIR or FILE.toml";
+export const STORE_FORMS =
+  "local:DIR, memory:, sqlite:FILE, objects:DIR, grpc+http://HOST:PORT, grpc+unix:/PATH or FILE.toml";
 
 /** Reads a choice; paths are relative to `workingDirectory`. Throws `usage`. */
 export function parseStoreChoice(text: string, workingDirectory: string): StoreChoice {
-  const [, scheme, rest] = /^([a-z]+):(.*)$/s.exec(text) ?? [];
+  const [, scheme, rest] = /^([a-z+]+):(.*)$/s.exec(text) ?? [];
   const place = rest === undefined ? "" : resolve(workingDirectory, rest.replace(/^\/\/(?=\/)/, ""));
   const all = (instance: object) => ({
     blobservices: { root: instance },
@@ -52,10 +56,23 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
         pathinfoservices: { root: { type: "sqlite", path: join(place, "path-infos.sqlite") } },
       });
     }
+    case "grpc+http":
+    case "grpc+https":
+    case "grpc+unix":
+      return { kind: "grpc", server: serverOf(text), hostDir: workingDirectory, label: text };
     default: {
       const hostPath = resolve(workingDirectory, text);
       if (text.endsWith(".toml")) return { kind: "file", hostPath, hostDir: dirname(hostPath) };
       throw new CliError("usage", `'${text}' is no store: expected ${STORE_FORMS}`);
     }
   }
+}
+
+/** A server by its URL, whose query may name files: `?token_file=FILE&ca_file=FILE`. */
+function serverOf(text: string): GrpcFields {
+  const [url, query = ""] = text.split("?", 2);
+  const { token_file, ca_file, ...others } = Object.fromEntries(new URLSearchParams(query));
+  const [unknown] = Object.keys(others);
+  if (unknown === undefined) return { url, token_file, ca_file };
+  throw new CliError("usage", `'${unknown}' is nothing a server is told in its URL: expected token_file or ca_file`);
 }

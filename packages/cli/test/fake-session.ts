@@ -26,6 +26,7 @@ export function fakeSession(
     readonly isTerminal?: boolean;
     readonly env?: Readonly<Record<string, string>>;
     readonly stdin?: string | Uint8Array;
+    readonly signal?: AbortSignal;
   } = {},
 ): FakeSession {
   const config = readConfig(
@@ -38,7 +39,7 @@ export function fakeSession(
   const session = new Session({
     config,
     output: new Output(stdout, stderr, { noColor: config.noColor }),
-    signal: new AbortController().signal,
+    signal: options.signal ?? new AbortController().signal,
     stdin: () => streamOf(stdin),
     readStdin: async () => stdin,
     releaseSignals: () => undefined,

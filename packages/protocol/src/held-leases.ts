@@ -13,10 +13,13 @@ const LABEL_CHARS_MAX = 200;
 const LEASES_MAX = 10_000;
 
 export class HeldLeases {
-  readonly #service: LeaseService;
-  readonly #held = new Map<string, Lease>();
+  readonly #service: LeaseService | undefined;
+  /** By the id that callers name. Without a service there is nothing to hold, and callers need not know. */
+  readonly #held = new Map<string, Lease | undefined>();
+  #opened = 0;
 
-  constructor(service: LeaseService) {
+  /** Without a service nothing is ever deleted below. */
+  constructor(service: LeaseService | undefined) {
     this.#service = service;
   }
 
@@ -25,25 +28,25 @@ export class HeldLeases {
     const { signal } = context;
     const id = context.metadata(LEASE_METADATA);
     if (id === undefined) return { signal };
+    if (!this.#held.has(id)) throw new CastoreError("closed", "the lease is not held any more");
     const lease = this.#held.get(id);
-    if (lease === undefined) throw new CastoreError("closed", "the lease is not held any more");
-    return { signal, lease };
+    return lease === undefined ? { signal } : { signal, lease };
   }
 
   handlers(): readonly RpcHandler[] {
-    const service = this.#service;
-    const held = this.#held;
-    async function* hold(label: string, signal: AbortSignal) {
-      if (held.size >= LEASES_MAX) throw new ProtocolError("resource-exhausted", `${LEASES_MAX} leases are held`);
-      await using lease = await service.openLease(label.slice(0, LABEL_CHARS_MAX));
-      held.set(lease.id, lease);
-      try {
-        yield HOLD_RESPONSE.make({ leaseId: lease.id });
-        if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-      } finally {
-        held.delete(lease.id);
-      }
+    return [serverStream(LEASE_METHODS.hold, ({ label }, { signal }) => this.#hold(label, signal))];
+  }
+
+  async *#hold(label: string, signal: AbortSignal) {
+    if (this.#held.size >= LEASES_MAX) throw new ProtocolError("resource-exhausted", `${LEASES_MAX} leases are held`);
+    await using lease = await this.#service?.openLease(label.slice(0, LABEL_CHARS_MAX));
+    const leaseId = lease?.id ?? `none-${++this.#opened}`;
+    this.#held.set(leaseId, lease);
+    try {
+      yield HOLD_RESPONSE.make({ leaseId });
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    } finally {
+      this.#held.delete(leaseId);
     }
-    return [serverStream(LEASE_METHODS.hold, ({ label }, { signal }) => hold(label, signal))];
   }
 }

@@ -8,3 +8,5 @@ export { GrpcServer } from "./node/grpc-server.ts";
 export type { RpcServerOptions } from "./node/grpc-server.ts";
 export { openHttpServer } from "./node/http-server.ts";
 export type { HttpServer, HttpServerOptions, ListenAddress } from "./node/http-server.ts";
+export { grpcServiceTypes, openGrpcPeer } from "./node/service-types.ts";
+export type { GrpcFields, GrpcTypesHost } from "./node/service-types.ts";

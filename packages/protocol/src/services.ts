@@ -15,7 +15,8 @@ import { firnStoreHandlers, storeHandlers } from "./store-handlers.ts";
 export type ServedStore = CastoreServices & {
   readonly pathInfos: PathInfoService;
   readonly calculator: NarCalculator;
-  readonly leases: LeaseService;
+  /** Absent where nothing is ever deleted. */
+  readonly leases?: LeaseService;
 };
 
 export type ServiceOptions = {

@@ -34,6 +34,9 @@ export type GrpcChannelOptions = {
 /** A Directory may have 64 MiB. */
 const MESSAGE_BYTES_MAX = 65 * 1024 * 1024;
 
+/** What ended a session, which its streams are not told in every case. */
+const failures = new WeakMap<ClientHttp2Session, unknown>();
+
 export class GrpcChannel implements Channel {
   readonly label: string;
   readonly #target: GrpcTarget;
@@ -92,7 +95,9 @@ export class GrpcChannel implements Channel {
             settings: HTTP2_SETTINGS,
             ca: this.#options.ca,
           });
-    session.on("error", () => {}); // each call is told by its stream
+    session.on("error", (thrown) => {
+      failures.set(session, thrown);
+    });
     session.once("connect", (_, socket) => {
       session.setLocalWindowSize(WINDOW_BYTES);
       if ("setNoDelay" in socket) socket.setNoDelay(true);
@@ -115,6 +120,8 @@ class Http2ClientCall implements ClientCall {
   readonly #stream: ClientHttp2Stream;
   readonly #reader: MessageReader;
   readonly #label: string;
+  /** Kept here: a stream that was closed does not know it any more. */
+  readonly #session: ClientHttp2Session;
   #signal: AbortSignal | undefined;
   #trailers: IncomingHttpHeaders | undefined;
   #httpStatus: number | undefined;
@@ -123,6 +130,7 @@ class Http2ClientCall implements ClientCall {
 
   constructor(stream: ClientHttp2Stream, label: string, messageBytesMax: number, signal: AbortSignal | undefined) {
     this.#stream = stream;
+    this.#session = stream.session as ClientHttp2Session;
     this.#label = label;
     this.#reader = new MessageReader(stream, messageBytesMax);
     stream.on("response", (headers) => {
@@ -190,7 +198,7 @@ class Http2ClientCall implements ClientCall {
         message: `${this.#label} answered with HTTP status ${this.#httpStatus}: is it a gRPC server?`,
       });
     }
-    return unavailable(this.#label, this.#thrown);
+    return unavailable(this.#label, this.#thrown ?? failures.get(this.#session));
   }
 }
 

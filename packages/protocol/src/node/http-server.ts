@@ -3,19 +3,19 @@ One port, or one unix socket, for everything: gRPC over HTTP/2, and whatever els
 two it speaks; with TLS they agreed on it. It knows no service. Limits of what one peer may do are here, and an end that lets calls come to theirs.
 */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import {
-  createSecureServer,
   createServer as createHttp2Server,
   Http2ServerRequest,
   Http2ServerResponse,
-  type Http2Server,
   type ServerHttp2Session,
   type ServerHttp2Stream,
   type IncomingHttpHeaders,
 } from "node:http2";
+import { createServer as createSecureServer } from "node:https";
 import { connect, type Server as NetServer, type Socket } from "node:net";
 import { unlink } from "node:fs/promises";
+import type { TLSSocket } from "node:tls";
 import { ProtocolError } from "../error.ts";
 import type { NodeHandler } from "./connect-handler.ts";
 import { HTTP2_SETTINGS, WINDOW_BYTES } from "./grpc-channel.ts";
@@ -101,49 +101,47 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   };
   const http2Options = { settings, maxSendHeaderBlockLength: HEADERS_BYTES_MAX, maxSessionMemory: 64 };
 
-  let http2: Http2Server;
-  let server: Server | NetServer;
-  if (tls === undefined) {
-    http2 = createHttp2Server(http2Options);
-    const http1 = createServer({ ...limits, requestTimeout: 0, noDelay: true }, onHttp1);
-    const [serveHttp1] = http1.listeners("connection") as ((socket: Socket) => void)[];
-    http1.removeAllListeners("connection");
-    // The first bytes are looked at and put back.
-    http1.on("connection", (socket: Socket) => {
-      sockets.add(socket);
-      socket.once("close", () => sockets.delete(socket));
-      socket.on("error", () => {});
-      const drop = setTimeout(() => socket.destroy(), headersTimeoutMs);
-      socket.once("close", () => clearTimeout(drop));
-      socket.once("data", (first: Buffer) => {
-        clearTimeout(drop);
-        socket.pause();
-        socket.unshift(first);
-        // One "P" is no answer, but no client sends only that much of its preface.
-        if (first.subarray(0, 3).toString("latin1") === HTTP2_PREFACE) http2.emit("connection", socket);
-        else {
-          serveHttp1.call(http1, socket);
-          socket.resume();
-        }
-      });
-    });
-    http1.on("clientError", (_, socket) => socket.destroy());
-    server = http1;
-  } else {
-    const secure = createSecureServer({ ...http2Options, ...tls, allowHTTP1: true });
-    http2 = secure as unknown as Http2Server;
-    secure.on("secureConnection", (socket) => {
-      sockets.add(socket);
-      socket.once("close", () => sockets.delete(socket));
-    });
-    secure.on("request", (request, response) => {
-      if (request.httpVersionMajor === 1) onHttp1(request as unknown as IncomingMessage, response as never);
-    });
-    server = secure;
-  }
+  const http2 = createHttp2Server(http2Options);
+  const serveHttp2 = (socket: Socket) => {
+    // Servers of HTTP/1.1 leave it open for their answer; here nothing would notice that the peer is gone.
+    socket.allowHalfOpen = false;
+    http2.emit("connection", socket);
+  };
   http2.on("session", onSession);
   http2.on("stream", onStream);
+  const server =
+    tls === undefined
+      ? createServer(limits, onHttp1)
+      : createSecureServer({ ...limits, ...tls, ALPNProtocols: ["h2", "http/1.1"] }, onHttp1);
   server.maxConnections = connectionsMax;
+  server.on("clientError", (_, socket) => socket.destroy());
+  // Whatever connects is looked at before HTTP/1.1 gets it.
+  const event = tls === undefined ? "connection" : "secureConnection";
+  const [serveHttp1] = server.listeners(event) as ((socket: Socket) => void)[];
+  server.off(event, serveHttp1);
+  server.on(event, (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    socket.on("error", () => {});
+    if (tls !== undefined) {
+      if ((socket as TLSSocket).alpnProtocol === "h2") serveHttp2(socket);
+      else serveHttp1.call(server, socket);
+      return;
+    }
+    const drop = setTimeout(() => socket.destroy(), headersTimeoutMs);
+    socket.once("close", () => clearTimeout(drop));
+    socket.once("data", (first: Buffer) => {
+      clearTimeout(drop);
+      socket.pause();
+      socket.unshift(first);
+      // No client sends only the first letters of HTTP/2's preface.
+      if (first.subarray(0, HTTP2_PREFACE.length).toString("latin1") === HTTP2_PREFACE) serveHttp2(socket);
+      else {
+        serveHttp1.call(server, socket);
+        socket.resume();
+      }
+    });
+  });
 
   await listenOn(server, listen);
   const address = server.address();

@@ -1,0 +1,157 @@
+/*
+A store behind one port: gRPC, gRPC-Web and Connect, a binary cache of Nix, metrics, health. Here it is put together and decided who may do what; each
+protocol's own work is done in protocol and gateway.
+*/
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import process from "node:process";
+import { BinaryCache } from "@firn/gateway";
+import type { SecretKey } from "@firn/nix-compat";
+import { type Access, ProtocolError, type RpcHandler, storeServices } from "@firn/protocol";
+import {
+  connectHandler,
+  GrpcServer,
+  type HttpServer,
+  type HttpServerOptions,
+  type NodeHandler,
+  openHttpServer,
+  type RpcServerOptions,
+} from "@firn/protocol/node";
+import { RenderingCalculator, type RealisationService, type TrustedKeys } from "@firn/store";
+import type { OpenedStore } from "../opened-store.ts";
+import { Metrics } from "./metrics.ts";
+import type { Tokens } from "./tokens.ts";
+
+export type StoreServerOptions = {
+  readonly store: OpenedStore;
+  readonly realisations?: RealisationService;
+  readonly storeDir: string;
+  readonly listen: HttpServerOptions["listen"];
+  readonly tls?: HttpServerOptions["tls"];
+  /** Absent: whoever reaches the port may do everything that is not read-only. */
+  readonly tokens?: Tokens;
+  readonly isWritable: boolean;
+  /** Sign what the binary cache serves. */
+  readonly keys: readonly SecretKey[];
+  /** Whose signatures uploads to the binary cache need; absent: none. */
+  readonly trusted?: TrustedKeys;
+  readonly priority?: number;
+  /** Told of failures that are nobody's fault but the server's. */
+  readonly report: (thrown: unknown, where: string) => void;
+};
+
+export interface StoreServer {
+  readonly url: string;
+  /** Takes nothing more, lets what runs end for so long, and cuts off the rest. */
+  close(graceMs: number): Promise<void>;
+}
+
+export async function openStoreServer(options: StoreServerOptions): Promise<StoreServer> {
+  const { store, tokens, isWritable, report } = options;
+  const { blobs, directories, pathInfos } = store;
+  const metrics = new Metrics();
+  const stopping = new AbortController();
+  // Where nothing is deleted there is nothing to hold.
+  const first = await store.openLease("firn serve");
+  await first?.release();
+  const leases = first && { openLease: async (label: string) => (await store.openLease(label)) ?? first };
+  const allow = (authorization: string | undefined, access: Access) => {
+    tokens?.check(authorization, access);
+    if (access === "write" && !isWritable) throw new ProtocolError("permission-denied", "this server takes nothing in");
+  };
+  const rpc: RpcServerOptions = {
+    authorize: (handler, metadata) => {
+      if (!isOpenToAll(handler)) allow(metadata("authorization"), handler.method.access);
+    },
+    now: () => performance.now(),
+    onCall: (path, code, ms) => metrics.observe({ protocol: "rpc", method: path, code }, ms / 1000),
+    onFailure: (thrown, path) => report(thrown, path),
+  };
+  const calculator = new RenderingCalculator(store);
+  const handlers = storeServices(
+    { blobs, directories, pathInfos, calculator, leases },
+    { now: () => Math.floor(Date.now() / 1000), stopping: stopping.signal },
+  );
+  const cache = new BinaryCache({
+    ...store,
+    leases,
+    realisations: options.realisations,
+    isWritable,
+    keys: options.keys,
+    trusted: options.trusted,
+    storeDir: options.storeDir,
+    priority: options.priority,
+    now: Date.now,
+    report: (thrown) => report(thrown, "binary cache"),
+  });
+
+  let server: HttpServer | undefined;
+  const pages: Readonly<Record<string, (response: ServerResponse) => void>> = {
+    "/metrics": (response) => answer(response, 200, metrics.print(gauges(server)), "text/plain; version=0.0.4"),
+  };
+  const front: NodeHandler = (request, response) => {
+    const http = { request: request as IncomingMessage, response: response as ServerResponse };
+    const { method = "GET", url = "/" } = http.request;
+    if (url === "/health")
+      return stopping.signal.aborted ? answer(http.response, 503, "stopping\n") : answer(http.response, 200, "ok\n");
+    const from = performance.now();
+    http.response.once("close", () => {
+      const code = String(http.response.statusCode);
+      metrics.observe({ protocol: "http", method, code }, (performance.now() - from) / 1000);
+    });
+    try {
+      allow(http.request.headers.authorization, method === "GET" || method === "HEAD" ? "read" : "write");
+    } catch (thrown) {
+      return refuse(http.request, http.response, thrown);
+    }
+    const page = method === "GET" ? pages[url] : undefined;
+    if (page !== undefined) return page(http.response);
+    if (!cache.handle(http.request, http.response)) answer(http.response, 404, "there is nothing here\n");
+  };
+  try {
+    server = await openHttpServer({
+      listen: options.listen,
+      tls: options.tls,
+      grpc: new GrpcServer(handlers, rpc),
+      onRequest: connectHandler(handlers, rpc, front),
+    });
+  } catch (thrown) {
+    await cache[Symbol.asyncDispose]();
+    throw thrown;
+  }
+  const opened = server;
+  return {
+    url: opened.url,
+    close: async (graceMs) => {
+      stopping.abort();
+      await opened.close(graceMs);
+      await cache[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Health tells nothing of the store, and those who ask for it often have no token. */
+function isOpenToAll({ method }: RpcHandler): boolean {
+  return method.path.startsWith("/grpc.health.v1.Health/");
+}
+
+function answer(response: ServerResponse, status: number, text: string, type = "text/plain; charset=utf-8"): void {
+  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text) });
+  response.end(response.req.method === "HEAD" ? undefined : text);
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
+  const isUnknown = thrown instanceof ProtocolError && thrown.code === "unauthenticated";
+  if (isUnknown) response.setHeader("www-authenticate", 'Basic realm="firn"');
+  if (!request.complete) response.setHeader("connection", "close");
+  answer(response, isUnknown ? 401 : 403, `${(thrown as Error).message}\n`);
+}
+
+function gauges(server: HttpServer | undefined): Parameters<Metrics["print"]>[0] {
+  const { user, system } = process.cpuUsage();
+  return {
+    firn_connections: [server?.connections ?? 0, "Connections that are open."],
+    process_resident_memory_bytes: [process.memoryUsage.rss(), "Memory in use."],
+    process_cpu_seconds_total: [(user + system) / 1e6, "CPU time taken.", "counter"],
+  };
+}

@@ -1,0 +1,205 @@
+/*
+`firn serve` as others meet it: copies over TCP, TLS and unix sockets, tokens, what is refused, and how it ends. Commands run in this process, each in a session of its
+own.
+*/
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { runCommandLine } from "../src/program.ts";
+import { reportOf } from "../src/report.ts";
+import { fakeSession } from "./fake-session.ts";
+
+const FIXTURES = join(import.meta.dirname, "fixtures");
+const CERT = join(FIXTURES, "localhost-cert.pem");
+const TLS = ["--tls-cert", CERT, "--tls-key", join(FIXTURES, "localhost-key.pem")];
+const READ = "r".repeat(20);
+const WRITE = "w".repeat(20);
+
+type Ended = { readonly code: number; readonly out: string; readonly err: string };
+
+/** A user with a state directory of its own. */
+class Place {
+  readonly directory = mkdtempSync(join(tmpdir(), "firn-serve-"));
+
+  constructor(t: TestContext) {
+    t.after(() => rmSync(this.directory, { recursive: true, force: true }));
+  }
+
+  async run(argv: readonly string[], signal?: AbortSignal, onOut?: (text: string) => void): Promise<Ended> {
+    const { session, stdout, stderr } = fakeSession(this.directory, { signal });
+    let report: { readonly exitCode: number; readonly text?: string };
+    try {
+      const running = runCommandLine(argv, session);
+      if (onOut !== undefined) {
+        const ended = running.then(() => true);
+        while (!stdout.text().includes("\n") && !(await Promise.race([ended, soon()])));
+        onOut(stdout.text());
+      }
+      report = { exitCode: await running };
+    } catch (thrown) {
+      report = reportOf(thrown, false);
+    } finally {
+      await session.close();
+    }
+    return { code: report.exitCode, out: stdout.text(), err: stderr.text() + (report.text ?? "") };
+  }
+
+  /** Adds a file to the store and yields its path. */
+  async add(name: string): Promise<string> {
+    const file = join(this.directory, name);
+    writeFileSync(file, Buffer.alloc(400_000, `contents of ${name} `));
+    const { code, out, err } = await this.run(["store", "add", file]);
+    assert.equal(code, 0, err);
+    return out.trim();
+  }
+
+  async has(path: string): Promise<boolean> {
+    return (await this.run(["store", "path-info", path])).code === 0;
+  }
+}
+
+const soon = () => new Promise<false>((resolve) => setTimeout(() => resolve(false), 5));
+
+/** Serves until it is stopped, or the test ends. */
+async function serve(
+  t: TestContext,
+  place: Place,
+  args: readonly string[] = [],
+): Promise<{ url: string; stop: () => Promise<Ended> }> {
+  const stopping = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const ended = place.run(
+    ["serve", "--json", "--grace", "5", "--listen", "127.0.0.1:0", ...args],
+    stopping.signal,
+    resolve,
+  );
+  const stop = () => {
+    stopping.abort(new Error("stopped by the test"));
+    return ended;
+  };
+  t.after(stop);
+  const said = await promise;
+  assert.notEqual(said, "", "it listens");
+  return { url: (JSON.parse(said) as { url: string }).url, stop };
+}
+
+test("paths come from a server and go to it, over TCP and a unix socket", async (t) => {
+  const [near, far] = [new Place(t), new Place(t)];
+  const [theirs, ours] = [await far.add("theirs"), await near.add("ours")];
+  const { url, stop } = await serve(t, far);
+  const from = await near.run(["store", "copy", "--from", `grpc+${url}`, theirs]);
+  assert.equal(from.code, 0, from.err);
+  assert.ok(await near.has(theirs));
+  assert.equal((await stop()).code, 0);
+  const socket = join(far.directory, "socket");
+  const onSocket = await serve(t, far, ["--listen", `unix:${socket}`]);
+  const to = await near.run(["store", "copy", "--to", `grpc+unix:${socket}`, ours]);
+  assert.equal(to.code, 0, to.err);
+  await onSocket.stop();
+  assert.ok(await far.has(ours));
+});
+
+test("one port answers a binary cache, health and metrics", async (t) => {
+  const far = new Place(t);
+  const path = await far.add("tree");
+  const { url } = await serve(t, far);
+  const narInfo = await fetch(`${url}/${path.slice("/nix/store/".length).slice(0, 32)}.narinfo`);
+  assert.match(await narInfo.text(), new RegExp(`^StorePath: ${path}\n`));
+  assert.equal(await (await fetch(`${url}/health`)).text(), "ok\n");
+  assert.equal((await fetch(`${url}/nothing`)).status, 404);
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  assert.match(metrics, /firn_request_seconds_count\{protocol="http",method="GET",code="200"\} 1\n/);
+});
+
+test("with tokens, one to read does not write, and none does nothing", async (t) => {
+  const [near, far] = [new Place(t), new Place(t)];
+  const [theirs, ours] = [await far.add("theirs"), await near.add("ours")];
+  const tokens = join(far.directory, "tokens");
+  writeFileSync(tokens, `# of a test\nread ${READ}\nwrite ${WRITE}\n`);
+  const { url } = await serve(t, far, ["--tokens", tokens]);
+  for (const [name, token] of Object.entries({ read: READ, write: WRITE, wrong: "x".repeat(20) }))
+    writeFileSync(join(near.directory, name), `${token}\n`);
+  const copy = (direction: string, path: string, token: string) =>
+    near.run(["store", "copy", direction, `grpc+${url}?token_file=${token}`, path]);
+  assert.match((await copy("--from", theirs, "wrong")).err, /a token is needed/);
+  assert.match((await near.run(["store", "copy", "--from", `grpc+${url}`, theirs])).err, /a token is needed/);
+  assert.equal((await copy("--from", theirs, "read")).code, 0);
+  assert.match((await copy("--to", ours, "read")).err, /this token is for reading/);
+  assert.equal((await copy("--to", ours, "write")).code, 0);
+
+  const statusOf = async (headers: Record<string, string>, method = "GET") =>
+    (await fetch(`${url}/nix-cache-info`, { headers, method })).status;
+  const basic = (token: string) => ({ authorization: `Basic ${Buffer.from(`any:${token}`).toString("base64")}` });
+  assert.equal(await statusOf({}), 401);
+  assert.equal(await statusOf({ authorization: `Bearer ${READ}` }), 200);
+  assert.equal(await statusOf(basic(READ)), 200);
+  assert.equal(await statusOf(basic(READ), "PUT"), 403);
+  assert.equal((await fetch(`${url}/metrics`)).status, 401);
+  assert.equal((await fetch(`${url}/health`)).status, 200);
+});
+
+test("over TLS the same port speaks HTTP/1.1 and HTTP/2", async (t) => {
+  const [near, far] = [new Place(t), new Place(t)];
+  const path = await far.add("tree");
+  const { url } = await serve(t, far, TLS);
+  assert.match(url, /^https:/);
+  const copied = await near.run(["store", "copy", "--from", `grpc+${url}?ca_file=${CERT}`, path]);
+  assert.equal(copied.code, 0, copied.err);
+  const status = await new Promise((resolve, reject) => {
+    request(`${url}/nix-cache-info`, { ca: readFileSync(CERT), agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    })
+      .on("error", reject)
+      .end();
+  });
+  assert.equal(status, 200);
+  const unknown = await near.run(["store", "copy", "--from", `grpc+${url}`, "--all"]);
+  assert.match(unknown.err, /self-signed certificate/);
+});
+
+test("a server that takes nothing in says so", async (t) => {
+  const [near, far] = [new Place(t), new Place(t)];
+  const path = await near.add("tree");
+  const { url } = await serve(t, far, ["--read-only"]);
+  const { code, err } = await near.run(["store", "copy", "--to", `grpc+${url}`, path]);
+  assert.equal(code, 1);
+  assert.match(err, /takes nothing in/);
+});
+
+test("what others could reach without tokens and TLS is refused, and so is what cannot be meant", async (t) => {
+  const firn = new Place(t);
+  const bad = join(firn.directory, "tokens");
+  writeFileSync(bad, "read short\n");
+  const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
+    [["--listen", "0.0.0.0:0"], 2, /others than this machine can reach/],
+    [["--listen", "0.0.0.0:0", "--tokens", bad], 2, /others than this machine can reach/],
+    [["--listen", "0.0.0.0:0", ...TLS], 2, /others than this machine can reach/],
+    [["--listen", "somewhere"], 2, /no address to listen on/],
+    [["--listen", "127.0.0.1:70000"], 2, /no address to listen on/],
+    [["--tls-cert", CERT], 2, /go together/],
+    [["--tokens", bad], 1, /line 1: a token has/],
+    [["--tokens", "nothing"], 1, /cannot read nothing/],
+    [["--grace", "soon"], 2, /--grace takes a number/],
+  ];
+  for (const [args, code, message] of cases) {
+    const ended = await firn.run(["serve", ...args]);
+    assert.equal(ended.code, code, ended.err);
+    assert.match(ended.err, message);
+  }
+});
+
+test("a port that is taken is refused, and a server that is not there is said to be gone", async (t) => {
+  const firn = new Place(t);
+  const { url, stop } = await serve(t, firn);
+  const taken = await firn.run(["serve", "--listen", new URL(url).host]);
+  assert.match(taken.err, /something else listens there already/);
+  await stop();
+  const { code, err } = await firn.run(["store", "copy", "--from", `grpc+${url}`, "--all"]);
+  assert.equal(code, 1);
+  assert.match(err, /ECONNREFUSED/);
+});
