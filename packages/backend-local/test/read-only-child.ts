@@ -78,12 +78,13 @@ for (const part of PARTS) {
     await using store = await openLocalStore(storeDir);
     await OPERATIONS.show(store); // so that a collection has a tree to remove
   }
+  rmSync(join(storeDir, "staging"), { recursive: true });
+  mkdirSync(join(storeDir, "staging")); // without what this process has there already
   const path = join(storeDir, part);
   const { mode } = statSync(path);
   chmodSync(path, mode & 0o555);
   await runAll(storeDir, part);
   chmodSync(path, mode);
-  rmSync(join(storeDir, "staging"), { recursive: true, force: true });
   await using store = await openLocalStore(storeDir);
   process.stdout.write(`${part} findings ${(await store.verify({ nar: true })).findings.length}\n`);
 }
