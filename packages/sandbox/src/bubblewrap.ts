@@ -12,7 +12,7 @@ import { bytesOf, type ByteString, byteStringOfText } from "@firn/base";
 import { BuildError, type SandboxJob } from "@firn/build";
 import { hostPathOf, type JobSpace } from "./job-space.ts";
 import type { Launcher } from "./launched-sandbox.ts";
-import { hiddenProcFiles, readOnlyProcPaths } from "./hidden-proc.ts";
+import { hiddenProcFiles } from "./hidden-proc.ts";
 import { requireProgram } from "./programs.ts";
 import { shellQuote, shellWords } from "./shell-quote.ts";
 import { BUILDER_GID, BUILDER_UID, START_ARGV } from "./start-program.ts";
@@ -23,10 +23,11 @@ const ARGS_MAX = 8990;
 /** Throws `unsupported` where bwrap is not installed; whether it works shows when it is used. */
 export async function bubblewrap(): Promise<Launcher> {
   const bwrap = await requireProgram("bwrap", "bubblewrap");
-  const [hidden, readOnly] = [await hiddenProcFiles(), await readOnlyProcPaths()];
+  const hidden = await hiddenProcFiles();
   const proc = [
     ...hidden.flatMap((file) => ["--dev-bind", "/dev/null", file]),
-    ...readOnly.flatMap((path) => ["--ro-bind", path, path]), // bwrap does so for directories it could write to, not for what is in them
+    // The other paths that are writable for root (hidden-proc.ts) bwrap covers itself; these two it takes for harmless, for their directories are.
+    ...["/proc/fs", "/proc/sys"].flatMap((path) => ["--ro-bind", path, path]),
   ];
   return {
     name: "bubblewrap",

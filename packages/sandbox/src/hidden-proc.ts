@@ -6,7 +6,7 @@ these there are depends on the kernel. Changing anything below /proc/sys and its
 import { access } from "node:fs/promises";
 
 /** As in runc's default configuration, files only: the directories (acpi, scsi) are empty or harmless where they exist. */
-const FILES = ["kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "kallsyms", "kmsg"];
+const FILES = ["kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug"];
 /** Shown read-only, lest a builder that is the machine's root by another name turns its knobs. */
 const READ_ONLY = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 

@@ -12,7 +12,7 @@ export type Machine = "x64" | "arm64";
 type Argument = number | "result";
 
 export type Step =
-  | { readonly op: "call"; readonly name: SystemCall; readonly arguments: readonly Argument[] }
+  | { readonly op: "call"; readonly name: SystemCall | number; readonly arguments: readonly Argument[] }
   /** Keeps the last result for `branch` `if: "kept"`. */
   | { readonly op: "keep" }
   | { readonly op: "label"; readonly name: string }
@@ -30,6 +30,8 @@ const SYSTEM_CALLS = {
   dup3: { x64: 292, arm64: 24 },
   execve: { x64: 59, arm64: 221 },
   exit_group: { x64: 231, arm64: 94 },
+  landlock_create_ruleset: { x64: 444, arm64: 444 },
+  landlock_restrict_self: { x64: 446, arm64: 446 },
   mount: { x64: 165, arm64: 40 },
   openat: { x64: 257, arm64: 56 },
   prctl: { x64: 157, arm64: 167 },
@@ -42,6 +44,10 @@ export type SystemCall = keyof typeof SYSTEM_CALLS;
 
 /** The number ELF has for a machine. */
 export const ELF_MACHINES: Readonly<Record<Machine, number>> = { x64: 62, arm64: 183 };
+
+function numberOf(name: SystemCall | number, machine: Machine): number {
+  return typeof name === "number" ? name : SYSTEM_CALLS[name][machine];
+}
 
 /** A branch to be filled in: where it stands in the code, and how its distance is written there. */
 type Hole = { readonly at: number; readonly to: string; readonly fill: (code: number[], distance: number) => void };
@@ -78,7 +84,7 @@ function emitX64(step: Instruction, code: number[], holes: Hole[]): void {
         assert(index === 0, "a result is passed on as the first argument");
         code.push(...X64_FROM_RESULT);
       });
-      return void code.push(0xb8, ...int32(SYSTEM_CALLS[step.name].x64), 0x0f, 0x05); // mov eax, number; syscall
+      return void code.push(0xb8, ...int32(numberOf(step.name, "x64")), 0x0f, 0x05); // mov eax, number; syscall
     case "keep":
       return void code.push(0x41, 0x89, 0xc4); // mov r12d, eax
     case "branch": {
@@ -115,7 +121,7 @@ function emitArm64(step: Instruction, code: number[], holes: Hole[]): void {
         if (argument !== "result") move(index, argument);
         else assert(index === 0, "a result is passed on as the first argument"); // where it is already
       });
-      move(8, SYSTEM_CALLS[step.name].arm64);
+      move(8, numberOf(step.name, "arm64"));
       return push(0xd4000001); // svc 0
     case "keep":
       return push(0x2a0003f3); // mov w19, w0

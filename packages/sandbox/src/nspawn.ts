@@ -46,6 +46,7 @@ function optionsOf(space: JobSpace): string[] {
     "--hostname=localhost",
     ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
     "--no-new-privileges=yes",
+    "--system-call-filter=@sandbox", // added to what its own filter allows: the start program needs landlock
     ...(space.network ? [] : ["--private-network"]),
     ...space.writable.map((path) => bind("bind", hostPathOf(space, path), `/${path}`)),
     ...space.mounts.map(({ hostPath, path, kind }) =>

@@ -4,19 +4,20 @@ all of them, and so makes them alike:
 
 - arguments, environment and the name in argv[0] are in it, byte for byte, whatever a launcher's command line or configuration could say;
 - it stays as the builder's parent and writes down how that ended and what it cost, so that a signal is not taken for an exit code above 128;
-- between fork and exec it closes all descriptors, installs the seccomp filter, and where wanted enters a user namespace of uid 1000.
+- between fork and exec it closes all descriptors, installs the seccomp filter, gives up the host's abstract sockets, and where wanted enters a user namespace of uid 1000.
 
 It is shown to nobody: the launch script opens it as descriptor 4 and the sandbox starts /proc/self/fd/4; what it has to say goes to a file opened
 as 5. The script also copies it, since a file that any process still holds open for writing cannot be executed, and processes started meanwhile
 by others would hold ours.
 */
 
-import { readFile, writeFile } from "node:fs/promises";
+import { constants, open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bytesOf, type ByteString, byteStringOfText } from "@firn/base";
+import { type ByteString, byteStringOfText, textOf } from "@firn/base";
 import { BuildError, type SandboxJob, type SandboxResult } from "@firn/build";
-import { assemble, ELF_MACHINES, type Machine, type Step } from "./machine-code.ts";
-import { findProgram } from "./programs.ts";
+import { elfProgram, type ProgramData, SCRATCH_ADDRESS } from "./elf-program.ts";
+import type { Machine, Step } from "./machine-code.ts";
+import { requireProgram } from "./programs.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { shellWords } from "./shell-quote.ts";
 
@@ -70,14 +71,27 @@ export async function writeStartProgram(
   const machine = process.arch;
   if (machine !== "x64" && machine !== "arm64")
     throw new BuildError("unsupported", `builders are started on x86-64 and aarch64, not on ${machine}`);
-  const made = join(directory, "start.made");
-  await writeFile(made, startProgram(machine, job, { ...options, filter: seccompFilter(machine) }), { mode: 0o700 });
+  const program = startProgram(machine, job, { ...options, filter: seccompFilter(machine) });
   const start = byteStringOfText(join(directory, "start"));
   const report = byteStringOfText(join(directory, REPORT));
-  const copy = shellWords([byteStringOfText((await findProgram("cp")) ?? "cp"), byteStringOfText(made), start]);
+  const copy = await copying(program, join(directory, "start.made"), start);
   const said = shellWords([byteStringOfText(join(directory, LAUNCHER_LOG))]);
   const direct = options.announces ? ` ${LOG_FD}>&1 ${EMPTY_FD}< /dev/null > ${said} 2>&1` : "";
   return `${copy} && exec ${PROGRAM_FD}< ${shellWords([start])} ${REPORT_FD}> ${shellWords([report])}${direct} || exit\n`;
+}
+
+/** The largest program that is written by the shell itself, which is quicker than starting cp(1) for it. */
+const PRINTED_BYTES_MAX = 16 * 1024;
+
+/** A command that makes the program at `start`, which is empty. */
+async function copying(program: Uint8Array, made: string, start: ByteString): Promise<ByteString> {
+  if (program.length > PRINTED_BYTES_MAX) {
+    await writeFile(made, program, { mode: 0o700 });
+    return shellWords([byteStringOfText(await requireProgram("cp", "coreutils")), byteStringOfText(made), start]);
+  }
+  await (await open(textOf(start), constants.O_RDONLY | constants.O_CREAT | constants.O_EXCL, 0o700)).close();
+  const octal = Array.from(program, (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
+  return `printf '${octal}' > ${shellWords([start])}`;
 }
 
 const REPORT = "report";
@@ -107,60 +121,13 @@ export function readLauncherLog(directory: string): Promise<string> {
   return readFile(join(directory, LAUNCHER_LOG), "utf8").catch(() => "");
 }
 
-/** Where the kernel puts the program, and the page for what the kernel writes; any will do that suit pages of 64 KiB. */
-const ADDRESS = 0x400000;
-const SCRATCH_ADDRESS = 0x10000;
-const ELF_HEADER_BYTES = 64;
-const PROGRAM_HEADER_BYTES = 56;
-const CODE_AT = ELF_HEADER_BYTES + 2 * PROGRAM_HEADER_BYTES;
-
 /** The program as an ELF file; exported for its test. */
 export function startProgram(
   machine: Machine,
   job: SandboxJob,
   options: StartOptions & { readonly filter?: Uint8Array },
 ): Uint8Array {
-  // The code's length does not depend on addresses, so a first round with none tells where the data begins.
-  const codeBytes = assemble(machine, stepsOf(job, options, new StartData(0)).steps).length;
-  const dataAt = Math.ceil((CODE_AT + codeBytes) / 8) * 8;
-  const { steps, data } = stepsOf(job, options, new StartData(ADDRESS + dataAt));
-  const contents = data.bytes();
-  const elf = new Uint8Array(dataAt + contents.length);
-  const view = new DataView(elf.buffer);
-  elf.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // ELF, 64 bits, little endian, version 1
-  view.setUint16(16, 2, true); // an executable
-  view.setUint16(18, ELF_MACHINES[machine], true);
-  view.setUint32(20, 1, true);
-  view.setBigUint64(24, BigInt(ADDRESS + CODE_AT), true); // begins here
-  view.setBigUint64(32, BigInt(ELF_HEADER_BYTES), true); // program headers
-  view.setUint16(52, ELF_HEADER_BYTES, true);
-  view.setUint16(54, PROGRAM_HEADER_BYTES, true);
-  view.setUint16(56, 2, true);
-  segment(view, ELF_HEADER_BYTES, { flags: 5, address: ADDRESS, fileBytes: elf.length, memoryBytes: elf.length }); // read, execute
-  const scratch = { flags: 6, address: SCRATCH_ADDRESS, fileBytes: 0, memoryBytes: 4096 }; // read, write; no part of the file
-  segment(view, ELF_HEADER_BYTES + PROGRAM_HEADER_BYTES, scratch);
-  elf.set(assemble(machine, steps), CODE_AT);
-  elf.set(contents, dataAt);
-  return elf;
-}
-
-function segment(
-  view: DataView,
-  at: number,
-  of: {
-    readonly flags: number;
-    readonly address: number;
-    readonly fileBytes: number;
-    readonly memoryBytes: number;
-  },
-): void {
-  view.setUint32(at, 1, true); // to be loaded
-  view.setUint32(at + 4, of.flags, true);
-  view.setBigUint64(at + 16, BigInt(of.address), true);
-  view.setBigUint64(at + 24, BigInt(of.address), true);
-  view.setBigUint64(at + 32, BigInt(of.fileBytes), true);
-  view.setBigUint64(at + 40, BigInt(of.memoryBytes), true);
-  view.setBigUint64(at + 48, 0x10000n, true);
+  return elfProgram(machine, (data) => stepsOf(job, options, data));
 }
 
 const AT_FDCWD = -100;
@@ -168,6 +135,7 @@ const O_WRONLY = 1;
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_NO_NEW_PRIVS = 38;
 const SECCOMP_SET_MODE_FILTER = 1;
+const LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET = 1;
 const CLONE_NEWUSER = 0x10000000;
 /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC. */
 const MS_READ_ONLY_AND_PLAIN = 15;
@@ -177,11 +145,7 @@ const MS_RDONLY = 1;
 const SIGKILL = 9;
 const SIGCHLD = 17;
 
-function stepsOf(
-  job: SandboxJob,
-  options: StartOptions & { readonly filter?: Uint8Array },
-  data: StartData,
-): { steps: Step[]; data: StartData } {
+function stepsOf(job: SandboxJob, options: StartOptions & { readonly filter?: Uint8Array }, data: ProgramData): Step[] {
   const steps: Step[] = [];
   const call = (name: Extract<Step, { op: "call" }>["name"], ...values: (number | "result")[]) =>
     steps.push({ op: "call", name, arguments: values });
@@ -244,7 +208,12 @@ function stepsOf(
   call("close_range", 3, 0x7fffffff, 0);
   if (options.filter !== undefined) {
     call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    call("seccomp", SECCOMP_SET_MODE_FILTER, 0, data.filter(options.filter));
+    // Abstract sockets belong to a network namespace: where that is the host's, its processes could be handed descriptors. Kernels before 6.12 refuse.
+    call("landlock_create_ruleset", data.words([0, 0, LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET]), 24, 0);
+    branch("negative", "unscoped");
+    call("landlock_restrict_self", "result", 0);
+    label("unscoped");
+    call("seccomp", SECCOMP_SET_MODE_FILTER, 0, data.words([options.filter.length / 8, data.bytes(options.filter)]));
     branch("negative", "failed");
   }
   const [program, ...rest] = job.argv;
@@ -256,47 +225,5 @@ function stepsOf(
   label("failed");
   say(2, SETUP_MESSAGE);
   call("exit_group", SETUP_FAILED);
-  return { steps, data };
-}
-
-/** What the program needs besides instructions, laid out from an address on. */
-class StartData {
-  readonly #parts: Uint8Array[] = [];
-  readonly #from: number;
-  #length = 0;
-
-  constructor(from: number) {
-    this.#from = from;
-  }
-
-  /** A NUL-terminated string's address. */
-  text(text: ByteString): number {
-    return this.#put(bytesOf(`${text}\0`));
-  }
-
-  /** The address of an array of strings, as execve(2) takes them. */
-  pointers(texts: readonly ByteString[]): number {
-    const table = new BigUint64Array([...texts.map((text) => BigInt(this.text(text))), 0n]);
-    return this.#put(new Uint8Array(table.buffer));
-  }
-
-  /** The address of a struct sock_fprog. */
-  filter(program: Uint8Array): number {
-    return this.#put(
-      new Uint8Array(new BigUint64Array([BigInt(program.length / 8), BigInt(this.#put(program))]).buffer),
-    );
-  }
-
-  bytes(): Uint8Array {
-    return Buffer.concat(this.#parts);
-  }
-
-  #put(bytes: Uint8Array): number {
-    const at = this.#length;
-    const padded = new Uint8Array(Math.ceil(bytes.length / 8) * 8);
-    padded.set(bytes);
-    this.#parts.push(padded);
-    this.#length += padded.length;
-    return this.#from + at;
-  }
+  return steps;
 }

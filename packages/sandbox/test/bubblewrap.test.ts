@@ -1,9 +1,4 @@
 import { need } from "../../../dev/need.ts";
-import { createSandbox } from "../src/create-sandbox.ts";
-import { sandboxContract } from "./contract.ts";
+import { testSandboxKind } from "./sandbox-kind.ts";
 
-sandboxContract(
-  "bubblewrap",
-  async (stateDir) => (await createSandbox({ kind: "bubblewrap", stateDir })).sandbox,
-  need("bwrap"),
-);
+testSandboxKind("bubblewrap", need("bwrap"));

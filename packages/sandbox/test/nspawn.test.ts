@@ -1,10 +1,8 @@
 import { need } from "../../../dev/need.ts";
-import { createSandbox } from "../src/create-sandbox.ts";
-import { sandboxContract } from "./contract.ts";
+import { testSandboxKind } from "./sandbox-kind.ts";
 
-sandboxContract("nspawn", async (stateDir) => (await createSandbox({ kind: "nspawn", stateDir })).sandbox, {
-  ...need("systemd-nspawn"),
-  gaps: {
+testSandboxKind("nspawn", need("systemd-nspawn"), {
+  contract: {
     "only declared inputs and the sandbox's own files are visible":
       "nspawn makes /root, /run, /sys, /usr and /var, all empty",
   },

@@ -1,5 +1,4 @@
 import { need } from "../../../dev/need.ts";
-import { createSandbox } from "../src/create-sandbox.ts";
-import { sandboxContract } from "./contract.ts";
+import { testSandboxKind } from "./sandbox-kind.ts";
 
-sandboxContract("runc", async (stateDir) => (await createSandbox({ kind: "runc", stateDir })).sandbox, need("runc"));
+testSandboxKind("runc", need("runc"));

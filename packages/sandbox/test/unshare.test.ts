@@ -1,9 +1,4 @@
 import { need } from "../../../dev/need.ts";
-import { createSandbox } from "../src/create-sandbox.ts";
-import { sandboxContract } from "./contract.ts";
+import { testSandboxKind } from "./sandbox-kind.ts";
 
-sandboxContract(
-  "unshare",
-  async (stateDir) => (await createSandbox({ kind: "unshare", stateDir })).sandbox,
-  need("unshare"),
-);
+testSandboxKind("unshare", need("unshare"));
