@@ -122,6 +122,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "remove old generations",
     load: () => import("./commands/profile/wipe-history.ts"),
   },
+  {
+    name: "sandbox check",
+    summary: "show which sandboxes work here",
+    load: () => import("./commands/sandbox/check.ts"),
+  },
   { name: "key generate", summary: "make a key for signing", load: () => import("./commands/key/generate.ts") },
   { name: "key public", summary: "print a key's public half", load: () => import("./commands/key/public.ts") },
   { name: "daemon", summary: "serve Nix clients on a socket", load: () => import("./commands/daemon.ts") },
@@ -142,6 +147,7 @@ const NOUNS: Readonly<Record<string, string>> = {
   drv: "look at derivations",
   recipe: "build without the Nix language",
   key: "make keys for signing",
+  sandbox: "look at what runs builders",
   profile: "results that can be gone back to",
   store: "look into the store, add to it",
 };

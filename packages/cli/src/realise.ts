@@ -17,6 +17,8 @@ export type RealiseOptions = BuilderOptions &
     /** How many cores a builder is told to use. */
     readonly cores: number;
     readonly buildSpaceBytes: number | undefined;
+    readonly memoryBytes?: number;
+    readonly logBytesMax?: number;
     readonly timeoutMs: number | undefined;
     readonly silenceMs: number | undefined;
     readonly keepGoing: boolean;

@@ -2,7 +2,7 @@
 Recipes that a command builds: submitted as one graph, seen through to their ends, with what they say on stderr.
 */
 
-import type { Attempt, SubmitOptions, SubmittedRecipe } from "@firn/build";
+import type { Attempt, AttemptLimits, SubmitOptions, SubmittedRecipe } from "@firn/build";
 import type { Lease } from "@firn/castore";
 import { attemptRow } from "./attempt-text.ts";
 import { openBuilder, type BuilderOptions } from "./builder.ts";
@@ -13,7 +13,8 @@ import type { Session } from "./session.ts";
 const TAIL_BYTES = 4096;
 
 export type RecipeBuildOptions = BuilderOptions &
-  Pick<SubmitOptions, "reuse" | "keepGoing" | "timeoutMs" | "silenceMs" | "buildSpaceBytes"> & {
+  AttemptLimits &
+  Pick<SubmitOptions, "reuse" | "keepGoing"> & {
     readonly quiet: boolean;
     /** All that builders say. */
     readonly printLogs: boolean;

@@ -60,13 +60,23 @@ type Trees = {
   readonly swept: readonly string[];
 };
 
-/** Opens what this process may use; undefined when that is not enough to bound memory. `procSelf` is where the kernel tells about us. */
-export async function openCgroups(procSelf = "/proc/self"): Promise<Cgroups | undefined> {
+/** What is asked of the machine; a test gives it a directory that looks like one. */
+export type CgroupMachine = {
+  /** Where the kernel tells about this process. */
+  readonly procSelf: string;
+  /** Removes a group's directory, whose files are no files. */
+  readonly remove: (directory: string) => Promise<void>;
+};
+
+/** Opens what this process may use; undefined when that is not enough to bound memory. */
+export async function openCgroups(
+  { procSelf, remove }: CgroupMachine = { procSelf: "/proc/self", remove: rmdir },
+): Promise<Cgroups | undefined> {
   const mounts = parseMounts(await readFile(join(procSelf, "mountinfo"), "latin1").catch(() => ""));
   const own = parseOwn(await readFile(join(procSelf, "cgroup"), "latin1").catch(() => ""));
   const trees = [treesV1(mounts, own), ...treesV2(mounts, own)];
   for (const tree of trees) {
-    const cgroups = tree.parents.has("memory") ? new CgroupTrees(tree) : undefined;
+    const cgroups = tree.parents.has("memory") ? new CgroupTrees(tree, remove) : undefined;
     if (cgroups !== undefined && (await works(cgroups))) return cgroups;
   }
   return undefined;
@@ -131,7 +141,10 @@ class CgroupTrees implements Cgroups {
   readonly #parents: Trees["parents"];
   readonly #swept: readonly string[];
 
-  constructor({ version, parents, swept }: Trees) {
+  readonly #remove: CgroupMachine["remove"];
+
+  constructor({ version, parents, swept }: Trees, remove: CgroupMachine["remove"]) {
+    this.#remove = remove;
     this.version = version;
     this.#parents = parents;
     this.#swept = swept;
@@ -139,7 +152,8 @@ class CgroupTrees implements Cgroups {
 
   async make(name: string, { memoryBytes }: Pick<SandboxJob, "memoryBytes">): Promise<Cgroup> {
     const directories = new Map<Controller, string>();
-    const cgroup = this.version === 2 ? new CgroupV2(directories) : new CgroupV1(directories);
+    const cgroup =
+      this.version === 2 ? new CgroupV2(directories, this.#remove) : new CgroupV1(directories, this.#remove);
     try {
       for (const [controller, parent] of this.#parents) {
         const directory = join(parent, name);
@@ -170,7 +184,8 @@ class CgroupTrees implements Cgroups {
   async sweep(): Promise<void> {
     for (const parent of this.#swept) {
       for (const name of await readdir(parent).catch(() => [])) {
-        if (isLeftBehind(name)) await new CgroupV1(new Map([["memory", join(parent, name)]]))[Symbol.asyncDispose]();
+        if (!isLeftBehind(name)) continue;
+        await new CgroupV1(new Map([["memory", join(parent, name)]]), this.#remove)[Symbol.asyncDispose]();
       }
     }
   }
@@ -179,9 +194,11 @@ class CgroupTrees implements Cgroups {
 /** What both versions do alike: entering, killing, removing. */
 abstract class CgroupOfJob {
   protected readonly directories: ReadonlyMap<Controller, string>;
+  readonly #remove: CgroupMachine["remove"];
 
-  constructor(directories: ReadonlyMap<Controller, string>) {
+  constructor(directories: ReadonlyMap<Controller, string>, remove: CgroupMachine["remove"]) {
     this.directories = directories;
+    this.#remove = remove;
   }
 
   get entries(): readonly string[] {
@@ -205,7 +222,7 @@ abstract class CgroupOfJob {
     await this.kill();
     for (const directory of new Set(this.directories.values())) {
       // Sandboxes may have made groups of their own below; children first.
-      for (const group of (await groupsFrom(directory)).reverse()) await removeGroup(group);
+      for (const group of (await groupsFrom(directory)).reverse()) await removeGroup(group, this.#remove);
     }
   }
 
@@ -280,10 +297,10 @@ async function groupsFrom(directory: string): Promise<string[]> {
 }
 
 /** For a moment after its last process died a group is still busy. */
-async function removeGroup(directory: string): Promise<void> {
+async function removeGroup(directory: string, remove: CgroupMachine["remove"]): Promise<void> {
   for (let round = 0; ; round++) {
     try {
-      return await rmdir(directory);
+      return await remove(directory);
     } catch (thrown) {
       const { code } = thrown as NodeJS.ErrnoException;
       if (code === "ENOENT") return;

@@ -9,7 +9,7 @@ import { BuildError, type Sandbox } from "@firn/build";
 import { bubblewrap } from "./bubblewrap.ts";
 import { openCgroups } from "./cgroups.ts";
 import { type SandboxPath, sweepJobSpaces } from "./job-space.ts";
-import { type Launcher, LaunchedSandbox } from "./launched-sandbox.ts";
+import { type Launcher, LaunchedSandbox, type SandboxHost } from "./launched-sandbox.ts";
 import { nspawn } from "./nspawn.ts";
 import { oci } from "./oci.ts";
 import { findShell, type Shell } from "./shell.ts";
@@ -26,7 +26,7 @@ const LAUNCHERS = {
 
 /** `none` shows every job the host's files and network, as `sandboxed: false` does; still they are read-only, and its processes end with it. */
 export type SandboxKind = keyof typeof LAUNCHERS | "none";
-export const SANDBOX_KINDS = [...(Object.keys(LAUNCHERS) as (keyof typeof LAUNCHERS)[]), "none"] as const;
+const SANDBOX_KINDS = [...(Object.keys(LAUNCHERS) as (keyof typeof LAUNCHERS)[]), "none"] as const;
 
 export type CreateSandboxOptions = {
   readonly kind: SandboxKind | "auto";
@@ -51,24 +51,12 @@ const AUTOMATIC = ["bubblewrap", "unshare", "runc", "crun", "nspawn"] as const;
 
 /** Opens a sandbox that was seen to work. Throws `sandbox` when there is none, with the reasons. */
 export async function createSandbox(options: CreateSandboxOptions): Promise<CreatedSandbox> {
-  const { kind, stateDir } = options;
-  await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  await sweepJobSpaces(stateDir);
-  const cgroups = await openCgroups();
-  await cgroups?.sweep();
-  const shell = await findShell().catch(() => undefined);
-  const open = async (wanted: SandboxKind) => {
-    const launcher = await LAUNCHERS[wanted === "none" ? "bubblewrap" : wanted]();
-    const host = { ...options, shell, cgroups, relaxed: options.relaxed || wanted === "none" };
-    const launched = new LaunchedSandbox(launcher, host);
-    const sandbox = wanted === "none" ? withoutWalls(launched) : launched;
-    await probe(sandbox, shell);
-    return sandbox;
-  };
+  const host = await openHost(options);
+  const { shell } = host;
   const reasons: string[] = [];
-  for (const wanted of kind === "auto" ? AUTOMATIC : [kind]) {
+  for (const wanted of options.kind === "auto" ? AUTOMATIC : [options.kind]) {
     try {
-      const sandbox = await open(wanted);
+      const sandbox = await openSandbox(wanted, host);
       if (reasons.length === 0) return { sandbox, shell };
       const note = `${reasons.join("; ")}; building with ${wanted} instead, which is slower. To get better: install bubblewrap (apt-get install bubblewrap)`;
       return { sandbox, shell, note };
@@ -78,6 +66,45 @@ export async function createSandbox(options: CreateSandboxOptions): Promise<Crea
   }
   const message = `no sandbox works here (${reasons.join("; ")}). Install bubblewrap, and allow user namespaces (kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)`;
   throw new BuildError("sandbox", message);
+}
+
+/** What this host can do for builders. */
+export type SandboxCheck = {
+  /** Every kind, best first; `problem` says why it does not work. */
+  readonly kinds: readonly { readonly kind: SandboxKind; readonly problem?: string }[];
+  /** The version that bounds memory and counts costs; undefined where there are no rights over either. */
+  readonly cgroups: 1 | 2 | undefined;
+  readonly shell: Shell["kind"] | undefined;
+};
+
+/** Tries every kind of sandbox. */
+export async function checkSandboxes(options: Omit<CreateSandboxOptions, "kind">): Promise<SandboxCheck> {
+  const host = await openHost(options);
+  const kinds: { kind: SandboxKind; problem?: string }[] = [];
+  for (const kind of SANDBOX_KINDS) {
+    const problem = await openSandbox(kind, host).then(() => undefined, messageOf);
+    kinds.push({ kind, ...(problem === undefined ? {} : { problem }) });
+  }
+  return { kinds, cgroups: host.cgroups?.version, shell: host.shell?.kind };
+}
+
+/** What all kinds share; removes what killed processes left. */
+async function openHost(options: Omit<CreateSandboxOptions, "kind">): Promise<SandboxHost> {
+  const { stateDir } = options;
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  await sweepJobSpaces(stateDir);
+  const cgroups = await openCgroups();
+  await cgroups?.sweep();
+  return { ...options, cgroups, shell: await findShell().catch(() => undefined) };
+}
+
+/** A sandbox that has run a job. */
+async function openSandbox(kind: SandboxKind, host: SandboxHost): Promise<Sandbox> {
+  const launcher = await LAUNCHERS[kind === "none" ? "bubblewrap" : kind]();
+  const launched = new LaunchedSandbox(launcher, kind === "none" ? { ...host, relaxed: true } : host);
+  const sandbox = kind === "none" ? withoutWalls(launched) : launched;
+  await probe(sandbox, host.shell);
+  return sandbox;
 }
 
 function withoutWalls(sandbox: Sandbox): Sandbox {

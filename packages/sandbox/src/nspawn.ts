@@ -39,6 +39,7 @@ export async function nspawn(): Promise<Launcher> {
 function optionsOf(space: JobSpace): string[] {
   const quoted = (path: string) => path.replaceAll(/[\\:]/g, "\\$&");
   const bind = (option: string, from: string, to: string) => `--${option}=${quoted(from)}:${quoted(to)}`;
+  const mounts = space.mounts.filter(({ path }) => path !== "run"); // which it needs itself
   return [
     ...["--quiet", "--register=no", "--keep-unit", "--settings=no", "--console=pipe"],
     `--directory=${space.root}`,
@@ -46,11 +47,8 @@ function optionsOf(space: JobSpace): string[] {
     "--hostname=localhost",
     ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
     "--no-new-privileges=yes",
-    "--system-call-filter=@sandbox", // added to what its own filter allows: the start program needs landlock
     ...(space.network ? [] : ["--private-network"]),
     ...space.writable.map((path) => bind("bind", hostPathOf(space, path), `/${path}`)),
-    ...space.mounts.map(({ hostPath, path, kind }) =>
-      bind(kind === "read-only" ? "bind-ro" : "bind", hostPath, `/${path}`),
-    ),
+    ...mounts.map(({ hostPath, path, kind }) => bind(kind === "read-only" ? "bind-ro" : "bind", hostPath, `/${path}`)),
   ];
 }

@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Sandbox, SandboxRun } from "@firn/build";
+import { openCgroups } from "../src/cgroups.ts";
 import { never, processesNaming, sandboxSuite, type SuiteOptions } from "./sandbox-bench.ts";
 
 /** Registers the suite; `open` gets an empty state directory. */
@@ -358,6 +359,37 @@ export function sandboxContract(
         buildSpaceBytes: 2 * 1024 * 1024,
       });
       assert.deepEqual(result.end, { reason: "succeeded" });
+    });
+
+    test("memory is bounded, and running out of it is told from being killed", async (context) => {
+      if (bench.needsTools(context)) return;
+      const memoryBytes = 64 * 1024 * 1024;
+      if ((await openCgroups()) === undefined) {
+        await assert.rejects(bench.run("exit 0", { memoryBytes }), { code: "unsupported" });
+        return;
+      }
+      const hungry = "b dd if=/dev/zero of=/dev/null bs=200M count=1 2> /dev/null";
+      const { result } = await bench.runWithTools(`${hungry} || exit 1`, { memoryBytes });
+      assert.deepEqual(result.end, { reason: "out-of-memory" });
+      const modest = await bench.runWithTools("kill -9 $$", { memoryBytes });
+      assert.deepEqual(modest.result.end, { reason: "signal", signal: "SIGKILL" });
+    });
+
+    test("costs are told: processor time of all processes, memory at its highest", async (context) => {
+      if (bench.needsTools(context)) return;
+      const { result } = await bench.runWithTools(
+        "b dd if=/dev/zero of=/dev/null bs=50M count=4 2> /dev/null; i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done",
+      );
+      assert.deepEqual(result.end, { reason: "succeeded" });
+      const { cpuUserMs = 0, cpuSystemMs = 0, memoryPeakBytes = 0 } = result;
+      assert.ok(cpuUserMs > 20 && cpuUserMs < 60_000, `${cpuUserMs} ms in the loop`);
+      assert.ok(cpuSystemMs > 0, "zeroing memory is the kernel's work");
+      assert.ok(memoryPeakBytes >= 50 * 1024 * 1024 && memoryPeakBytes < 2 ** 31, `${memoryPeakBytes} bytes`);
+    });
+
+    test("a job that wants the host's files is refused where that was not allowed", async () => {
+      await assert.rejects(bench.run("exit 0", { sandboxed: false }), { code: "unsupported" });
+      assert.deepEqual(await readdir(bench.state), []);
     });
 
     test("directories without permissions, odd names and very deep trees are disposed of, symlinks not followed", async (context) => {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readlink, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import type { Sandbox, SandboxJob } from "@firn/build";
 import { need } from "../../../dev/need.ts";
 import { createSandbox } from "../src/create-sandbox.ts";
 
@@ -96,6 +97,8 @@ test("without a static busybox, builders get the host's sh with its libraries", 
 for (const [kind, command] of [
   ["bubblewrap", "bwrap"],
   ["unshare", "unshare"],
+  ["runc", "runc"],
+  ["nspawn", "systemd-nspawn"],
 ] as const) {
   test(
     `killing the process that runs a job kills the job (${kind}), and the next one removes what it left`,
@@ -123,6 +126,78 @@ for (const [kind, command] of [
       });
     },
   );
+}
+
+const shellJob = (script: string, more: Partial<SandboxJob> = {}): SandboxJob => ({
+  inputs: [],
+  argv: ["/bin/sh", "-c", script],
+  env: [{ name: "PATH", value: "/bin:/usr/bin" }],
+  files: [],
+  workingDirectory: "build",
+  outputs: [],
+  network: false,
+  shell: true,
+  ...more,
+});
+
+async function logOf(sandbox: Sandbox, job: SandboxJob): Promise<string> {
+  const log: Uint8Array[] = [];
+  await using run = await sandbox.run(job, (bytes) => log.push(bytes), new AbortController().signal);
+  assert.deepEqual(run.result.end, { reason: "succeeded" });
+  return Buffer.concat(log).toString();
+}
+
+for (const [kind, command] of [
+  ["bubblewrap", "bwrap"],
+  ["runc", "runc"],
+  ["nspawn", "systemd-nspawn"],
+  ["unshare", "unshare"],
+] as const) {
+  test(`paths of the host are shown, read-only unless said otherwise (${kind})`, need(command), async () => {
+    await withState(async (stateDir) => {
+      const shared = join(stateDir, "shared");
+      await mkdir(shared);
+      await writeFile(join(shared, "f"), "of the host\n");
+      await symlink(join(shared, "f"), join(stateDir, "link"));
+      const paths = [
+        { path: "shared", hostPath: shared },
+        { path: "opt/written", hostPath: shared, writable: true },
+        { path: "opt/link", hostPath: join(stateDir, "link") },
+        { path: "missing", hostPath: join(stateDir, "missing"), optional: true },
+      ];
+      const { sandbox } = await createSandbox({ kind, stateDir, paths });
+      const script = `read a < /shared/f; read b < /opt/link; echo "$a, $b"
+        (echo x > /shared/g) 2> /dev/null && echo written; echo new > /opt/written/g; [ -e /missing ] && echo there; exit 0`;
+      assert.equal(await logOf(sandbox, shellJob(script)), "of the host, of the host\n");
+      assert.equal(await readFile(join(shared, "g"), "utf8"), "new\n");
+      const without = { kind, stateDir, paths: [{ path: "missing", hostPath: join(stateDir, "missing") }] };
+      await assert.rejects(createSandbox(without), /the sandbox path \/missing cannot be shown/);
+    });
+  });
+}
+
+for (const [kind, command] of [
+  ["none", "bwrap"],
+  ["bubblewrap", "bwrap"],
+  ["runc", "runc"],
+  ["nspawn", "systemd-nspawn"],
+] as const) {
+  test(`a job without walls sees the host's files, read-only, and its network (${kind})`, need(command), async () => {
+    await withState(async (stateDir) => {
+      const { sandbox } = await createSandbox({ kind, stateDir, relaxed: true });
+      const input = join(stateDir, "input");
+      await writeFile(input, "data\n");
+      const script = `read x < /nix/store/in; echo $x; [ -e /usr/bin/env ] && echo host
+        (echo x > /etc/firn-test) 2> /dev/null && echo written; (echo x > /nix/store/in) 2> /dev/null && echo written
+        pwd; grep -q -v -e lo: /proc/net/dev && echo network; echo > /nix/store/o`;
+      const job = shellJob(script, {
+        inputs: [{ path: "nix/store/in", hostPath: input }],
+        outputs: ["nix/store/o"],
+        ...(kind === "none" ? {} : { sandboxed: false }),
+      });
+      assert.equal(await logOf(sandbox, job), "data\nhost\n/build\nnetwork\n");
+    });
+  });
 }
 
 test("what jobs of live processes have is not swept", need("bwrap"), async () => {

@@ -12,11 +12,12 @@ export function realiseOptionsOf(settings: NixSettings): RealiseOptions {
   const limit = (name: string, unit: number) => (number(name) === 0 ? undefined : number(name) * unit);
   const jobs = settings.get("max-jobs") ?? "auto";
   return {
-    sandbox: "auto",
+    sandbox: settings.get("sandbox") === "false" ? "none" : "auto",
     relaxed: settings.get("sandbox") === "relaxed",
     jobsMax: jobs === "auto" ? availableParallelism() : Math.max(1, Number(jobs)),
     cores: number("cores") === 0 ? availableParallelism() : number("cores"),
     buildSpaceBytes: undefined,
+    logBytesMax: limit("max-build-log-size", 1),
     timeoutMs: limit("timeout", 1000),
     silenceMs: limit("max-silent-time", 1000),
     keepGoing: settings.isOn("keep-going"),
