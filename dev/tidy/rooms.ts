@@ -22,6 +22,7 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   "backend-sqlite": ["store", "build"],
   "backend-objects": ["castore"],
   "backend-http-cache": ["store", "compression"],
+  "backend-nix-daemon": ["store"],
   gateway: ["store", "compression"],
   protocol: ["store", "build"],
   cli: [
@@ -30,6 +31,7 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
     "sandbox",
     "protocol",
     "backend-http-cache",
+    "backend-nix-daemon",
     "backend-local",
     "backend-sqlite",
     "backend-objects",

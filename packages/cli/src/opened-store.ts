@@ -29,7 +29,12 @@ export interface OpenedStore extends StoreServices, AsyncDisposable {
   readonly openLease: (label: string) => Promise<Lease | undefined>;
 }
 
-export type OpenStoreOptions = { readonly storeDir: string; readonly signal: AbortSignal };
+export type OpenStoreOptions = {
+  readonly storeDir: string;
+  readonly signal: AbortSignal;
+  /** Firn's own store on this machine, for what comes and goes through it; whoever gives it closes it. */
+  readonly openOwn: () => Promise<LocalStore>;
+};
 
 /** The services of a local store. Disposing of it closes the store. */
 export function servicesOfLocal(store: LocalStore): OpenedStore {
@@ -51,6 +56,7 @@ export async function openChosenStore(choice: StoreChoice, options: OpenStoreOpt
     return servicesOfLocal(await openLocalStore(choice.hostDir, { signal: options.signal }));
   }
   if (choice.kind === "grpc") return openServer(choice);
+  if (choice.kind === "daemon") return await openDaemonStore(choice.socketPath, options);
   const label = choice.kind === "file" ? choice.hostPath : choice.label;
   const document = choice.kind === "file" ? readDocument(choice.hostPath) : choice.document;
   const types = await serviceTypes(choice.hostDir, options.storeDir);
@@ -93,6 +99,33 @@ async function openServer({ server, hostDir, label }: StoreChoice & { kind: "grp
 
 function readTextBeside(hostDir: string): (path: string) => Promise<string> {
   return (path) => readFile(resolve(hostDir, path), "utf8");
+}
+
+/** A daemon's paths, with contents in Firn's own store, where they are held as long as this is open. */
+async function openDaemonStore(
+  socketPath: string,
+  { storeDir, signal, openOwn }: OpenStoreOptions,
+): Promise<OpenedStore> {
+  const { openNixDaemon } = await import("@firn/backend-nix-daemon");
+  const own = await openOwn();
+  const lease = await own.leases.openLease(`contents of ${socketPath}`);
+  try {
+    const daemon = await openNixDaemon({ socketPath, castore: own, near: own.pathInfos, storeDir, signal });
+    return {
+      label: `daemon:${socketPath}`,
+      blobs: own.blobs,
+      directories: own.directories,
+      pathInfos: daemon.pathInfos,
+      openLease: (label) => own.leases.openLease(label),
+      [Symbol.asyncDispose]: async () => {
+        await daemon.close();
+        await lease.release();
+      },
+    };
+  } catch (thrown) {
+    await lease.release();
+    throw thrown;
+  }
 }
 
 function readDocument(hostPath: string): unknown {

@@ -10,7 +10,7 @@ import type { LocalStore } from "@firn/backend-local";
 import type { BuildRecords } from "@firn/backend-sqlite";
 import type { Config } from "./config.ts";
 import { CliError } from "./error.ts";
-import type { OpenedStore } from "./opened-store.ts";
+import type { OpenedStore, OpenStoreOptions } from "./opened-store.ts";
 import { parseStoreChoice, type StoreChoice } from "./store-choice.ts";
 import type { Output } from "./output.ts";
 
@@ -27,6 +27,7 @@ export class Session implements AsyncDisposable {
   readonly releaseSignals: () => void;
   #choice: StoreChoice;
   #store: Promise<LocalStore> | undefined;
+  #own: Promise<LocalStore> | undefined;
   #services: Promise<OpenedStore> | undefined;
   #builds: Promise<BuildRecords> | undefined;
 
@@ -85,7 +86,7 @@ export class Session implements AsyncDisposable {
 
   /** The local store, made when there is none yet. Throws `usage` when a store of another kind was chosen. */
   openStore(): Promise<LocalStore> {
-    this.#store ??= this.#open();
+    this.#store ??= this.#open(this.storeHostDir);
     return this.#store;
   }
 
@@ -105,7 +106,7 @@ export class Session implements AsyncDisposable {
   async openOther(text: string): Promise<OpenedStore> {
     const choice = parseStoreChoice(text, this.config.workingDirectory);
     const { openChosenStore } = await import("./opened-store.ts");
-    return openChosenStore(choice, { storeDir: this.config.storeDir, signal: this.signal });
+    return openChosenStore(choice, this.#openOptions());
   }
 
   /** Closes the store if it was opened. */
@@ -113,12 +114,15 @@ export class Session implements AsyncDisposable {
     const store = this.#store;
     const services = this.#services;
     const builds = this.#builds;
+    const own = this.#own;
+    this.#own = undefined;
     this.#store = undefined;
     this.#builds = undefined;
     this.#services = undefined;
     (await builds?.catch(() => undefined))?.close();
     await (await services?.catch(() => undefined))?.[Symbol.asyncDispose]();
     await (await store?.catch(() => undefined))?.close();
+    await (await own?.catch(() => undefined))?.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -140,12 +144,20 @@ export class Session implements AsyncDisposable {
     // Loaded here, as below.
     const { openChosenStore, servicesOfLocal } = await import("./opened-store.ts");
     if (choice.kind === "local") return servicesOfLocal(await this.openStore());
-    return openChosenStore(choice, { storeDir: this.config.storeDir, signal: this.signal });
+    return openChosenStore(choice, this.#openOptions());
   }
 
-  async #open(): Promise<LocalStore> {
+  #openOptions(): OpenStoreOptions {
+    const openOwn = () => {
+      if (this.#choice.kind === "local") return this.openStore();
+      this.#own ??= this.#open(join(this.config.stateDir, "store"));
+      return this.#own;
+    };
+    return { storeDir: this.config.storeDir, signal: this.signal, openOwn };
+  }
+
+  async #open(hostDir: string): Promise<LocalStore> {
     // Loaded here: commands that touch no store do not wait for its native parts.
-    const hostDir = this.storeHostDir;
     const { openLocalStore } = await import("@firn/backend-local");
     const { filesBytesMax } = this.config;
     return openLocalStore(hostDir, { signal: this.signal, ...(filesBytesMax === undefined ? {} : { filesBytesMax }) });

@@ -6,6 +6,7 @@ Which store a command works on, as people write it after --store, --from and --t
     sqlite:FILE    one SQLite file
     objects:DIR    blobs and directories as Snix and Tvix keep them, path infos in SQLite beside them
     grpc+http:…    a server of Firn's, Snix's or Tvix's (grpc+https://HOST, grpc+unix:/PATH as well)
+    daemon:SOCKET  a Nix daemon; without SOCKET the one of this machine's Nix. Contents pass through Firn's own store
     FILE.toml      a composition of services (docs/store-composition.md)
 */
 
@@ -15,12 +16,16 @@ import { CliError } from "./error.ts";
 
 export type StoreChoice =
   | { readonly kind: "local"; readonly hostDir: string }
+  | { readonly kind: "daemon"; readonly socketPath: string }
   | { readonly kind: "document"; readonly document: unknown; readonly hostDir: string; readonly label: string }
   | { readonly kind: "grpc"; readonly server: GrpcFields; readonly hostDir: string; readonly label: string }
   | { readonly kind: "file"; readonly hostPath: string; readonly hostDir: string };
 
 export const STORE_FORMS =
-  "local:DIR, memory:, sqlite:FILE, objects:DIR, grpc+http://HOST:PORT, grpc+unix:/PATH or FILE.toml";
+  "local:DIR, memory:, sqlite:FILE, objects:DIR, grpc+http://HOST:PORT, grpc+unix:/PATH, daemon:[SOCKET] or FILE.toml";
+
+/** Where Nix's own daemon listens. */
+const NIX_SOCKET = "/nix/var/nix/daemon-socket/socket";
 
 /** Reads a choice; paths are relative to `workingDirectory`. Throws `usage`. */
 export function parseStoreChoice(text: string, workingDirectory: string): StoreChoice {
@@ -37,7 +42,7 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
     hostDir: workingDirectory,
     label: text,
   });
-  if (scheme !== undefined && scheme !== "memory" && rest === "")
+  if (scheme !== undefined && scheme !== "memory" && scheme !== "daemon" && rest === "")
     throw new CliError("usage", `'${text}' lacks a place after the colon: expected ${STORE_FORMS}`);
   switch (scheme) {
     case "local":
@@ -48,6 +53,8 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
       return composed(all({ type: "memory" }));
     case "sqlite":
       return composed(all({ type: "sqlite", path: place }));
+    case "daemon":
+      return { kind: "daemon", socketPath: rest === "" || rest === "//" ? NIX_SOCKET : place };
     case "objects": {
       const objects = { type: "objectstore", object_store_url: `file://${place}` };
       return composed({

@@ -4,7 +4,7 @@ A daemon of Firn's for tests, and Debian's Nix as its client: in a namespace of 
 */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, readlinkSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
 const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
@@ -74,6 +74,10 @@ substitute = false`;
     NIX_CONF_DIR: join(home, "conf"),
     NIX_CONFIG: config,
   };
+  return clientIn(directory, storeDirectory, env);
+}
+
+function clientIn(directory: string, storeDirectory: string, env: NodeJS.ProcessEnv): NixClient {
   const namespace = namespaceWithStore(storeDirectory);
   const start = (program: string, ...args: string[]) =>
     spawn("bwrap", [...namespace, "--chdir", directory, "--die-with-parent", "--", program, ...args], {
@@ -92,6 +96,42 @@ substitute = false`;
       child.on("close", (code) => resolve({ code, out, err }));
     });
   return { run, start };
+}
+
+/** A daemon of Nix's own on an empty store of its own. */
+export type RunningNixDaemon = NixClient & { readonly socket: string; readonly stop: () => Promise<void> };
+
+/** Starts Nix's daemon; `run` runs Nix's programs on its store, beside it. */
+export async function startNixDaemon(directory: string): Promise<RunningNixDaemon> {
+  const storeDirectory = join(directory, "nix-daemon-store");
+  const socket = join(directory, "nix-daemon.sock");
+  const home = join(directory, "nix-daemon-home");
+  for (const made of [storeDirectory, home]) mkdirSync(made, { recursive: true });
+  const env = {
+    PATH: process.env.PATH,
+    HOME: home,
+    // Without a state directory that it may write to it would be a client of itself.
+    NIX_STATE_DIR: join(home, "state"),
+    NIX_DAEMON_SOCKET_PATH: socket,
+    NIX_CONF_DIR: join(home, "conf"),
+    NIX_CONFIG: `experimental-features = nix-command
+build-users-group =
+sandbox = false
+substitute = false`,
+  };
+  mkdirSync(env.NIX_STATE_DIR);
+  const client = clientIn(directory, storeDirectory, env);
+  const child = client.start("nix-daemon");
+  const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
+  for (const deadline = Date.now() + DEADLINE_MS; !existsSync(socket); ) {
+    if (Date.now() > deadline || child.exitCode !== null) throw new Error("Nix's daemon does not listen");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const stop = async () => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+  return { ...client, socket, stop };
 }
 
 /** The host's root without its /nix. */
