@@ -97,9 +97,10 @@ export async function addressOutput(
     references.filter((path) => !path.equals(scratch)).map((path) => finals.get(path.hashPart) ?? path),
   );
   const selfReference = references.some((path) => path.equals(scratch));
+  if (method === "text" && selfReference) throw refused("self-reference not allowed with text hashing");
   if ((others.length > 0 || selfReference) && (method !== "nar" || algorithm !== "sha256") && method !== "text") {
     const message = `fixed output derivation '${name}' is not allowed to refer to other store paths.\nYou may need to use the 'unsafeDiscardReferences' derivation attribute, see the manual for more details.`;
-    throw new GlueError("build-failed", message, { context: { reason: "output-refused" } });
+    throw refused(message);
   }
   const path = makeFixedOutputPath({ method, hash, name, references: others, selfReference }, storeDir);
   const final = { path, contentAddress, references: selfReference ? sortedReferences([...others, path]) : others };
@@ -111,7 +112,7 @@ export async function addressOutput(
   } catch (thrown) {
     if (!(thrown instanceof StoreError && thrown.code === "malformed")) throw thrown;
     const message = `output path '${output.path}' has file names with store paths of outputs in them, whose order changes with these`;
-    throw new GlueError("build-failed", message, { context: { reason: "output-refused" }, cause: thrown });
+    throw refused(message, thrown);
   }
 }
 
@@ -119,5 +120,9 @@ export async function addressOutput(
 export function checkFlat(method: ContentAddressMethod, node: Node, path: ByteString): void {
   if ((method !== "flat" && method !== "text") || (node.kind === "file" && !node.executable)) return;
   const message = `output path '${path}' should be a non-executable regular file since recursive hashing is not enabled (one of outputHashMode={flat,text} is true)`;
-  throw new GlueError("build-failed", message, { context: { reason: "output-refused" } });
+  throw refused(message);
+}
+
+function refused(message: string, cause?: unknown): GlueError {
+  return new GlueError("build-failed", message, { context: { reason: "output-refused" }, cause });
 }
