@@ -1,6 +1,6 @@
 /*
 One derivation built, from its inputs in the store to its outputs in the store: resolved where it has to be, then closure, recipe, attempt,
-registration. What comes before and after it in a graph is build-graph.ts's business.
+registration. What comes before and after it in a graph is graph-run.ts's business.
 */
 
 import type { ByteString } from "@firn/base";

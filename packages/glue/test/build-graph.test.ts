@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { toHex } from "@firn/hash";
 import { floatingOutput, parseAbsoluteStorePath, printContentAddress, UNFILLED_OUTPUT } from "@firn/nix-compat";
-import { type BuildEvent, type BuildOptions, buildDerivations } from "../src/build-graph.ts";
+import type { BuildEvent } from "../src/build-event.ts";
+import { type BuildOptions, buildDerivations } from "../src/build-graph.ts";
 import { GlueError } from "../src/error.ts";
 import { writePending } from "../src/write-pending.ts";
 import {
@@ -368,6 +369,8 @@ test("when it fails, who needs it fails because of it, and others go on", async 
 
 test("an output that is no derivation is an error of who needs it", async () => {
   const { maker, user } = dynamicGraph();
-  const world = await worldOf([maker, user], { "inner.drv": async () => ({}) });
+  const world = await worldOf([maker, user], {
+    "inner.drv": async (recipe) => ({ [recipe.outputs[0]]: "no derivation" }),
+  });
   await assert.rejects(world.build([user]), { code: "invalid-derivation" });
 });

@@ -15,7 +15,8 @@ import { makeFixedOutputPath, parseAbsoluteStorePath, UNFILLED_OUTPUT } from "@f
 import { createSandbox } from "@firn/sandbox";
 import { calculateNar } from "@firn/store";
 import { missing, need, onPath } from "../../../dev/need.ts";
-import { type BuildEvent, type BuildOptions, buildDerivations } from "../src/build-graph.ts";
+import type { BuildEvent } from "../src/build-event.ts";
+import { type BuildOptions, buildDerivations } from "../src/build-graph.ts";
 import { closureOf } from "../src/closure.ts";
 import type { PendingObject } from "../src/pending.ts";
 import { writePending } from "../src/write-pending.ts";
