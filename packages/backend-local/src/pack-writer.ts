@@ -212,7 +212,10 @@ export class PackWriter {
   }
 
   #retire(): void {
-    if (this.#current !== undefined) this.#full.push(this.#current);
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#writeStage(current); // a stage that waited for a flush would be lacking until then
+    this.#full.push(current);
     this.#current = undefined;
   }
 
