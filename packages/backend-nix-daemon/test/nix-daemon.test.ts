@@ -10,7 +10,7 @@ import { openNixDaemon } from "@firn/backend-nix-daemon";
 import { generateSecretKey } from "@firn/nix-compat";
 import { closureOf, copyPaths, type PathInfo, signPathInfo, type StoreServices } from "@firn/store";
 import { fileNode, pathOf, register, treeNode } from "../../store/test/small-store.ts";
-import { type DaemonPair, daemonPair, memoryStores } from "./daemon-pair.ts";
+import { type DaemonPair, daemonPair, memoryStores } from "../../gateway/test/daemon-pair.ts";
 
 async function withPair(body: (pair: DaemonPair) => Promise<void>, more = {}): Promise<void> {
   const pair = await daemonPair(more);

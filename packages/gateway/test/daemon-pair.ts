@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type NixDaemon, openNixDaemon } from "@firn/backend-nix-daemon";
+import { DaemonConnection, type NixDaemon, openNixDaemon } from "@firn/backend-nix-daemon";
 import { MemoryBlobs, MemoryDirectories, MemoryLeases } from "@firn/castore";
 import { type DaemonHost, DaemonServer } from "@firn/gateway";
 import { parsePublicKey, type PublicKey } from "@firn/nix-compat";
@@ -19,6 +19,8 @@ export type DaemonPair = {
     readonly trusted?: boolean;
     readonly version?: number;
   }) => Promise<{ readonly daemon: NixDaemon; readonly near: StoreServices }>;
+  /** One connection, for requests by hand. */
+  readonly dial: (options?: { readonly trusted?: boolean; readonly version?: number }) => Promise<DaemonConnection>;
   readonly close: () => Promise<void>;
 };
 
@@ -54,10 +56,19 @@ export async function daemonPair(
     opened.push(daemon);
     return { daemon, near };
   };
+  const dialled: DaemonConnection[] = [];
+  const dial: DaemonPair["dial"] = async ({ trusted = true, version } = {}) => {
+    const socketPath = trusted ? sockets.trusted : sockets.untrusted;
+    const options = version === undefined ? {} : { version };
+    const connection = await DaemonConnection.open(socketPath, { storeDir: "/nix/store", ...options });
+    dialled.push(connection);
+    return connection;
+  };
   const close = async () => {
+    for (const connection of dialled) connection.close();
     for (const daemon of opened) await daemon.close();
     await server.close(100);
     rmSync(directory, { recursive: true, force: true });
   };
-  return { remote, sockets, server, connect, close };
+  return { remote, sockets, server, connect, dial, close };
 }
