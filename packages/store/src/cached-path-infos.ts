@@ -1,12 +1,13 @@
 /*
-Path infos of a far place, kept near with their closures once they were asked for. The near side must be one that does not insist on having the
-contents (memory, sqlite): a cache of contents beside it may fill at its own pace. Writes and leases go to the near side. Listing and
+Path infos of a far place, kept near with their closures once they were asked for. A near side that insists on having the contents, as Firn's own
+store does, keeps them only when these came near before: a cache of contents beside it fills at its own pace. Writes and leases go to the near side. Listing and
 referrers are answered by both together.
 */
 
 import { type CallOptions, farOptions, SingleFlight } from "@firn/castore";
 import type { StorePath } from "@firn/nix-compat";
 import { closureOf } from "./closure.ts";
+import { StoreError } from "./error.ts";
 import type { PathInfo } from "./path-info.ts";
 import type { PathInfoService, PathInfoServiceSupports } from "./path-info-service.ts";
 
@@ -72,7 +73,12 @@ export class CachedPathInfos implements PathInfoService {
       signal: options.signal,
       skip: (path) => !path.equals(info.path) && isNear(path),
     });
-    await this.#near.put(closure, options);
+    try {
+      await this.#near.put(closure, options);
+    } catch (thrown) {
+      // Without the contents it is asked for far again, which is no less true.
+      if (!(thrown instanceof StoreError) || thrown.code !== "missing") throw thrown;
+    }
     return info;
   }
 }

@@ -24,6 +24,7 @@ import {
   readOnlyPathInfos,
   RenderingCalculator,
   signPathInfo,
+  StoreError,
   SigningPathInfos,
   TieredPathInfos,
   TrustedKeys,
@@ -150,6 +151,24 @@ describe("a cache of path infos", () => {
     assert.equal((await near.get(path("d").hashPart))?.path.name, "name-d");
     assert.deepEqual((await cache.referrers(path("d"))).map(String), [path("f").toString()]);
     assert.equal((await Array.fromAsync(cache.list())).length, 5);
+  });
+
+  test("answers from far when the near side lacks the contents, and passes on any other refusal", async () => {
+    for (const code of ["missing", "storage"] as const) {
+      const near: PathInfoService = Object.create(new MemoryPathInfos(), {
+        get: { value: async () => undefined },
+        put: {
+          value: async () => {
+            throw new StoreError(code, "refused");
+          },
+        },
+      });
+      const far = new MemoryPathInfos();
+      await far.put([info("a", [])]);
+      const asked = new CachedPathInfos(near, far).get(path("a").hashPart);
+      if (code === "missing") assert.equal((await asked)?.path.name, "name-a");
+      else await assert.rejects(asked, { code });
+    }
   });
 });
 

@@ -9,6 +9,7 @@ import { CliError } from "../../error.ts";
 import { humanBytes, LiveLine } from "../../live-line.ts";
 import type { OpenedStore } from "../../opened-store.ts";
 import type { Session } from "../../session.ts";
+import { printCount } from "../../size.ts";
 import { STORE_FORMS } from "../../store-choice.ts";
 import { findPlace } from "../../store-target.ts";
 
@@ -70,7 +71,9 @@ async function copy({ paths, from, to, all, json }: CopyOptions, session: Sessio
   else {
     for (const path of copied) await output.line(path);
     const spared = bytesSpared === 0 ? "" : `, ${humanBytes(bytesSpared)} were there`;
-    await output.note(`copied ${copied.length} paths to ${target.label}: ${humanBytes(bytes)} came${spared}`);
+    await output.note(
+      `copied ${printCount(copied.length, "path")} to ${target.label}: ${humanBytes(bytes)} came${spared}`,
+    );
   }
   return undefined;
 }
