@@ -71,7 +71,8 @@ async function configOf(space: JobSpace): Promise<unknown> {
       namespaces: namespaces.map((type) => ({ type })),
       uidMappings: own(process.getuid?.()),
       gidMappings: own(process.getgid?.()),
-      cgroupsPath: space.name,
+      // Below the job's own group, hence swept with it. Where groups cannot be made, only saying nothing makes runtimes do without.
+      ...(process.getuid?.() === 0 ? { cgroupsPath: space.name } : {}),
       maskedPaths: await hiddenProcFiles(),
       readonlyPaths: await readOnlyProcPaths(),
     },

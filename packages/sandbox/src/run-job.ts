@@ -31,9 +31,6 @@ if [ "$fd" -gt 3 ] && { [ -n "$BASH_VERSION" ] || [ "$fd" -le 9 ]; }; then eval 
 done
 umask 022
 `;
-/** The shells' units for the size of files: bash and others. */
-const limitFileSize = (bytes: number) =>
-  `if [ -n "$BASH_VERSION" ]; then ulimit -f ${Math.ceil(bytes / 1024)}; else ulimit -f ${Math.ceil(bytes / 512)}; fi || exit\n`;
 /** How much of the log's end is kept for the message when the sandbox fails. */
 const TAIL_BYTES = 4096;
 
@@ -51,8 +48,7 @@ export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptio
   const { cgroup, onLog, signal } = options;
   if (signal.aborted) return { end: { reason: "cancelled" }, outputs: [] };
   const script = join(space.directory, "launch");
-  const limit = job.buildSpaceBytes === undefined ? "" : limitFileSize(job.buildSpaceBytes);
-  await writeFile(script, bytesOf(`{\n${CLOSE_INHERITED}${limit}${options.script}}\n`));
+  await writeFile(script, bytesOf(`{\n${CLOSE_INHERITED}${options.script}}\n`));
   const sh = (await findProgram("bash")) ?? "/bin/sh";
   const watch = await SpaceWatch.open(space.root, job.buildSpaceBytes !== undefined);
   const pipe = await openLogPipe(join(space.directory, "log"));

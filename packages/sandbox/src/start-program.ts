@@ -142,6 +142,7 @@ const MS_READ_ONLY_AND_PLAIN = 15;
 const MS_BIND = 4096;
 const MS_REMOUNT = 32;
 const MS_RDONLY = 1;
+const RLIMIT_FSIZE = 1;
 const SIGKILL = 9;
 const SIGCHLD = 17;
 
@@ -203,6 +204,11 @@ function stepsOf(job: SandboxJob, options: StartOptions & { readonly filter?: Ui
       call("write", "result", data.text(line), line.length);
       branch("negative", "failed");
     }
+  }
+  if (job.buildSpaceBytes !== undefined) {
+    // Not set before: runtimes copy themselves on their way here.
+    call("prlimit64", 0, RLIMIT_FSIZE, data.words([job.buildSpaceBytes, job.buildSpaceBytes]), 0);
+    branch("negative", "failed");
   }
   for (let fd = 3; fd < 10; fd++) call("close", fd); // all there are; for kernels that do not know the next one
   call("close_range", 3, 0x7fffffff, 0);
