@@ -33,6 +33,7 @@ export class BuildProgress {
   readonly #tree = new BuildTree();
   /** By path of the .drv. */
   readonly #running = new Map<ByteString, Running>();
+  #fetching: (() => string) | undefined;
   #rowsDrawn = 0;
   /** A drawing that is due because something happened, and the one that lets time pass. */
   #redraw: NodeJS.Timeout | undefined;
@@ -70,6 +71,19 @@ export class BuildProgress {
         break;
     }
     if (isLive) this.#redraw ??= setTimeout(() => this.#draw(), REDRAW_MS);
+  };
+
+  /** What is on its way from elsewhere, as a line of the block; undefined when nothing is. */
+  readonly show = (fetching: (() => string) | undefined): void => {
+    this.#fetching = fetching;
+    if (this.#output.isLive && !this.#options.quiet) this.#redraw ??= setTimeout(() => this.#draw(), REDRAW_MS);
+  };
+
+  /** A line that stays. */
+  readonly tell = (text: string): void => {
+    if (this.#rowsDrawn > 0) this.#write(this.#cleared());
+    this.#rowsDrawn = 0;
+    void this.#output.note(text);
   };
 
   /** Takes the block away when nothing is running, until more happens. */
@@ -115,8 +129,11 @@ export class BuildProgress {
     if (hidden > 0 && lines.length === ROWS_MAX) lines.push(`  and ${hidden} more`);
     const more = waiting === 0 ? "" : `, ${waiting} waiting`;
     const failures = failed === 0 ? "" : this.#output.styled(stderr, "red", `, ${failed} failed`);
-    lines.push(`building: ${done} of ${waiting + running + done + failed} done, ${running} running${more}${failures}`);
-    this.#write(`${this.#cleared()}${lines.join("\n")}\n`);
+    const planned = waiting + running + done + failed;
+    if (planned > 0) lines.push(`building: ${done} of ${planned} done, ${running} running${more}${failures}`);
+    if (this.#fetching !== undefined) lines.push(this.#fetching().slice(0, stderr.columns - 1));
+    if (lines.length === 0 && this.#rowsDrawn === 0) return;
+    this.#write(`${this.#cleared()}${lines.map((line) => `${line}\n`).join("")}`);
     this.#rowsDrawn = lines.length;
     if (this.#running.size > 0) this.#tick = setTimeout(() => this.#draw(), TICK_MS);
   }

@@ -13,6 +13,7 @@ import { FirnError } from "@firn/base";
  * - `result-link`: a link to a result could not be made.
  * - `profile`: a profile could not be read or changed.
  * - `build`: a build failed; the exit code says in which way.
+ * - `substitution`: a binary cache offered a path and then could not bring it.
  * - `unsupported`: this machine cannot do it.
  */
 export type CliErrorCode =
@@ -23,6 +24,7 @@ export type CliErrorCode =
   | "result-link"
   | "profile"
   | "build"
+  | "substitution"
   | "unsupported";
 
 export class CliError extends FirnError<CliErrorCode> {}

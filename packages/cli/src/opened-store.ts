@@ -17,7 +17,8 @@ import {
   ServiceRegistry,
   type ServiceType,
 } from "@firn/castore";
-import { type PathInfoService, type StoreServices, STORE_WRAPS, storeServiceTypes } from "@firn/store";
+import { parsePublicKey } from "@firn/nix-compat";
+import { type PathInfoService, type StoreServices, STORE_WRAPS, storeServiceTypes, TrustedKeys } from "@firn/store";
 import { parse as parseToml } from "smol-toml";
 import { CliError } from "./error.ts";
 import type { StoreChoice } from "./store-choice.ts";
@@ -203,5 +204,40 @@ async function serviceTypes(hostDir: string, storeDir: string): Promise<ServiceT
       }),
     );
   }
+  types.push(nixCacheType(hostDir, storeDir));
   return types;
+}
+
+/** A binary cache of Nix, with the fields it has in Snix; what is asked for comes whole into the services named beside it. */
+function nixCacheType(hostDir: string, storeDir: string): ServiceType {
+  return defineServiceType<{
+    base_url: string;
+    public_keys?: readonly string[];
+    blob_service: BlobService;
+    directory_service: DirectoryService;
+  }>({
+    kind: "pathinfoservices",
+    type: "nix",
+    fields: {
+      base_url: { is: "text" },
+      public_keys: { is: "texts", optional: true },
+      blob_service: { is: "service", of: "blobservices" },
+      directory_service: { is: "service", of: "directoryservices" },
+    },
+    open: async ({ base_url, public_keys, blob_service, directory_service }, { shared }) => {
+      const { NixCachePathInfos, openNixCache } = await import("@firn/backend-http-cache");
+      const url = base_url.replace(/^file:\/\/(?!\/)/, () => `file://${hostDir}/`);
+      const { cache } = await shared(`nix ${url}`, () => {
+        const opened = openNixCache(url, { storeDir });
+        return { cache: opened.cache, [Symbol.asyncDispose]: async () => opened[Symbol.dispose]() };
+      });
+      return new NixCachePathInfos({
+        cache,
+        contents: { blobs: blob_service, directories: directory_service },
+        trusted: public_keys === undefined ? undefined : new TrustedKeys(public_keys.map(parsePublicKey)),
+        storeDir,
+        now: Date.now,
+      });
+    },
+  });
 }

@@ -8,9 +8,12 @@ import { buildDerivations, type BuildTarget, type BuiltOutputs, GlueError } from
 import { isBelowStoreDir, parseAbsoluteStorePath } from "@firn/nix-compat";
 import { BuildProgress, type Expectation, type ProgressOptions } from "./build-progress.ts";
 import { type BuilderOptions, buildPartsOf, openBuilder } from "./builder.ts";
+import { readNixSettings } from "./compat/nix-settings.ts";
 import { BuildFailed, EXIT } from "./error.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
 import type { Session } from "./session.ts";
+import { type OpenedSubstitution, openSubstitution } from "./substitution.ts";
+import type { SubstitutionChoice } from "./substitution-flags.ts";
 
 export type RealiseOptions = BuilderOptions &
   ProgressOptions & {
@@ -22,6 +25,8 @@ export type RealiseOptions = BuilderOptions &
     readonly timeoutMs: number | undefined;
     readonly silenceMs: number | undefined;
     readonly keepGoing: boolean;
+    /** Whom to ask before anything is built; what nix.conf says when not said. */
+    readonly substitution?: SubstitutionChoice;
   };
 
 /** Makes sure that the output each derivation was selected for is in the store, held by `lease`. Throws `BuildFailed`. */
@@ -43,6 +48,7 @@ export class Realiser implements Disposable {
   readonly #signal: AbortSignal;
   #service: Promise<BuildService> | undefined;
   #progress: BuildProgress | undefined;
+  #substitution: { readonly opened: OpenedSubstitution | undefined } | undefined;
 
   /** `lease` holds inputs and outputs; `signal` ends all builds, the session's when not said. */
   constructor(options: RealiseOptions, session: Session, lease: Lease, signal = session.signal) {
@@ -66,6 +72,7 @@ export class Realiser implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#substitution?.opened?.[Symbol.dispose]();
     this.#progress?.end();
   }
 
@@ -101,8 +108,10 @@ export class Realiser implements Disposable {
     const { config, output } = this.#session;
     this.#service ??= openBuilder(this.#options, this.#session);
     const buildService = await this.#service;
-    const parts = await buildPartsOf(buildService, this.#session);
     const progress = (this.#progress ??= new BuildProgress(output, this.#options, expectationOf(buildService)));
+    this.#substitution ??= { opened: await this.#openSubstitution(progress) };
+    const { substitute } = this.#substitution.opened ?? {};
+    const parts = { ...(await buildPartsOf(buildService, this.#session)), substitute };
     const failures: GlueError[] = [];
     try {
       return await buildDerivations(targets, parts, {
@@ -122,6 +131,12 @@ export class Realiser implements Disposable {
     } finally {
       progress.pause();
     }
+  }
+
+  async #openSubstitution(progress: BuildProgress): Promise<OpenedSubstitution | undefined> {
+    const settings = (this.#options.substitution ?? readNixSettings)(this.#session.config.environment);
+    const display = this.#options.quiet ? undefined : progress;
+    return openSubstitution(settings, await this.#session.openStore(), this.#lease, this.#session, display);
   }
 }
 

@@ -7,6 +7,7 @@ Which store a command works on, as people write it after --store, --from and --t
     objects:DIR    blobs and directories as Snix and Tvix keep them, path infos in SQLite beside them
     grpc+http:…    a server of Firn's, Snix's or Tvix's (grpc+https://HOST, grpc+unix:/PATH as well)
     daemon:SOCKET  a Nix daemon; without SOCKET the one of this machine's Nix. Contents pass through Firn's own store
+    nix+https://…  a binary cache of Nix, also nix+http:// and nix+file:///DIR
     FILE.toml      a composition of services (docs/store-composition.md)
 */
 
@@ -22,10 +23,15 @@ export type StoreChoice =
   | { readonly kind: "file"; readonly hostPath: string; readonly hostDir: string };
 
 export const STORE_FORMS =
-  "local:DIR, memory:, sqlite:FILE, objects:DIR, grpc+http://HOST:PORT, grpc+unix:/PATH, daemon:[SOCKET] or FILE.toml";
+  "local:DIR, memory:, sqlite:FILE, objects:DIR, grpc+http://HOST:PORT, grpc+unix:/PATH, daemon:[SOCKET], nix+https://… or FILE.toml";
 
 /** Where Nix's own daemon listens. */
 const NIX_SOCKET = "/nix/var/nix/daemon-socket/socket";
+
+/** The address of a binary cache, when the text is one. */
+export function nixCacheUrl(text: string): string | undefined {
+  return text.startsWith("nix+") ? text.slice("nix+".length) : undefined;
+}
 
 /** Reads a choice; paths are relative to `workingDirectory`. Throws `usage`. */
 export function parseStoreChoice(text: string, workingDirectory: string): StoreChoice {
@@ -36,12 +42,21 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
     directoryservices: { root: instance },
     pathinfoservices: { root: instance },
   });
+  const cacheUrl = nixCacheUrl(text);
   const composed = (document: unknown): StoreChoice => ({
     kind: "document",
     document,
     hostDir: workingDirectory,
     label: text,
   });
+  if (cacheUrl !== undefined) {
+    const contents = { blob_service: "root", directory_service: "root" };
+    return composed({
+      blobservices: { root: { type: "memory" } },
+      directoryservices: { root: { type: "memory" } },
+      pathinfoservices: { root: { type: "nix", base_url: cacheUrl, ...contents } },
+    });
+  }
   if (scheme !== undefined && scheme !== "memory" && scheme !== "daemon" && rest === "")
     throw new CliError("usage", `'${text}' lacks a place after the colon: expected ${STORE_FORMS}`);
   switch (scheme) {

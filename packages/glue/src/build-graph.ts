@@ -8,7 +8,14 @@ import type { BuildService } from "@firn/build";
 import type { CastoreServices, Lease, LeaseService } from "@firn/castore";
 import { DEFAULT_STORE_DIR } from "@firn/nix-compat";
 import type { PathInfo, PathInfoService, RealisationService } from "@firn/store";
-import { type BuildTarget, derivationReader, outputNames, planBuild, type ReadDerivation } from "./build-plan.ts";
+import {
+  type BuildTarget,
+  derivationReader,
+  outputNames,
+  planBuild,
+  type ReadDerivation,
+  type SubstituteOutputs,
+} from "./build-plan.ts";
 import type { Fetcher } from "./fetcher.ts";
 import { GraphRun, type RunOptions } from "./graph-run.ts";
 import { type OutputPaths, RealisedOutputs } from "./realised-outputs.ts";
@@ -26,6 +33,8 @@ export type BuildParts = CastoreServices & {
   readonly fetcher?: Fetcher;
   /** Where derivations come from; the store when not said. */
   readonly readDerivation?: ReadDerivation;
+  /** Where outputs may come from instead of being built. */
+  readonly substitute?: SubstituteOutputs;
 };
 
 export type BuildOptions = RunOptions & {
@@ -56,7 +65,11 @@ export async function buildDerivations(
   const readDerivation = parts.readDerivation ?? derivationReader(parts.blobs, pathInfos, storeDir);
   const realised = new RealisedOutputs({ ...parts, pathInfos, storeDir });
   const planning = (more: readonly BuildTarget[], planSignal: AbortSignal) =>
-    planBuild(more, { realised, readDerivation, relaxed: options.relaxed ?? false }, { signal: planSignal, lease });
+    planBuild(
+      more,
+      { realised, readDerivation, relaxed: options.relaxed ?? false, substitute: parts.substitute },
+      { signal: planSignal, lease },
+    );
   const stepParts = { ...parts, pathInfos, storeDir, lease };
   const run = new GraphRun(planning, realised, stepParts, options);
   const wanted: { readonly target: BuildTarget; readonly drvPath: ByteString }[] = [];

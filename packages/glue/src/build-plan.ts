@@ -6,6 +6,7 @@ wanted outputs are registered already. What Firn cannot build is refused here, b
 import { type ByteString, byteStringOf, mapConcurrently } from "@firn/base";
 import { type BlobService, type CallOptions, readBlob } from "@firn/castore";
 import {
+  type DerivationOutput,
   type Derivation,
   DERIVATION_BYTES_MAX,
   derivationKind,
@@ -14,7 +15,7 @@ import {
 } from "@firn/nix-compat";
 import type { PathInfoService } from "@firn/store";
 import { derivationFailure } from "./build-failure.ts";
-import { checkBuildable, discardingOutputs, seesHost } from "./derivation-attributes.ts";
+import { checkBuildable, DerivationAttributes, discardingOutputs, seesHost } from "./derivation-attributes.ts";
 import { GlueError } from "./error.ts";
 import { outputChecks } from "./output-checks.ts";
 import type { RealisedOutputs } from "./realised-outputs.ts";
@@ -44,7 +45,12 @@ export type BuildPlan = {
   readonly derivations: ReadonlyMap<ByteString, Derivation>;
 };
 
+/** Tries to have outputs (absolute store paths) from elsewhere, with all they refer to; true when they are registered now. */
+export type SubstituteOutputs = (paths: readonly ByteString[], options: CallOptions) => Promise<boolean>;
+
 export type PlanParts = {
+  /** Asked before a derivation is planned to be built; absent: everything is built. */
+  readonly substitute?: SubstituteOutputs;
   readonly realised: RealisedOutputs;
   readonly readDerivation: ReadDerivation;
   /** Whether derivations that ask for it may see the host (`__noChroot`). */
@@ -67,7 +73,10 @@ export async function planBuild(
       derivations.get(drvPath) ?? (await parts.readDerivation(drvPath, { lease: options.lease, signal }));
     derivations.set(drvPath, derivation);
     if (unordered.has(drvPath)) return;
-    if (await parts.realised.find(drvPath, derivation, names, { lease: options.lease, signal })) return;
+    const call = { lease: options.lease, signal };
+    if (await parts.realised.find(drvPath, derivation, names, call)) return;
+    if (await substituted(derivation, names, parts.substitute, call))
+      if (await parts.realised.find(drvPath, derivation, names, call)) return;
     try {
       const attributes = checkBuildable(derivation);
       outputChecks(derivation, attributes);
@@ -101,6 +110,24 @@ export async function planBuild(
   const steps = inOrder(unordered);
   for (const step of steps.values()) checkPurity(step, derivations);
   return { steps, derivations };
+}
+
+/** Whether all of these outputs came from elsewhere. Not asked where a derivation forbids it, nor where paths are known only after a build. */
+async function substituted(
+  derivation: Derivation,
+  names: ReadonlySet<string>,
+  substitute: SubstituteOutputs | undefined,
+  options: CallOptions,
+): Promise<boolean> {
+  if (substitute === undefined) return false;
+  const attributes = new DerivationAttributes(derivation);
+  if (attributes.has("allowSubstitutes") && !attributes.flag("allowSubstitutes")) return false;
+  const outputs = Array.from(names, (name) => derivation.outputs.get(name));
+  if (outputs.some((output) => output === undefined || output.kind === "impure" || output.path === "")) return false;
+  return await substitute(
+    outputs.map((output) => (output as DerivationOutput).path),
+    options,
+  );
 }
 
 /** What is built anew each time could be another thing for a dependant each time: only those may depend on it whose result is known, or is impure as well. */

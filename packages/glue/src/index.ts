@@ -20,7 +20,7 @@ export { buildDerivations } from "./build-graph.ts";
 export type { BuildOptions, BuildParts, BuiltOutputs } from "./build-graph.ts";
 export type { BuildCounts, BuildEvent } from "./build-event.ts";
 export { derivationReader, planBuild } from "./build-plan.ts";
-export type { BuildPlan, BuildStep, BuildTarget, PlanParts, ReadDerivation } from "./build-plan.ts";
+export type { BuildPlan, BuildStep, BuildTarget, PlanParts, ReadDerivation, SubstituteOutputs } from "./build-plan.ts";
 export { RealisedOutputs } from "./realised-outputs.ts";
 export type { OutputPaths, RealisedParts } from "./realised-outputs.ts";
 export { derivationToRun } from "./resolve-derivation.ts";

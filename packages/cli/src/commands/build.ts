@@ -23,6 +23,7 @@ import { checkReplaceable, linkName, makeResultLink } from "../result-link.ts";
 import type { Session } from "../session.ts";
 import type { RealiseOptions } from "../realise.ts";
 import { applySettings } from "../settings.ts";
+import { declareSubstitutingBuildFlags, substitutionFlags } from "../substitution-flags.ts";
 
 export type BuildCommandOptions = RealiseOptions & {
   readonly expression: ExpressionOptions;
@@ -38,7 +39,7 @@ export type BuildCommandOptions = RealiseOptions & {
 export const command = defineCommand<BuildCommandOptions>({
   store: "local",
   declare: (command) =>
-    declareBuilderFlags(declareExpression(command))
+    declareSubstitutingBuildFlags(declareBuilderFlags(declareExpression(command)))
       .option("-o, --out-link <link>", "where the link to the result is made (default: result)")
       .option("--no-link", "make no link")
       .option("--profile <profile>", "make the result a profile's newest generation; no link unless -o names one")
@@ -51,6 +52,7 @@ export const command = defineCommand<BuildCommandOptions>({
           ["firn build examples/hello", "builds it, leaves ./result, prints the store path"],
           ["firn build examples/hello -A words.doc", "one output of one of its attributes; leaves ./result-doc"],
           ["firn build examples/hello --profile tools", "makes it what $FIRN_HOME/profiles/tools leads to"],
+          ["firn build --substituters https://cache.nixos.org", "takes from there what it can, builds the rest"],
           ["firn run ./result/bin/hello", "runs a program that was built"],
         )}
 The links lead to the files of the result below $FIRN_HOME, and keep it from being
@@ -74,6 +76,7 @@ function optionsOf(operands: readonly string[], given: Readonly<Record<string, u
       flags.link === false ? undefined : (text("outLink") ?? (text("profile") === undefined ? "result" : undefined)),
     profile: text("profile"),
     ...builderFlags(flags),
+    substitution: substitutionFlags(flags),
     cores: cores === 0 ? availableParallelism() : cores,
     dryRun: flags.dryRun === true,
     json: flags.json === true,

@@ -21,6 +21,7 @@ export function realiseOptionsOf(settings: NixSettings): RealiseOptions {
     timeoutMs: limit("timeout", 1000),
     silenceMs: limit("max-silent-time", 1000),
     keepGoing: settings.isOn("keep-going"),
+    substitution: () => settings,
     quiet: false,
     printLogs: settings.get("print-build-logs") === undefined || settings.isOn("print-build-logs"),
   };

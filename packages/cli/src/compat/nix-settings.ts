@@ -56,8 +56,15 @@ const FEATURES = new Set(
 
 const INCLUDES_MAX = 32;
 
+/** Values of settings that are not empty until they are said. */
+const DEFAULTS = [
+  ["trusted-public-keys", "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="],
+  ["require-sigs", "true"],
+  ["substitute", "true"],
+] as const;
+
 export class NixSettings {
-  readonly #values = new Map<string, string>();
+  readonly #values = new Map<string, string>(DEFAULTS);
   readonly warnings: string[] = [];
 
   /** Whether a setting of that name exists, with or without `extra-`. */

@@ -1,8 +1,10 @@
 /*
 `firn store copy`: paths with all they refer to from one store to another. Only what the target lacks travels; what was stopped goes on when it is run
-again.
+again. Binary caches of Nix are a case of their own on either side: they have NARs, and whether they are believed is a matter of signatures.
 */
 
+import { tmpdir } from "node:os";
+import type { StorePath } from "@firn/nix-compat";
 import { copyPaths } from "@firn/store";
 import { defineCommand, examples } from "../../command.ts";
 import { CliError } from "../../error.ts";
@@ -10,8 +12,9 @@ import { humanBytes, LiveLine } from "../../live-line.ts";
 import type { OpenedStore } from "../../opened-store.ts";
 import type { Session } from "../../session.ts";
 import { printCount } from "../../size.ts";
-import { STORE_FORMS } from "../../store-choice.ts";
+import { nixCacheUrl, STORE_FORMS } from "../../store-choice.ts";
 import { findPlace } from "../../store-target.ts";
+import { declareSubstitutionFlags, type SubstitutionChoice, substitutionFlags } from "../../substitution-flags.ts";
 
 export type CopyOptions = {
   readonly paths: readonly string[];
@@ -19,11 +22,13 @@ export type CopyOptions = {
   readonly to: string | undefined;
   readonly all: boolean;
   readonly json: boolean;
+  /** Whose signatures a cache's paths need. */
+  readonly substitution: SubstitutionChoice;
 };
 
 export const command = defineCommand<CopyOptions>({
   declare: (command) =>
-    command
+    declareSubstitutionFlags(command)
       .argument("[path...]", "store paths, or links to results")
       .option("--from <store>", `the store that has them (default: Firn's own): ${STORE_FORMS}`)
       .option("--to <store>", "the store that gets them (default: Firn's own)")
@@ -34,6 +39,8 @@ export const command = defineCommand<CopyOptions>({
         examples(
           ["firn store copy --to objects:/mnt/cache ./result", "into a directory that Snix reads as well"],
           ["firn store copy --from sqlite:old.sqlite --all", "all of another store into Firn's own"],
+          ["firn store copy --from nix+https://cache.nixos.org /nix/store/…", "from a binary cache"],
+          ["firn store copy --to nix+file:///mnt/cache ./result", "into one, for nix copy --from file:///mnt/cache"],
         ),
       ),
   optionsOf: (operands, flags) => {
@@ -41,20 +48,29 @@ export const command = defineCommand<CopyOptions>({
     const all = flags.all === true;
     if (from === undefined && to === undefined) throw new CliError("usage", "say --from STORE, --to STORE, or both");
     if (all === operands.length > 0) throw new CliError("usage", "name paths, or say --all");
-    return { paths: operands, from, to, all, json: flags.json === true };
+    const isCache = (text: string | undefined) => text !== undefined && nixCacheUrl(text) !== undefined;
+    if (isCache(from) && (all || isCache(to)))
+      throw new CliError("usage", "a binary cache cannot be listed, nor copied to another: name paths, and a store");
+    return { paths: operands, from, to, all, json: flags.json === true, substitution: substitutionFlags(flags) };
   },
   run: copy,
 });
 
-async function copy({ paths, from, to, all, json }: CopyOptions, session: Session): Promise<undefined> {
-  const { output, signal, config } = session;
+async function copy(options: CopyOptions, session: Session): Promise<undefined> {
+  const { paths, from, to, all, json } = options;
+  const { output, signal } = session;
   const places = paths.map((text) => findPlace(text, session).path);
   await using others = new AsyncDisposableStack();
   const open = async (text: string | undefined): Promise<OpenedStore> =>
     text === undefined ? session.openServices() : others.use(await session.openOther(text));
+  const caches = { from: from && nixCacheUrl(from), to: to && nixCacheUrl(to) };
+  if (caches.from !== undefined)
+    return await report(await bringFrom(caches.from, places, await open(to), options, session), session, json);
   const source = await open(from);
-  const target = await open(to);
   if (all) for await (const { path } of source.pathInfos.list({ signal })) places.push(path);
+  if (caches.to !== undefined)
+    return await report(await publishTo(caches.to, places, source, options, session), session, json);
+  const target = await open(to);
   await using _lease = await target.openLease(`copy from ${source.label}`);
   using line = new LiveLine(output);
   const result = await copyPaths(places, source, target, {
@@ -65,15 +81,69 @@ async function copy({ paths, from, to, all, json }: CopyOptions, session: Sessio
       line.show(() => `copying: ${done} of ${pathsTotal} paths, ${humanBytes(bytes)}`),
   });
   line[Symbol.dispose]();
-  const { bytes, bytesSpared } = result;
-  const copied = result.copied.map((path) => path.absolute(config.storeDir));
-  if (json) await output.json({ copied, bytes, bytesSpared });
+  const { bytes, bytesSpared, copied } = result;
+  return await report({ copied, bytes, bytesSpared, label: target.label }, session, json);
+}
+
+type Copied = {
+  readonly copied: readonly StorePath[];
+  readonly bytes: number;
+  readonly bytesSpared: number;
+  readonly label: string;
+};
+
+async function report(
+  { copied, bytes, bytesSpared, label }: Copied,
+  session: Session,
+  json: boolean,
+): Promise<undefined> {
+  const { output, config } = session;
+  const paths = copied.map((path) => path.absolute(config.storeDir));
+  if (json) await output.json({ copied: paths, bytes, bytesSpared });
   else {
-    for (const path of copied) await output.line(path);
+    for (const path of paths) await output.line(path);
     const spared = bytesSpared === 0 ? "" : `, ${humanBytes(bytesSpared)} were there`;
-    await output.note(
-      `copied ${printCount(copied.length, "path")} to ${target.label}: ${humanBytes(bytes)} came${spared}`,
-    );
+    await output.note(`copied ${printCount(copied.length, "path")} to ${label}: ${humanBytes(bytes)} came${spared}`);
   }
   return undefined;
+}
+
+async function bringFrom(
+  url: string,
+  places: readonly StorePath[],
+  target: OpenedStore,
+  { substitution }: CopyOptions,
+  session: Session,
+): Promise<Copied> {
+  const { lineDisplay, openSources } = await import("../../substitution.ts");
+  const { output, signal, config } = session;
+  await using lease = await target.openLease(`copy from ${url}`);
+  using sources = openSources([url], substitution(config.environment), target, lease, session, lineDisplay(output));
+  if (!(await sources.bring(places, { signal }))) {
+    const wanted = places.map((path) => path.absolute(config.storeDir)).join(", ");
+    throw new CliError("not-found", `${url} does not offer all of ${wanted} and what they refer to`);
+  }
+  return { copied: sources.brought, bytes: sources.totals.bytes, bytesSpared: 0, label: target.label };
+}
+
+async function publishTo(
+  url: string,
+  places: readonly StorePath[],
+  source: OpenedStore,
+  { substitution }: CopyOptions,
+  session: Session,
+): Promise<Copied> {
+  const { publish } = await import("@firn/backend-http-cache");
+  const { openCache } = await import("../../substitution.ts");
+  const { output, signal, config } = session;
+  using cache = openCache(url, substitution(config.environment), session);
+  using line = new LiveLine(output);
+  const { published, bytes } = await publish(places, source, cache, {
+    signal,
+    storeDir: config.storeDir,
+    tempDir: tmpdir(),
+    onProgress: ({ paths: done, pathsTotal, bytes: sent }) =>
+      line.show(() => `copying: ${done} of ${pathsTotal} paths, ${humanBytes(sent)}`),
+  });
+  return { copied: published, bytes, bytesSpared: 0, label: cache.cache.label };
 }
