@@ -45,6 +45,11 @@ export class BuildProgress {
     this.#expectation = expectation;
   }
 
+  /** Whether every line of every log is printed. */
+  get showsAllLines(): boolean {
+    return !this.#options.quiet && (!this.#output.isLive || this.#options.printLogs);
+  }
+
   /** Takes what happened. */
   readonly take = (event: BuildEvent): void => {
     if (this.#options.quiet) return;

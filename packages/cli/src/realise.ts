@@ -119,6 +119,7 @@ export class Realiser implements Disposable {
         signal: this.#signal,
         lease: this.#lease,
         impureEnv: new Map(Object.entries(config.environment)),
+        lastLinesOnly: !progress.showsAllLines,
         onEvent: (event) => {
           if (event.type === "failed" && event.because === undefined) failures.push(event.error);
           progress.take(event);

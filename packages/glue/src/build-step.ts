@@ -47,6 +47,8 @@ export type StepOptions = Omit<RecipeOptions, "storeDir" | "graphs"> &
     /** Called when it turns out that something has to be built; it may not, when inputs came out as they did before. */
     readonly onStart: () => void;
     readonly onLine: (line: ByteString) => void;
+    /** Of what a builder says fast, only the last lines are needed. */
+    readonly lastLinesOnly?: boolean;
   };
 
 /**
@@ -108,7 +110,7 @@ async function buildBasic(
   const preferLocal = attributes.flag("preferLocalBuild");
   const submit = { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax, preferLocal, lease, signal };
   const [id] = await parts.buildService.submit([{ recipe, label: derivation.name }], submit);
-  const log = new LogLines(options.onLine);
+  const log = new LogLines(options.onLine, options.lastLinesOnly);
   const { end, outputs } = await watchToEnd(parts.buildService, id, log);
   signal.throwIfAborted();
   if (end.reason !== "succeeded") throw buildFailure(drvPath, derivation.name, end, log.tail);

@@ -29,6 +29,8 @@ export type RunOptions = Omit<RecipeOptions, "storeDir" | "graphs"> &
     /** After a failure goes on with everything that does not need what failed. */
     readonly keepGoing?: boolean;
     readonly onEvent?: (event: BuildEvent) => void;
+    /** Log events are only to show where builders are: of lines that come fast, the last ones are told. */
+    readonly lastLinesOnly?: boolean;
   };
 
 export type Planning = (targets: readonly BuildTarget[], signal: AbortSignal) => Promise<BuildPlan>;

@@ -16,14 +16,23 @@ export class LogLines {
   /** The last lines, each without its end and cut to 512 bytes. */
   readonly tail: ByteString[] = [];
   readonly #onLine: (line: ByteString) => void;
+  readonly #lastOnly: boolean;
   #begun = "";
 
-  constructor(onLine: (line: ByteString) => void) {
+  /** `lastOnly`: of each piece of log only the last lines are handed on, so that a builder that says much costs little. */
+  constructor(onLine: (line: ByteString) => void, lastOnly = false) {
     this.#onLine = onLine;
+    this.#lastOnly = lastOnly;
   }
 
   /** Takes the next bytes; the buffer is not kept. */
   push(bytes: Uint8Array): void {
+    const from = this.#lastOnly ? startOfLastLines(bytes) : 0;
+    if (from > 0) this.#begun = "";
+    this.#take(from > 0 ? bytes.subarray(from) : bytes);
+  }
+
+  #take(bytes: Uint8Array): void {
     const lines = (this.#begun + byteStringOf(bytes)).split("\n");
     this.#begun = lines.pop() as string;
     for (const line of lines) this.#cut(line.endsWith("\r") ? line.slice(0, -1) : line);
@@ -49,4 +58,15 @@ export class LogLines {
     if (this.tail.length > TAIL_LINES) this.tail.shift();
     this.#onLine(line);
   }
+}
+
+/** Where the last lines begin that a tail may hold, behind the end of a line; 0 when there are not more. */
+function startOfLastLines(bytes: Uint8Array): number {
+  let at = bytes.length;
+  for (let lines = 0; lines <= TAIL_LINES; lines++) {
+    if (at === 0) return 0;
+    at = bytes.lastIndexOf(10, at - 1);
+    if (at < 0) return 0;
+  }
+  return at + 1;
 }

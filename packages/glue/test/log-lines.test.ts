@@ -32,3 +32,22 @@ test("the tail holds the last lines, cut", () => {
   assert.equal(tail[0], "16");
   assert.equal(tail.at(-1), `${"y".repeat(512)}...`);
 });
+
+test("of pieces that come fast only the last lines are handed on, and the tail is the same", () => {
+  const lines = Array.from({ length: 200 }, (_, i) => `line ${i}`);
+  const text = `${lines.join("\n")}\nbegun`;
+  for (const cuts of [[], [700], [3, 4, 1500], [text.length - 1]]) {
+    const seen: string[] = [];
+    const all = new LogLines(() => {});
+    const last = new LogLines((line) => void seen.push(line), true);
+    let from = 0;
+    for (const to of [...cuts, text.length]) {
+      for (const log of [all, last]) log.push(bytesOf(text.slice(from, to)));
+      from = to;
+    }
+    for (const log of [all, last]) log.end();
+    assert.deepEqual(last.tail, all.tail);
+    assert.equal(seen.at(-1), "begun");
+    assert.ok(seen.length < 200);
+  }
+});
