@@ -83,12 +83,10 @@ describe("derivations of all kinds", canBuild, () => {
       ["program", /should be a non-executable regular file since recursive hashing is not enabled/],
       ["referring", /fixed output derivation 'referring' is not allowed to refer to other store paths/],
     ];
-    for (const [attr, message] of cases) {
-      const { code, out, err } = await build("kinds.nix", "-A", attr);
-      assert.equal(code, 100, err);
-      assert.equal(out, "");
-      assert.match(err, message);
-    }
+    const { code, out, err } = await build("kinds.nix", "-k", ...select(cases.map(([attr]) => attr)));
+    assert.equal(code, 100, err);
+    assert.equal(out, "");
+    for (const [, message] of cases) assert.match(err, message);
     assert.match(nix.fail("nix-build", "kinds.nix", "-A", "cycle"), cases[0][1]);
   });
 
