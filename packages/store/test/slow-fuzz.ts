@@ -24,21 +24,14 @@ import {
   narInfoOf,
   storeServiceTypes,
 } from "@firn/store";
+import { Mutator } from "../../nix-compat/test/mutator.ts";
 import { chainStore, memoryStore, pathOf } from "./small-store.ts";
 
 const [count = 1_000_000, seed = Date.now() >>> 0] = process.argv.slice(2).map(Number);
 const SLOW_MS = 1000;
 process.stdout.write(`${count} inputs, seed ${seed}\n`);
 
-let state = seed || 1;
-/** xorshift: from 0 up to, not including, `below`. */
-function random(below: number): number {
-  state ^= state << 13;
-  state ^= state >>> 17;
-  state ^= state << 5;
-  return (state >>> 0) % below;
-}
-
+const { mutated } = new Mutator(seed);
 const services = await chainStore();
 const info = await services.pathInfos.get(pathOf("c").hashPart);
 assert.ok(info);
@@ -144,41 +137,6 @@ const targets: Target[] = [
     },
   },
 ];
-
-function mutated(seeds: readonly Uint8Array[]): Uint8Array {
-  let bytes = new Uint8Array(seeds[random(seeds.length)]);
-  for (let edits = 1 + random(4); edits > 0; edits--) {
-    const at = random(bytes.length + 1);
-    const length = random(12);
-    switch (random(5)) {
-      case 0:
-        if (bytes.length > 0) bytes[at % bytes.length] = random(256);
-        break;
-      case 1:
-        if (bytes.length > 0) bytes[at % bytes.length] ^= 1 << random(8);
-        break;
-      case 2:
-        bytes = concatBytes([bytes.subarray(0, at), bytes.subarray(at + length)]) as Uint8Array<ArrayBuffer>;
-        break;
-      case 3:
-        bytes = concatBytes([
-          bytes.subarray(0, at),
-          Uint8Array.from({ length }, () => (random(3) === 0 ? 255 : random(256))),
-          bytes.subarray(at),
-        ]) as Uint8Array<ArrayBuffer>;
-        break;
-      default: {
-        const from = random(bytes.length + 1);
-        bytes = concatBytes([
-          bytes.subarray(0, at),
-          bytes.subarray(from, from + 8 * length),
-          bytes.subarray(at),
-        ]) as Uint8Array<ArrayBuffer>;
-      }
-    }
-  }
-  return bytes;
-}
 
 const tally = new Map<string, { read: number; refused: number }>();
 for (let i = 0; i < count; i++) {
