@@ -117,6 +117,8 @@ function treesV1(mounts: readonly Mount[], own: ReadonlyMap<string, string>): Tr
   const parents = new Map<Controller, string>();
   const swept: string[] = [];
   for (const { type, options, at } of mounts) {
+    // Version 2's tree beside these has no use for us, but runtimes make groups in it.
+    if (type === "cgroup2") swept.push(join(at, own.get("") ?? "/"));
     const named = type === "cgroup" ? options.find((option) => own.has(option)) : undefined;
     if (named === undefined) continue;
     const parent = join(at, own.get(named) as string);
