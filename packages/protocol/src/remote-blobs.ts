@@ -10,6 +10,7 @@ import {
   type BlobService,
   type BlobServiceSupports,
   type BlobWriter,
+  BytesReader,
   bytesOfDigest,
   CastoreError,
   type CallOptions,
@@ -20,6 +21,7 @@ import {
   decodeSlice,
   type Digest,
   digestFromBytes,
+  PieceWriter,
 } from "@firn/castore";
 import {
   CASTORE_METHODS,
@@ -69,7 +71,7 @@ export class RemoteBlobs implements BlobService {
   }
 
   openWrite(options?: CallOptions): BlobWriter {
-    return new RemoteWriter(this.#peer, options);
+    return openRemoteWriter(this.#peer, options);
   }
 
   async put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
@@ -116,7 +118,7 @@ export class RemoteBlobs implements BlobService {
     if (chunks === undefined) return undefined;
     if (chunks.length > 1) return this.#openChunked(digest, chunks, options);
     const bytes = await this.#readWhole(digest, options);
-    return bytes && new WholeReader(bytes, options?.signal);
+    return bytes && new BytesReader(bytes, options?.signal);
   }
 
   /** The list is read once to see that it is the blob's; afterwards each chunk proves itself. */
@@ -124,7 +126,7 @@ export class RemoteBlobs implements BlobService {
     const whole = {
       openRead: async (one: Digest) => {
         const bytes = await this.#readWhole(one, options);
-        return bytes && new WholeReader(bytes, options?.signal);
+        return bytes && new BytesReader(bytes, options?.signal);
       },
     };
     const readChunk = chunksFrom(whole as unknown as BlobService, options);
@@ -254,99 +256,40 @@ async function proveSize(peer: Peer, digest: Digest, size: number, options?: Cal
   for await (const _ of decodeSlice(sliceFrom(peer, digest, size, size, options), digest, size, size));
 }
 
-/** A blob that was checked and is in memory. */
-class WholeReader implements BlobReader {
-  readonly size: number;
-  readonly #signal: AbortSignal | undefined;
-  #bytes: Uint8Array | undefined;
-
-  constructor(bytes: Uint8Array, signal: AbortSignal | undefined) {
-    this.size = bytes.length;
-    this.#bytes = bytes;
-    this.#signal = signal;
-  }
-
-  async *stream(from = 0, to = this.size): ByteStream {
-    const end = Math.min(to, this.size);
-    for (let at = Math.max(0, from); at < end; at += PIECE_BYTES) {
-      throwIfAborted(this.#signal);
-      if (this.#bytes === undefined) throw new CastoreError("closed", "the blob reader is closed");
-      yield this.#bytes.slice(at, Math.min(end, at + PIECE_BYTES));
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#bytes = undefined;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-}
-
 /** A put under way. What was sent and not finished is nothing for the peer. */
-class RemoteWriter implements BlobWriter {
-  readonly #peer: Peer;
-  readonly #options: CallOptions | undefined;
-  readonly #hasher = createHasher("blake3");
-  #stream: ClientStream<Uint8Array, Uint8Array> | undefined;
-  #closing: Promise<Digest> | undefined;
-  #isAborted = false;
-
-  constructor(peer: Peer, options: CallOptions | undefined) {
-    this.#peer = peer;
-    this.#options = options;
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    throwIfAborted(this.#options?.signal);
-    if (this.#isAborted || this.#closing !== undefined) throw new CastoreError("closed", "the blob writer has ended");
-    this.#hasher.update(bytes);
-    const stream = await this.#open();
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      // Copied: it is sent later, and the caller may write to its buffer.
-      const piece = new Uint8Array(bytes.subarray(at, at + PIECE_BYTES));
-      await stream.send(piece).catch(async (thrown: unknown) => {
-        // A peer that ends the call early has said why.
-        await failingAsCastore(() => stream.finish());
-        throw castoreErrorOf(thrown);
-      });
-    }
-  }
-
-  close(): Promise<Digest> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async abort(): Promise<void> {
-    this.#isAborted = true;
-    if (this.#closing === undefined) this.#stream?.cancel();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.abort();
-  }
-
-  async #open(): Promise<ClientStream<Uint8Array, Uint8Array>> {
-    if (this.#stream === undefined) {
-      const { dialect } = await failingAsCastore(() => this.#peer.kind());
-      this.#stream ??= new ClientStream(
-        this.#peer.channel,
-        CASTORE_METHODS[dialect].putBlob,
-        this.#peer.rpcOptions(this.#options),
-      );
-    }
-    return this.#stream;
-  }
-
-  async #close(): Promise<Digest> {
-    throwIfAborted(this.#options?.signal);
-    if (this.#isAborted) throw new CastoreError("closed", "the blob writer was aborted");
-    const stream = await this.#open();
-    const digest = digestFromBytes(await failingAsCastore(() => stream.finish()));
-    const expected = toHex(this.#hasher.digest());
-    if (digest === expected) return digest;
-    throw new CastoreError("corrupt", `${this.#peer.channel.label} took blob ${expected} for ${digest}`);
-  }
+function openRemoteWriter(peer: Peer, options: CallOptions | undefined): BlobWriter {
+  const hasher = createHasher("blake3");
+  let stream: ClientStream<Uint8Array, Uint8Array> | undefined;
+  const open = async () => {
+    if (stream !== undefined) return stream;
+    const { dialect } = await failingAsCastore(() => peer.kind());
+    stream ??= new ClientStream(peer.channel, CASTORE_METHODS[dialect].putBlob, peer.rpcOptions(options));
+    return stream;
+  };
+  return new PieceWriter(
+    {
+      append: async (bytes) => {
+        hasher.update(bytes);
+        const sending = await open();
+        for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+          // Copied: it is sent later, and the caller may write to its buffer.
+          const piece = new Uint8Array(bytes.subarray(at, at + PIECE_BYTES));
+          await sending.send(piece).catch(async (thrown: unknown) => {
+            // A peer that ends the call early has said why.
+            await failingAsCastore(() => sending.finish());
+            throw castoreErrorOf(thrown);
+          });
+        }
+      },
+      finish: async () => {
+        const sending = await open();
+        const digest = digestFromBytes(await failingAsCastore(() => sending.finish()));
+        const expected = toHex(hasher.digest());
+        if (digest === expected) return digest;
+        throw new CastoreError("corrupt", `${peer.channel.label} took blob ${expected} for ${digest}`);
+      },
+      discard: async () => stream?.cancel(),
+    },
+    options?.signal,
+  );
 }
