@@ -23,6 +23,7 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   "backend-objects": ["castore"],
   "backend-http-cache": ["store", "compression"],
   "backend-nix-daemon": ["store"],
+  "backend-castore-http": ["store"],
   gateway: ["store", "compression"],
   protocol: ["store", "build"],
   cli: [
@@ -30,6 +31,7 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
     "gateway",
     "sandbox",
     "protocol",
+    "backend-castore-http",
     "backend-http-cache",
     "backend-nix-daemon",
     "backend-local",

@@ -40,6 +40,16 @@ export { OutboardBuilder, outboardBytes, outboardSize } from "./outboard.ts";
 export type { Outboard } from "./outboard.ts";
 export { computeOutboard, outboardOf } from "./outboard-of.ts";
 export { decodeSlice, encodeSlice, verifiedRange } from "./bao-slice.ts";
+export {
+  CHUNK_LIST_BYTES_MAX,
+  decodeTree,
+  encodeTree,
+  parseChunkList,
+  parseStaticName,
+  printChunkList,
+  staticName,
+} from "./static-layout.ts";
+export type { StaticKind } from "./static-layout.ts";
 export { TreeBuilder } from "./tree-builder.ts";
 export type { ContentObserver, ImportOptions, TreeImporter, TreeObserver } from "./import.ts";
 export type { ExposedTrees, TreeExposer } from "./tree-exposer.ts";

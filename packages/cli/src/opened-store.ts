@@ -151,8 +151,13 @@ function attempt<T>(label: string, work: () => T): T {
 /** All types of services a composition may use here; paths are relative to `hostDir`. */
 async function serviceTypes(hostDir: string, storeDir: string): Promise<ServiceType[]> {
   const { grpcServiceTypes } = await import("@firn/protocol/node");
+  const { staticServiceTypes } = await import("@firn/backend-castore-http");
   const readText = readTextBeside(hostDir);
-  const types = [...storeServiceTypes({ storeDir, readText }), ...grpcServiceTypes({ readText })];
+  const types = [
+    ...storeServiceTypes({ storeDir, readText }),
+    ...grpcServiceTypes({ readText }),
+    ...staticServiceTypes({ readText }),
+  ];
   const services = { blobservices: "blobs", directoryservices: "directories", pathinfoservices: "pathInfos" } as const;
   for (const [kind, service] of Object.entries(services) as [
     keyof typeof services,

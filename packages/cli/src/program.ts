@@ -77,6 +77,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./commands/store/copy.ts"),
   },
   {
+    name: "store publish",
+    summary: "write paths and all they need as files for a web server",
+    load: () => import("./commands/store/publish.ts"),
+  },
+  {
     name: "store export",
     summary: "write paths and all they need to one file",
     load: () => import("./commands/store/export.ts"),

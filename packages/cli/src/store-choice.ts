@@ -8,6 +8,7 @@ Which store a command works on, as people write it after --store, --from and --t
     grpc+http:…    a server of Firn's, Snix's or Tvix's (grpc+https://HOST, grpc+unix:/PATH as well)
     daemon:SOCKET  a Nix daemon; without SOCKET the one of this machine's Nix. Contents pass through Firn's own store
     nix+https://…  a binary cache of Nix, also nix+http:// and nix+file:///DIR
+    castore+http:… a static store (firn store publish), or a server's at /castore (castore+https://HOST/PATH)
     FILE.toml      a composition of services (docs/store-composition.md)
 */
 
@@ -23,7 +24,7 @@ export type StoreChoice =
   | { readonly kind: "file"; readonly hostPath: string; readonly hostDir: string };
 
 export const STORE_FORMS =
-  "local:DIR, memory:, sqlite:FILE, objects:DIR, grpc+http://HOST:PORT, grpc+unix:/PATH, daemon:[SOCKET], nix+https://… or FILE.toml";
+  "local:DIR, memory:, sqlite:FILE, objects:DIR, grpc+http://HOST:PORT, grpc+unix:/PATH, castore+https://HOST/PATH, daemon:[SOCKET], nix+https://… or FILE.toml";
 
 /** Where Nix's own daemon listens. */
 const NIX_SOCKET = "/nix/var/nix/daemon-socket/socket";
@@ -78,6 +79,9 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
         pathinfoservices: { root: { type: "sqlite", path: join(place, "path-infos.sqlite") } },
       });
     }
+    case "castore+http":
+    case "castore+https":
+      return composed(all({ type: "castore", ...serverOf(text) }));
     case "grpc+http":
     case "grpc+https":
     case "grpc+unix":

@@ -35,6 +35,7 @@ describe("firn completion", () => {
         "dump",
         "path-info",
         "copy",
+        "publish",
         "export",
         "import",
         "sign",

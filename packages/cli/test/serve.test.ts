@@ -203,3 +203,17 @@ test("a port that is taken is refused, and a server that is not there is said to
   assert.equal(code, 1);
   assert.match(err, /ECONNREFUSED/);
 });
+
+test("a store published as files, and a server's own files, are stores to copy from", async (t) => {
+  const [near, far] = [new Place(t), new Place(t)];
+  const path = await far.add("tree");
+  const published = join(far.directory, "www");
+  const { code, err } = await far.run(["store", "publish", published, path]);
+  assert.equal(code, 0, err);
+  assert.match(err, /published 1 path: \d+ new files/);
+  assert.deepEqual(JSON.parse((await far.run(["store", "publish", "--json", published, "--all"])).out).published, []);
+  const { url } = await serve(t, far);
+  const copied = await near.run(["store", "copy", "--from", `castore+${url}/castore`, path]);
+  assert.equal(copied.code, 0, copied.err);
+  assert.ok(await near.has(path));
+});

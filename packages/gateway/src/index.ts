@@ -3,6 +3,8 @@ export { GatewayError } from "./error.ts";
 export type { GatewayErrorCode } from "./error.ts";
 export { BinaryCache } from "./binary-cache.ts";
 export type { BinaryCacheParts } from "./binary-cache.ts";
+export { StaticCastore } from "./static-castore.ts";
+export type { StaticCastoreParts } from "./static-castore.ts";
 export type { BuildLogs } from "./build-logs.ts";
 // Nix's worker protocol on unix sockets.
 export type {

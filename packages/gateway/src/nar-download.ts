@@ -11,6 +11,7 @@ import { type CallOptions, type CastoreServices, digestOf, LruMap, type Node } f
 import { compress } from "@firn/compression";
 import { type CastoreNar, type NarLayout, narLayout, renderNar, StoreError } from "@firn/store";
 import { FOREVER, sendStream, sendText } from "./answer.ts";
+import { rangeOf } from "./byte-range.ts";
 import { GatewayError } from "./error.ts";
 
 /** Layouts that are remembered for the next range, by the directories in them. */
@@ -85,15 +86,6 @@ export class NarDownload {
     this.#layouts.set(node.digest, layout, layout.directories);
     return layout;
   }
-}
-
-/** One range of bytes, half open; undefined when the whole is meant, which other ranges than one are taken for. */
-function rangeOf(header: string | undefined, size: number): { readonly from: number; readonly to: number } | undefined {
-  const [, first, last] = /^bytes=([0-9]{0,15})-([0-9]{0,15})$/.exec(header ?? "") ?? [];
-  if (first === undefined || (first === "" && last === "")) return undefined;
-  if (first === "") return { from: Math.max(0, size - Number(last)), to: size };
-  const to = last === "" ? size : Math.min(size, Number(last) + 1);
-  return last !== "" && Number(last) < Number(first) ? undefined : { from: Number(first), to };
 }
 
 /** Whether an encoding is named, and not with a weight of nothing. */

@@ -5,6 +5,13 @@ export type { DescribedPath, PathInfo, PathSignature, SignatureScheme } from "./
 export { checkPathInfo, mergePathInfo, REFERENCES_MAX, SIGNATURES_MAX, sortedReferences } from "./path-info-rules.ts";
 export { mergeAll } from "./path-info-put.ts";
 export { decodePathInfo, encodePathInfo, PATH_INFO_BYTES_MAX } from "./path-info-codec.ts";
+export {
+  parseStaticIndex,
+  printStaticIndex,
+  STATIC_INDEX,
+  STATIC_INDEX_BYTES_MAX,
+  staticPathName,
+} from "./static-paths.ts";
 export type { PathInfoService, PathInfoServiceSupports } from "./path-info-service.ts";
 export { MemoryPathInfos } from "./memory-path-infos.ts";
 export { checkRealisation, mergeRealisation } from "./realisation.ts";

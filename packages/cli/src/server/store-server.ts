@@ -5,7 +5,7 @@ protocol's own work is done in protocol and gateway.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
-import { BinaryCache } from "@firn/gateway";
+import { BinaryCache, StaticCastore } from "@firn/gateway";
 import type { SecretKey } from "@firn/nix-compat";
 import { type Access, ProtocolError, type RpcHandler, storeServices } from "@firn/protocol";
 import {
@@ -85,6 +85,13 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     report: (thrown) => report(thrown, "binary cache"),
   });
 
+  const castore = new StaticCastore({
+    blobs,
+    directories,
+    pathInfos,
+    isWritable,
+    report: (thrown) => report(thrown, "castore"),
+  });
   let server: HttpServer | undefined;
   const pages: Readonly<Record<string, (response: ServerResponse) => void>> = {
     "/metrics": (response) => answer(response, 200, metrics.print(gauges(server)), "text/plain; version=0.0.4"),
@@ -106,6 +113,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     }
     const page = method === "GET" ? pages[url] : undefined;
     if (page !== undefined) return page(http.response);
+    if (castore.handle(http.request, http.response)) return;
     if (!cache.handle(http.request, http.response)) answer(http.response, 404, "there is nothing here\n");
   };
   try {
