@@ -97,8 +97,8 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
 /** A server by its URL, whose query may name files: `?token_file=FILE&ca_file=FILE`. */
 function serverOf(text: string): GrpcFields {
   const [url, query = ""] = text.split("?", 2);
-  const { token_file, ca_file, ...others } = Object.fromEntries(new URLSearchParams(query));
-  const [unknown] = Object.keys(others);
-  if (unknown === undefined) return { url, token_file, ca_file };
+  const fields = Object.fromEntries(new URLSearchParams(query));
+  const unknown = Object.keys(fields).find((name) => name !== "token_file" && name !== "ca_file");
+  if (unknown === undefined) return { url, ...fields };
   throw new CliError("usage", `'${unknown}' is nothing a server is told in its URL: expected token_file or ca_file`);
 }
