@@ -10,20 +10,21 @@ import { CliError } from "./error.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
 import { NodeFetcher } from "./node-fetcher.ts";
 import { evaluate, type ExpressionOptions } from "./expression.ts";
-import type { Realiser } from "./realise.ts";
+import type { Realiser, RealiseOptions } from "./realise.ts";
 import type { Session } from "./session.ts";
 
-/** Evaluates to derivations and writes all they need to the store, held by `lease`. Throws `invalid-target` when there is none. */
+/** Evaluates to derivations and writes all they need to the store, held by `lease`; what is read is built as `realise` says. Throws `invalid-target` when there is none. */
 export async function instantiate(
   expression: ExpressionOptions,
   session: Session,
   lease: Lease,
+  realise?: RealiseOptions,
 ): Promise<readonly EvaluatedDerivation[]> {
   const pending: PendingObject[] = [];
   const onPending = (objects: readonly PendingObject[]) => {
     for (const object of objects) pending.push(object);
   };
-  const result = await evaluate(expression, { kind: "derivations" }, session, { onPending, wait: { lease } });
+  const result = await evaluate(expression, { kind: "derivations" }, session, { onPending, wait: { lease, realise } });
   assert(result.kind === "derivations", "derivations were asked for");
   if (result.derivations.length === 0) throw noDerivations();
   await pendingWriter(session, lease)(pending);

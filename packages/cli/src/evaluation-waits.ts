@@ -24,7 +24,7 @@ const DEFAULT_REALISE_OPTIONS: RealiseOptions = {
 
 export type WaitOptions = {
   /** How outputs are built, where flags say it, or what builds all the command asks for. */
-  readonly realise?: RealiseOptions | Realiser;
+  readonly realise?: RealiseOptions | Realiser | undefined;
   /** Holds what was built or fetched; without one it is held until the waits are disposed. */
   readonly lease?: Lease;
 };

@@ -14,6 +14,16 @@ import { VERSION } from "./version.ts";
 export const COMMANDS: readonly CommandEntry[] = [
   { name: "build", summary: "build what an expression describes", load: () => import("./commands/build.ts") },
   { name: "run", summary: "run a program of the store", load: () => import("./commands/run.ts") },
+  {
+    name: "shell",
+    summary: "start a shell with programs of an expression on its PATH",
+    load: () => import("./commands/shell.ts"),
+  },
+  {
+    name: "develop",
+    summary: "start a shell with what a derivation's builder would have",
+    load: () => import("./commands/develop.ts"),
+  },
   { name: "eval", summary: "evaluate an expression and print its value", load: () => import("./commands/eval.ts") },
   {
     name: "instantiate",

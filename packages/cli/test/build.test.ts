@@ -306,10 +306,32 @@ describe("firn run", onPath("busybox") === undefined ? need("busybox") : canBuil
     assert.equal(out, "stored: a\n", err);
   });
 
+  test("of an expression the program is built first, and its arguments are its own", async () => {
+    const script = "echo '#!/bin/sh' > $out; echo 'echo ran $# $2' >> $out; chmod +x $out";
+    const expression = `derivation { name = "tool-1.0"; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" ${JSON.stringify(script)} ]; }`;
+    const { out, err, code } = await firn.run(["run", "-q", "-E", expression, "a", "--flag"]);
+    assert.equal(out, "ran 2 --flag\n", err);
+    assert.equal(code, 0);
+    assert.match((await firn.run(["run", "-E", `[ (${expression}) (${expression}) ]`])).err, /choose one by -A/);
+  });
+
+  test("firn shell has programs on PATH, firn develop a builder's variables", async () => {
+    const script =
+      "mkdir $out $out/bin; echo '#!/bin/sh' > $out/bin/frost; echo 'echo cold' >> $out/bin/frost; chmod +x $out/bin/frost";
+    const tool = `derivation { name = "frost"; system = builtins.currentSystem; builder = "/bin/sh"; PATH = "${"/bin:/usr/bin"}"; args = [ "-c" ${JSON.stringify(script)} ]; }`;
+    const shell = await firn.run(["shell", "-q", "-E", tool, "-c", "frost; exit 3"]);
+    assert.deepEqual([shell.out, shell.code], ["cold\n", 3], shell.err);
+    const user = `derivation { name = "user"; system = builtins.currentSystem; builder = "/bin/sh"; frost = ${tool}; buildPhase = "echo built with $frost"; }`;
+    const developed = await firn.run(["develop", "-E", user, "-c", "$frost/bin/frost; echo $IN_NIX_SHELL $name"]);
+    assert.equal(developed.out, "cold\nimpure user\n", developed.err);
+    const phase = await firn.run(["develop", "-i", "-E", user, "--phase", "build"]);
+    assert.match(phase.out, /^built with \/nix\/store\/[a-z0-9]{32}-frost\n$/, phase.err);
+  });
+
   test("what is no program is refused with a hint", async () => {
     assert.match(
       (await firn.run(["run", "result"])).err,
-      /is a directory, name a program in it; it holds the program result\/bin\/alias/,
+      /'result' is no program; name one of its programs: result\/bin\/alias/,
     );
     assert.match((await firn.run(["run", "result/bin/absent"])).err, /does not exist in/);
     assert.match((await firn.run(["run", "/bin/sh"])).err, /no link to a result/);

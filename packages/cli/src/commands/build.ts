@@ -2,28 +2,19 @@
 `firn build`: makes sure that what an expression describes is in the store, and leaves links to it.
 */
 
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Lease } from "@firn/castore";
 import { parseAbsoluteStorePath } from "@firn/nix-compat";
-import { builderFlags, declareBuilderFlags } from "../builder-flags.ts";
+import { declareDerivationFlags, derivationFlags } from "../derivation-flags.ts";
 import { defineCommand, examples } from "../command.ts";
-import { instantiate, instantiating } from "../derivations.ts";
+import { instantiate } from "../derivations.ts";
 import { CliError } from "../error.ts";
-import type { EvaluatedDerivation } from "../evaluator/job.ts";
-import {
-  declareExpression,
-  EXPRESSION_PAIR_FLAGS,
-  type ExpressionOptions,
-  expressionOf,
-  wholeNumber,
-} from "../expression.ts";
+import { declareExpression, EXPRESSION_PAIR_FLAGS, type ExpressionOptions, expressionOf } from "../expression.ts";
 import { addGeneration, checkProfile, profileLink } from "../profile.ts";
 import { checkReplaceable, linkName, makeResultLink } from "../result-link.ts";
 import type { Session } from "../session.ts";
 import type { RealiseOptions } from "../realise.ts";
 import { applySettings } from "../settings.ts";
-import { declareSubstitutingBuildFlags, substitutionFlags } from "../substitution-flags.ts";
 
 export type BuildCommandOptions = RealiseOptions & {
   readonly expression: ExpressionOptions;
@@ -39,11 +30,10 @@ export type BuildCommandOptions = RealiseOptions & {
 export const command = defineCommand<BuildCommandOptions>({
   store: "local",
   declare: (command) =>
-    declareSubstitutingBuildFlags(declareBuilderFlags(declareExpression(command)))
+    declareDerivationFlags(declareExpression(command))
       .option("-o, --out-link <link>", "where the link to the result is made (default: result)")
       .option("--no-link", "make no link")
       .option("--profile <profile>", "make the result a profile's newest generation; no link unless -o names one")
-      .option("--cores <n>", "how many cores each builder is told to use (default: all)")
       .option("--dry-run", "say what would be built, and build nothing")
       .option("--json", "print a list of {attrPath, drvPath, outputs}")
       .addHelpText(
@@ -69,15 +59,12 @@ function optionsOf(operands: readonly string[], given: Readonly<Record<string, u
   const text = (name: string) => flags[name] as string | undefined;
   if (flags.link === false && flags.outLink !== undefined)
     throw new CliError("usage", "--out-link and --no-link exclude each other");
-  const cores = text("cores") === undefined ? 0 : wholeNumber("--cores", text("cores") as string, 0);
   return {
     expression: expressionOf(operands, given),
     link:
       flags.link === false ? undefined : (text("outLink") ?? (text("profile") === undefined ? "result" : undefined)),
     profile: text("profile"),
-    ...builderFlags(flags),
-    substitution: substitutionFlags(flags),
-    cores: cores === 0 ? availableParallelism() : cores,
+    ...derivationFlags(flags),
     dryRun: flags.dryRun === true,
     json: flags.json === true,
   };
@@ -92,7 +79,11 @@ async function build(options: BuildCommandOptions, session: Session): Promise<un
   const store = await session.openStore();
   await using lease = await store.leases.openLease("build");
   if (options.dryRun) return await sayWhatIsMissing(options, session, lease);
-  const { derivations, built } = await evaluateAndBuild(options, session, lease);
+  const { evaluateAndBuild } = await import("../evaluate-and-build.ts"); // loads builder and sandbox, which help can do without
+  const { derivations, built } = await evaluateAndBuild(options.expression, options, session, lease, (found) => {
+    if (profile !== undefined && found > 1)
+      throw new CliError("usage", "a generation of a profile is one result, but there are more: choose one by -A");
+  });
   const rows = [];
   for (const [index, { attrPath, drvPath, outputName }] of derivations.entries()) {
     const path = built.get(drvPath)?.get(outputName) as string;
@@ -109,35 +100,10 @@ async function build(options: BuildCommandOptions, session: Session): Promise<un
   return undefined;
 }
 
-/** Builds what the evaluation finds while it goes on looking. */
-async function evaluateAndBuild(options: BuildCommandOptions, session: Session, lease: Lease) {
-  const { Realiser } = await import("../realise.ts"); // loads builder and sandbox, which help can do without
-  const stop = new AbortController();
-  const signal = AbortSignal.any([session.signal, stop.signal]);
-  using realiser = new Realiser(options, session, lease, signal);
-  const derivations: EvaluatedDerivation[] = [];
-  const batches = instantiating(options.expression, session, lease, realiser, signal);
-  try {
-    return { derivations, built: await realiser.realise(noted()) };
-  } finally {
-    stop.abort(new Error("the builds are over"));
-    await batches.return();
-  }
-
-  async function* noted() {
-    for await (const batch of batches) {
-      derivations.push(...batch);
-      if (options.profile !== undefined && derivations.length > 1)
-        throw new CliError("usage", "a generation of a profile is one result, but there are more: choose one by -A");
-      yield batch;
-    }
-  }
-}
-
 async function sayWhatIsMissing(options: BuildCommandOptions, session: Session, lease: Lease): Promise<undefined> {
   const { output } = session;
   const { missingDerivations } = await import("../missing-derivations.ts");
-  const derivations = await instantiate(options.expression, session, lease);
+  const derivations = await instantiate(options.expression, session, lease, options);
   const missing = await missingDerivations(derivations, options, session, lease);
   if (missing.length > 0)
     await output.note(
