@@ -71,6 +71,8 @@ export { CachedBlobs, farOptions } from "./cached-blobs.ts";
 export { CachedDirectories } from "./cached-directories.ts";
 export { TieredBlobs } from "./tiered-blobs.ts";
 export { TieredDirectories } from "./tiered-directories.ts";
+export { PeerBlobs } from "./peer-blobs.ts";
+export type { PeerBlobsOptions } from "./peer-blobs.ts";
 export { firstAnswer, firstStream } from "./tiers.ts";
 export { SingleFlight } from "./single-flight.ts";
 export { transferBlob, transferDirectories } from "./transfer.ts";

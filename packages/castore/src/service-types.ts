@@ -10,6 +10,7 @@ import type { DirectoryService } from "./directory-service.ts";
 import { InterceptedBlobs, InterceptedDirectories } from "./intercept.ts";
 import { MemoryBlobs } from "./memory-blobs.ts";
 import { MemoryDirectories } from "./memory-directories.ts";
+import { PeerBlobs } from "./peer-blobs.ts";
 import { readOnlyBlobs, readOnlyDirectories } from "./read-only.ts";
 import { retrying } from "./retry.ts";
 import { defineServiceType, type FieldSpec, type ServiceType } from "./service-type.ts";
@@ -61,6 +62,7 @@ export const CASTORE_SERVICE_TYPES: readonly ServiceType[] = [
     ({ near, far }) => new TieredBlobs([near, readOnlyBlobs(far)]),
   ),
   blobs<Sources<BlobService>>("tiers", { sources: SERVICES }, ({ sources }) => new TieredBlobs(sources)),
+  blobs<Sources<BlobService>>("peers", { sources: SERVICES }, ({ sources }) => new PeerBlobs(sources)),
   blobs<Inner<BlobService>>("read-only", { inner: SERVICE }, ({ inner }) => readOnlyBlobs(inner)),
   blobs<Inner<BlobService>>("verify", { inner: SERVICE }, ({ inner }) => new VerifiedBlobs(inner)),
   blobs<RetryFields<BlobService>>(
@@ -83,6 +85,11 @@ export const CASTORE_SERVICE_TYPES: readonly ServiceType[] = [
     "tiers",
     { sources: SERVICES },
     ({ sources }) => new TieredDirectories(sources),
+  ),
+  directories<Sources<DirectoryService>>(
+    "peers",
+    { sources: SERVICES },
+    ({ sources }) => new TieredDirectories(sources.map((source) => new VerifiedDirectories(source))),
   ),
   directories<Inner<DirectoryService>>("read-only", { inner: SERVICE }, ({ inner }) => readOnlyDirectories(inner)),
   directories<Inner<DirectoryService>>("verify", { inner: SERVICE }, ({ inner }) => new VerifiedDirectories(inner)),
