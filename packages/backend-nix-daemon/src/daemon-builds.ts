@@ -30,6 +30,8 @@ export type DaemonBuildEvent =
 export type DaemonBuildOptions = {
   readonly signal?: AbortSignal;
   readonly keepGoing?: boolean;
+  /** Whether the daemon may take outputs from its binary caches; true when not said. */
+  readonly substitute?: boolean;
   /** 0, or nothing: as many as the daemon likes. */
   readonly cores?: number;
   readonly jobsMax?: number;
@@ -81,7 +83,7 @@ export async function buildOnDaemon(
   });
 }
 
-function optionsFor({ keepGoing, cores, jobsMax, timeoutMs, silenceMs }: DaemonBuildOptions) {
+function optionsFor({ keepGoing, substitute, cores, jobsMax, timeoutMs, silenceMs }: DaemonBuildOptions) {
   const seconds = (ms: number | undefined) => Math.ceil((ms ?? 0) / 1000);
   return {
     keepFailed: false,
@@ -95,7 +97,7 @@ function optionsFor({ keepGoing, cores, jobsMax, timeoutMs, silenceMs }: DaemonB
     logType: undefined,
     printBuildTrace: undefined,
     buildCores: BigInt(cores ?? 0),
-    useSubstitutes: true,
+    useSubstitutes: substitute ?? true,
     overrides: timeoutMs === undefined ? [] : [{ name: "timeout", value: `${seconds(timeoutMs)}` }],
   };
 }

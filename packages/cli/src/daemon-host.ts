@@ -5,23 +5,21 @@ What `firn daemon` offers its clients: the local store, builds by this machine's
 import { readlinkSync } from "node:fs";
 import { byteStringOfText, textOf } from "@firn/base";
 import { type DaemonBuild, type DaemonHost, type DaemonRoots, GatewayError, type StoreDirectory } from "@firn/gateway";
-import { buildDerivations } from "@firn/glue";
-import { isBelowStoreDir, parsePublicKey, parseStorePathPrefix, type StorePath } from "@firn/nix-compat";
+import { buildDerivations, derivationReader } from "@firn/glue";
+import { isBelowStoreDir, parseStorePathPrefix, type StorePath } from "@firn/nix-compat";
 import { TrustedKeys } from "@firn/store";
-import { type BuilderOptions, buildPartsOf, openBuilder } from "./builder.ts";
+import { buildPartsOf, openBuilder } from "./builder.ts";
+import { type NixSettings, readNixSettings } from "./compat/nix-settings.ts";
 import { collect } from "./garbage.ts";
+import type { RealiseOptions } from "./realise.ts";
 import { replaceLink } from "./result-link.ts";
 import type { Session } from "./session.ts";
+import { openSubstitution, trustedKeysOf } from "./substitution.ts";
 
 /** The version of Nix whose daemon this is like. */
 const NIX_VERSION = "2.35.2";
 
-export type DaemonHostOptions = BuilderOptions & {
-  readonly cores: number;
-  readonly timeoutMs: number | undefined;
-  readonly silenceMs: number | undefined;
-  /** Public keys, as text. */
-  readonly trustedKeys: readonly string[];
+export type DaemonHostOptions = RealiseOptions & {
   /** Where paths are kept as real files. */
   readonly directory: StoreDirectory | undefined;
 };
@@ -30,15 +28,20 @@ export async function openDaemonHost(options: DaemonHostOptions, session: Sessio
   const { config } = session;
   const store = await session.openStore();
   const { directory } = options;
+  const settings = (options.substitution ?? readNixSettings)(config.environment);
   return {
     storeDir: config.storeDir,
     services: store,
     leases: store.leases,
     realisations: store.realisations,
-    trustedKeys: new TrustedKeys(options.trustedKeys.map(parsePublicKey)),
+    trustedKeys: trustedKeysOf(settings) ?? new TrustedKeys([]),
     programVersion: NIX_VERSION,
     now: Date.now,
-    build: await buildOf(options, session),
+    build: buildOf(options, settings, session),
+    bring: async (paths, { lease, signal }) => {
+      using substitution = openSubstitution(settings, store, lease, session);
+      return (await substitution?.bring(paths, { signal })) ?? false;
+    },
     roots: await rootsOf(session),
     collectGarbage: async ({ signal, ...wanted }) => {
       signal.throwIfAborted();
@@ -57,12 +60,12 @@ export async function openDaemonHost(options: DaemonHostOptions, session: Sessio
 }
 
 /** One service for all clients, made at the first build: so they share attempts and its limits. */
-async function buildOf(options: DaemonHostOptions, session: Session): Promise<DaemonBuild> {
+function buildOf(options: DaemonHostOptions, settings: NixSettings, session: Session): DaemonBuild {
   let opening: ReturnType<typeof openBuilder> | undefined;
   return async (targets, { given, ...wanted }) => {
     opening ??= openBuilder(options, session);
-    const parts = await buildPartsOf(await opening, session);
-    const { derivationReader } = await import("@firn/glue");
+    using substitution = openSubstitution(settings, await session.openStore(), wanted.lease, session);
+    const parts = { ...(await buildPartsOf(await opening, session)), substitute: substitution?.substitute };
     const stored = derivationReader(parts.blobs, parts.pathInfos, session.config.storeDir);
     return await buildDerivations(
       targets,
@@ -76,11 +79,9 @@ async function buildOf(options: DaemonHostOptions, session: Session): Promise<Da
             }),
       },
       {
+        ...options,
         ...wanted,
         jobsMax: Math.min(wanted.jobsMax ?? options.jobsMax, options.jobsMax),
-        cores: wanted.cores ?? options.cores,
-        timeoutMs: wanted.timeoutMs ?? options.timeoutMs,
-        silenceMs: wanted.silenceMs ?? options.silenceMs,
         impureEnv: new Map(Object.entries(session.config.environment)),
       },
     );

@@ -2,13 +2,14 @@
 Derivations become outputs: what `build` does between the evaluation and the links. Failures of builders get their exit codes here.
 */
 
+import { assert } from "@firn/base";
 import type { Lease } from "@firn/castore";
 import { type BuildService, durationOf } from "@firn/build";
-import { buildDerivations, type BuildTarget, type BuiltOutputs, GlueError } from "@firn/glue";
+import { buildDerivations, type BuildEvent, type BuildTarget, type BuiltOutputs, GlueError } from "@firn/glue";
 import { isBelowStoreDir, parseAbsoluteStorePath } from "@firn/nix-compat";
 import { BuildProgress, type Expectation, type ProgressOptions } from "./build-progress.ts";
 import { type BuilderOptions, buildPartsOf, openBuilder } from "./builder.ts";
-import { readNixSettings } from "./compat/nix-settings.ts";
+import { type NixSettings, readNixSettings } from "./compat/nix-settings.ts";
 import { BuildFailed, EXIT } from "./error.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
 import type { Session } from "./session.ts";
@@ -25,6 +26,8 @@ export type RealiseOptions = BuilderOptions &
     readonly timeoutMs: number | undefined;
     readonly silenceMs: number | undefined;
     readonly keepGoing: boolean;
+    /** Host path of the socket of a Nix daemon that builds instead of this machine. */
+    readonly daemonSocket?: string | undefined;
     /** Whom to ask before anything is built; what nix.conf says when not said. */
     readonly substitution?: SubstitutionChoice;
   };
@@ -106,24 +109,37 @@ export class Realiser implements Disposable {
 
   async #build(targets: AsyncIterable<readonly BuildTarget[]>): Promise<BuiltOutputs> {
     const { config, output } = this.#session;
-    this.#service ??= openBuilder(this.#options, this.#session);
+    const { daemonSocket: socketPath } = this.#options;
+    if (socketPath === undefined) this.#service ??= openBuilder(this.#options, this.#session);
     const buildService = await this.#service;
-    const progress = (this.#progress ??= new BuildProgress(output, this.#options, expectationOf(buildService)));
-    this.#substitution ??= { opened: await this.#openSubstitution(progress) };
-    const { substitute } = this.#substitution.opened ?? {};
-    const parts = { ...(await buildPartsOf(buildService, this.#session)), substitute };
+    const progress = (this.#progress ??= new BuildProgress(
+      output,
+      this.#options,
+      buildService && expectationOf(buildService),
+    ));
     const failures: GlueError[] = [];
+    const onEvent = (event: BuildEvent) => {
+      if (event.type === "failed" && event.because === undefined) failures.push(event.error);
+      progress.take(event);
+    };
     try {
+      if (socketPath !== undefined) {
+        const { buildOnNixDaemon } = await import("./nix-daemon-builds.ts");
+        const substitute = this.#settings().isOn("substitute");
+        const given = { ...this.#options, substitute, socketPath, lease: this.#lease, signal: this.#signal, onEvent };
+        return await buildOnNixDaemon(targets, given, this.#session);
+      }
+      assert(buildService !== undefined, "this machine builds unless a daemon does");
+      this.#substitution ??= { opened: await this.#openSubstitution(progress) };
+      const { substitute } = this.#substitution.opened ?? {};
+      const parts = { ...(await buildPartsOf(buildService, this.#session)), substitute };
       return await buildDerivations(targets, parts, {
         ...this.#options,
         signal: this.#signal,
         lease: this.#lease,
         impureEnv: new Map(Object.entries(config.environment)),
         lastLinesOnly: !progress.showsAllLines,
-        onEvent: (event) => {
-          if (event.type === "failed" && event.because === undefined) failures.push(event.error);
-          progress.take(event);
-        },
+        onEvent,
       });
     } catch (thrown) {
       if (thrown instanceof GlueError && failures.length > 0)
@@ -134,8 +150,12 @@ export class Realiser implements Disposable {
     }
   }
 
+  #settings(): NixSettings {
+    return (this.#options.substitution ?? readNixSettings)(this.#session.config.environment);
+  }
+
   async #openSubstitution(progress: BuildProgress): Promise<OpenedSubstitution | undefined> {
-    const settings = (this.#options.substitution ?? readNixSettings)(this.#session.config.environment);
+    const settings = this.#settings();
     const display = this.#options.quiet ? undefined : progress;
     return openSubstitution(settings, await this.#session.openStore(), this.#lease, this.#session, display);
   }

@@ -12,6 +12,8 @@ import { layTools, WITH_TOOLS } from "./nix-peer.ts";
 const PACKAGES = `${WITH_TOOLS} rec {
   dep = sh "dep" "$b mkdir -p $out/sub; echo hi > $out/sub/f; $b ln -s sub/f $out/l; $b chmod +x $out/sub/f" { };
   top = sh "top" "echo \${dep} $out > $out; echo doc > $doc" { outputs = [ "out" "doc" ]; };
+  late = sh "late" "echo from the daemon; echo \${top} > $out; echo doc > $doc" { outputs = [ "out" "doc" ]; };
+  bad = sh "bad" "echo going wrong; exit 3" { };
 }`;
 
 describe("Nix's daemon as a store", { ...need("bwrap"), ...need("busybox"), ...need("nix-daemon") }, () => {
@@ -69,6 +71,28 @@ describe("Nix's daemon as a store", { ...need("bwrap"), ...need("busybox"), ...n
     const [theirs] = JSON.parse(await said("nix", "path-info", "--json", added));
     assert.deepEqual(info, theirs);
     await said("nix-store", "--verify", "--check-contents");
+  });
+
+  test("builds are left to it: derivations go there, outputs and logs come back", async () => {
+    const flags = ["--builder", store, "--no-substitute", "--no-link"];
+    const { code, out, err } = await firn.run(["build", "packages.nix", "-A", "late", "-A", "late.doc", ...flags]);
+    assert.equal(code, 0, err);
+    assert.match(err, /late> from the daemon\n/);
+    const paths = await said("nix-build", "packages.nix", "-A", "late", "-A", "late.doc", "--no-out-link");
+    assert.equal(out.trim(), paths);
+    const [info] = JSON.parse(await ours("store", "path-info", "--json", paths.split("\n")[0]));
+    assert.deepEqual(info.references, [top]);
+    await ours("store", "verify", "--nar");
+  });
+
+  test("a build that fails there fails here, with its log and Nix's exit code", async () => {
+    const flags = ["--builder", store, "--no-substitute", "--no-link"];
+    const { code, err } = await firn.run(["build", "packages.nix", "-A", "bad", ...flags]);
+    assert.equal(code, 100, err);
+    assert.match(err, /bad> going wrong\n/);
+    assert.match(err, /error: builder for '.*-bad\.drv' failed with exit code 3/);
+    const other = await firn.run(["build", "packages.nix", "--builder", "memory:"]);
+    assert.equal(other.code, 2, other.err);
   });
 
   test("a socket nobody listens on is said in one line", async () => {

@@ -74,7 +74,7 @@ export const DAEMON_BUILDS: DaemonHandlers<
   },
 
   ensurePath: async ({ path }, call) => {
-    await call.need(path, await call.held());
+    await call.ensure(path);
     await call.show([path]);
   },
 };
@@ -118,11 +118,10 @@ async function build(
 ): Promise<BuildOutcome> {
   const { host, state, signal } = call;
   const { storeDir, now } = host;
-  const held = await call.held();
   const wanted: DaemonBuildTarget[] = [];
   for (const { path, outputs } of targets) {
     if (outputs !== undefined) wanted.push({ drvPath: path.absolute(storeDir), outputs });
-    else await call.need(path, held);
+    else await call.ensure(path);
   }
   const started = new Set<ByteString>();
   const failures = new Map<ByteString, FirnError>();

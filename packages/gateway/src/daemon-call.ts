@@ -87,6 +87,14 @@ export class DaemonCall {
     throw new GatewayError("not-found", `path '${path.absolute(this.host.storeDir)}' is not valid`);
   }
 
+  /** Makes sure that a path is registered and held, from elsewhere if need be. Throws `not-found`. */
+  async ensure(path: StorePath): Promise<void> {
+    const { signal } = this;
+    if ((await this.find(path, await this.held())) !== undefined) return;
+    await this.host.bring?.([path], { signal, lease: await this.state.lease() });
+    await this.need(path, await this.held());
+  }
+
   /** Makes files of paths the client is about to be told of. */
   async show(paths: readonly StorePath[]): Promise<void> {
     if (paths.length > 0) await this.host.show?.(paths, this.signal);

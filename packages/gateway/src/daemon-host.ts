@@ -20,6 +20,11 @@ export interface DaemonHost {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly build?: DaemonBuild;
+  /** Brings paths from elsewhere, with what they refer to; yields whether all are there then. */
+  readonly bring?: (
+    paths: readonly StorePath[],
+    options: { readonly lease: Lease; readonly signal: AbortSignal },
+  ) => Promise<boolean>;
   readonly roots?: DaemonRoots;
   readonly collectGarbage?: DaemonCollect;
   /** Looks for damage; yields whether any is left. Findings are told to `onFinding` in words. */

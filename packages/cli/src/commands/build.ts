@@ -15,6 +15,7 @@ import { checkReplaceable, linkName, makeResultLink } from "../result-link.ts";
 import type { Session } from "../session.ts";
 import type { RealiseOptions } from "../realise.ts";
 import { applySettings } from "../settings.ts";
+import { parseStoreChoice } from "../store-choice.ts";
 
 export type BuildCommandOptions = RealiseOptions & {
   readonly expression: ExpressionOptions;
@@ -22,6 +23,8 @@ export type BuildCommandOptions = RealiseOptions & {
   readonly link: string | undefined;
   /** Whose newest generation the result becomes. */
   readonly profile: string | undefined;
+  /** The daemon that builds, as it was written. */
+  readonly builder: string | undefined;
   /** Says what would be built, and builds nothing. */
   readonly dryRun: boolean;
   readonly json: boolean;
@@ -34,6 +37,7 @@ export const command = defineCommand<BuildCommandOptions>({
       .option("-o, --out-link <link>", "where the link to the result is made (default: result)")
       .option("--no-link", "make no link")
       .option("--profile <profile>", "make the result a profile's newest generation; no link unless -o names one")
+      .option("--builder <daemon>", "let a Nix daemon build: daemon:SOCKET, or daemon: for this machine's")
       .option("--dry-run", "say what would be built, and build nothing")
       .option("--json", "print a list of {attrPath, drvPath, outputs}")
       .addHelpText(
@@ -65,12 +69,22 @@ function optionsOf(operands: readonly string[], given: Readonly<Record<string, u
       flags.link === false ? undefined : (text("outLink") ?? (text("profile") === undefined ? "result" : undefined)),
     profile: text("profile"),
     ...derivationFlags(flags),
+    builder: text("builder"),
     dryRun: flags.dryRun === true,
     json: flags.json === true,
   };
 }
 
-async function build(options: BuildCommandOptions, session: Session): Promise<undefined> {
+/** The socket of the daemon that builds. */
+function daemonSocketOf(text: string | undefined, session: Session): string | undefined {
+  if (text === undefined) return undefined;
+  const choice = parseStoreChoice(text, session.config.workingDirectory);
+  if (choice.kind === "daemon") return choice.socketPath;
+  throw new CliError("usage", `--builder is a Nix daemon, daemon:SOCKET, not '${text}'`);
+}
+
+async function build(given: BuildCommandOptions, session: Session): Promise<undefined> {
+  const options = { ...given, daemonSocket: daemonSocketOf(given.builder, session) };
   const { output, config } = session;
   // Asked now: after a long build it would be a pity to learn that the link cannot be made.
   if (options.link !== undefined) await checkReplaceable(resolve(config.workingDirectory, options.link));

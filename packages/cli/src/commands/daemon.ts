@@ -2,44 +2,26 @@
 `firn daemon`: lets programs that speak Nix's worker protocol, Nix's own among them, work on Firn's store and build with it.
 */
 
-import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
-import { collect, defineCommand, examples } from "../command.ts";
-import { CliError } from "../error.ts";
-import { wholeNumber } from "../expression.ts";
+import { defineCommand, examples } from "../command.ts";
 import type { Session } from "../session.ts";
-import type { BuilderOptions } from "../builder.ts";
+import { declareDerivationFlags, derivationFlags } from "../derivation-flags.ts";
+import type { RealiseOptions } from "../realise.ts";
 
-const SANDBOXES = ["auto", "bubblewrap", "unshare"] as const;
-
-export type DaemonCommandOptions = BuilderOptions & {
+export type DaemonCommandOptions = RealiseOptions & {
   /** Undefined where only untrusted clients are served. */
   readonly socket: string | undefined;
   readonly untrustedSocket: string | undefined;
   readonly materialize: string | undefined;
-  readonly trustedKeys: readonly string[];
-  readonly cores: number;
-  readonly timeoutMs: number | undefined;
-  readonly silenceMs: number | undefined;
 };
 
 export const command = defineCommand<DaemonCommandOptions>({
   store: "local",
   declare: (command) =>
-    command
+    declareDerivationFlags(command)
       .option("--socket <path>", "for clients that are trusted (default: $FIRN_HOME/daemon-socket/socket)")
       .option("--untrusted-socket <path>", "for clients that are not; without --socket, the only one")
       .option("--materialize <dir>", "keep the paths clients ask for as real files in DIR")
-      .option(
-        "--trusted-key <key>",
-        "a public key whose signatures untrusted clients may bring; repeatable",
-        collect(String),
-      )
-      .option("-j, --jobs <n>", "how many derivations are built at once (default: one for each core)")
-      .option("--cores <n>", "how many cores each builder is told to use (default: all)")
-      .option("--timeout <seconds>", "longest time a build may take")
-      .option("--max-silent-time <seconds>", "longest time a build may say nothing")
-      .option("--sandbox <kind>", `${SANDBOXES.join(", ")} (default: auto)`)
       .addHelpText(
         "after",
         `${examples(
@@ -55,28 +37,11 @@ Whoever may open the trusted socket can put anything into the store.
       ),
   optionsOf: (_, flags) => {
     const text = (name: string) => flags[name] as string | undefined;
-    const number = (name: string, flag: string, min: number) => {
-      const value = text(name);
-      return value === undefined ? undefined : wholeNumber(flag, value, min);
-    };
-    const seconds = (name: string, flag: string) => {
-      const value = number(name, flag, 0);
-      return value === undefined || value === 0 ? undefined : value * 1000;
-    };
-    const sandbox = SANDBOXES.find((kind) => kind === (text("sandbox") ?? "auto"));
-    if (sandbox === undefined)
-      throw new CliError("usage", `--sandbox is one of ${SANDBOXES.join(", ")}, got '${text("sandbox")}'`);
-    const cores = number("cores", "--cores", 0);
     return {
       socket: text("socket"),
       untrustedSocket: text("untrustedSocket"),
       materialize: text("materialize"),
-      trustedKeys: (flags.trustedKey as readonly string[] | undefined) ?? [],
-      sandbox,
-      jobsMax: number("jobs", "--jobs", 1) ?? availableParallelism(),
-      cores: cores === undefined || cores === 0 ? availableParallelism() : cores,
-      timeoutMs: seconds("timeout", "--timeout"),
-      silenceMs: seconds("maxSilentTime", "--max-silent-time"),
+      ...derivationFlags(flags),
     };
   },
   run: serve,
