@@ -17,6 +17,7 @@ for (const name of [
   "nar-render",
   "trivial-build",
   "grpc",
+  "cache",
 ]) {
   const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { stdio: "inherit" });
   if (status !== 0) failed = true;
