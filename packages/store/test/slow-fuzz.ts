@@ -14,7 +14,10 @@ import {
   parsePublicKey,
   parseSecretKey,
   parseSignature,
+  parseNixCacheInfo,
   printNarInfo,
+  printNixCacheInfo,
+  StorePath,
 } from "@firn/nix-compat";
 import {
   decodePathInfo,
@@ -22,6 +25,10 @@ import {
   exportClosure,
   importClosure,
   narInfoOf,
+  parseBuildTraceEntry,
+  parseCastoreNarPath,
+  printBuildTraceEntry,
+  printCastoreNarPath,
   storeServiceTypes,
 } from "@firn/store";
 import { Mutator } from "../../nix-compat/test/mutator.ts";
@@ -78,11 +85,31 @@ type Target = {
 const text = (value: string) => bytesOf(value);
 const at = (letter: string, name: string) => `/nix/store/${letter.repeat(32)}-${name}`;
 const key = "do.not.use:cuXqnuzlWfGTKmfzBPx2kXShjRryZMhil2E2ngOpUdw=";
+const drvPath = new StorePath("d".repeat(32), "x.drv");
+const signature = { keyName: "k-1", bytes: new Uint8Array(64).fill(7) };
 const targets: Target[] = [
   {
     name: "narinfo",
     seeds: [text(printNarInfo(narInfoOf(info, { url: "nar/x.nar.xz", compression: "xz", fileSize: 9 })))],
     read: (bytes) => parseNarInfo(byteStringOf(bytes)),
+  },
+  {
+    name: "cache info",
+    seeds: [text(printNixCacheInfo({ storeDir: "/nix/store", wantMassQuery: true, priority: 40 }))],
+    read: (bytes) => parseNixCacheInfo(byteStringOf(bytes)),
+  },
+  {
+    name: "build trace",
+    seeds: [text(printBuildTraceEntry({ drvPath, output: "out", path: pathOf("a"), signatures: [signature] }))],
+    read: (bytes) => parseBuildTraceEntry(byteStringOf(bytes), drvPath, "out"),
+  },
+  {
+    name: "NAR address",
+    seeds: [text(printCastoreNarPath(info) as string)],
+    read: (bytes) => {
+      const nar = parseCastoreNarPath(byteStringOf(bytes));
+      if (nar !== undefined) assert.notEqual(printCastoreNarPath(nar), "");
+    },
   },
   { name: "path info", seeds: [encodePathInfo(info)], read: (bytes) => decodePathInfo(bytes) },
   {
