@@ -18,6 +18,7 @@ import {
   type ServiceType,
 } from "@firn/castore";
 import { parsePublicKey } from "@firn/nix-compat";
+import type { Peer } from "@firn/protocol";
 import { type PathInfoService, type StoreServices, STORE_WRAPS, storeServiceTypes, TrustedKeys } from "@firn/store";
 import { parse as parseToml } from "smol-toml";
 import { CliError } from "./error.ts";
@@ -28,6 +29,8 @@ export interface OpenedStore extends StoreServices, AsyncDisposable {
   readonly label: string;
   /** Holds what is put and confirmed, where something could be deleted. */
   readonly openLease: (label: string) => Promise<Lease | undefined>;
+  /** One of Firn's servers, if it is one: copies from and to it take few round trips. */
+  readonly peer?: Peer;
 }
 
 export type OpenStoreOptions = {
@@ -88,12 +91,17 @@ async function openServer({ server, hostDir, label }: StoreChoice & { kind: "grp
   const { RemoteBlobs, RemoteDirectories, RemotePathInfos } = await import("@firn/protocol");
   const { openGrpcPeer } = await import("@firn/protocol/node");
   const peer = await openGrpcPeer(server, { readText: readTextBeside(hostDir) });
+  const { isFirn } = await peer.kind().catch(async (thrown: unknown) => {
+    await peer[Symbol.asyncDispose]();
+    throw thrown;
+  });
   return {
     label,
     blobs: new RemoteBlobs(peer),
     directories: new RemoteDirectories(peer),
     pathInfos: new RemotePathInfos(peer),
-    openLease: async (name) => ((await peer.kind()).isFirn ? peer.openLease(name) : undefined),
+    peer: isFirn ? peer : undefined,
+    openLease: async (name) => (isFirn ? peer.openLease(name) : undefined),
     [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose](),
   };
 }

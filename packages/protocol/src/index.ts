@@ -10,3 +10,5 @@ export type { PeerKind } from "./peer.ts";
 export { RemoteBlobs } from "./remote-blobs.ts";
 export { RemoteDirectories } from "./remote-directories.ts";
 export { RemotePathInfos } from "./remote-path-infos.ts";
+export { pullPaths } from "./pull-paths.ts";
+export { pushPaths } from "./push-paths.ts";

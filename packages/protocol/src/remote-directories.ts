@@ -102,6 +102,11 @@ export class RemoteDirectories implements DirectoryService {
     });
   }
 
+  /** As a put of these, children first and the root last, whose other children the peer, one of Firn's, is known to have. */
+  async putKnown(directories: readonly Directory[], options?: CallOptions): Promise<void> {
+    await this.#send(directories, new Set(), options);
+  }
+
   async #send(directories: Iterable<Directory>, stored: Set<Digest>, options?: CallOptions): Promise<void> {
     try {
       const { dialect, isFirn } = await this.#peer.kind();

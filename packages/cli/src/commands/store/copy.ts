@@ -5,7 +5,7 @@ again. Binary caches of Nix are a case of their own on either side: they have NA
 
 import { tmpdir } from "node:os";
 import type { StorePath } from "@firn/nix-compat";
-import { copyPaths } from "@firn/store";
+import { type CopyOptions as CopyPathsOptions, copyPaths, type CopyResult } from "@firn/store";
 import { defineCommand, examples } from "../../command.ts";
 import { CliError } from "../../error.ts";
 import { humanBytes, LiveLine } from "../../live-line.ts";
@@ -73,7 +73,7 @@ async function copy(options: CopyOptions, session: Session): Promise<undefined> 
   const target = await open(to);
   await using _lease = await target.openLease(`copy from ${source.label}`);
   using line = new LiveLine(output);
-  const result = await copyPaths(places, source, target, {
+  const result = await copyBetween(places, source, target, {
     signal,
     lease: _lease,
     registeredAt: Math.floor(Date.now() / 1000),
@@ -83,6 +83,21 @@ async function copy(options: CopyOptions, session: Session): Promise<undefined> 
   line[Symbol.dispose]();
   const { bytes, bytesSpared, copied } = result;
   return await report({ copied, bytes, bytesSpared, label: target.label }, session, json);
+}
+
+/** By the way that takes the fewest round trips. */
+async function copyBetween(
+  paths: readonly StorePath[],
+  source: OpenedStore,
+  target: OpenedStore,
+  options: CopyPathsOptions,
+): Promise<CopyResult> {
+  if (source.peer === undefined && target.peer === undefined) return copyPaths(paths, source, target, options);
+  const { pullPaths, pushPaths } = await import("@firn/protocol");
+  if (source.peer !== undefined) return pullPaths(paths, source.peer, target, options);
+  return target.peer === undefined
+    ? copyPaths(paths, source, target, options)
+    : pushPaths(paths, source, target.peer, options);
 }
 
 type Copied = {
