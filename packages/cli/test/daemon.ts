@@ -4,7 +4,7 @@ A daemon of Firn's for tests, and Debian's Nix as its client: in a namespace of 
 */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
@@ -98,29 +98,36 @@ function clientIn(directory: string, storeDirectory: string, env: NodeJS.Process
   return { run, start };
 }
 
-/** A daemon of Nix's own on an empty store of its own. */
-export type RunningNixDaemon = NixClient & { readonly socket: string; readonly stop: () => Promise<void> };
-
-/** Starts Nix's daemon; `run` runs Nix's programs on its store, beside it. */
-export async function startNixDaemon(directory: string): Promise<RunningNixDaemon> {
-  const storeDirectory = join(directory, "nix-daemon-store");
-  const socket = join(directory, "nix-daemon.sock");
-  const home = join(directory, "nix-daemon-home");
-  for (const made of [storeDirectory, home]) mkdirSync(made, { recursive: true });
-  const env = {
-    PATH: process.env.PATH,
+/** Nix on an empty store of its own at /nix/store, and programs of Firn's that it finds by its PATH. */
+export function nixAlone(directory: string, more: NodeJS.ProcessEnv = {}): NixClient {
+  const storeDirectory = join(directory, "nix-own-store");
+  const home = join(directory, "nix-own-home");
+  const programs = join(directory, "programs");
+  for (const made of [storeDirectory, join(home, "state"), programs]) mkdirSync(made, { recursive: true });
+  const state = join(directory, "state");
+  const command = `exec '${process.execPath}' --disable-warning=ExperimentalWarning '${MAIN}' daemon "$@"`;
+  writeFileSync(join(programs, "nix-daemon"), `#!/bin/sh\nFIRN_HOME='${state}' ${command}\n`, { mode: 0o755 });
+  return clientIn(directory, storeDirectory, {
+    PATH: `${programs}:${process.env.PATH}`,
     HOME: home,
-    // Without a state directory that it may write to it would be a client of itself.
     NIX_STATE_DIR: join(home, "state"),
-    NIX_DAEMON_SOCKET_PATH: socket,
     NIX_CONF_DIR: join(home, "conf"),
     NIX_CONFIG: `experimental-features = nix-command
 build-users-group =
 sandbox = false
 substitute = false`,
-  };
-  mkdirSync(env.NIX_STATE_DIR);
-  const client = clientIn(directory, storeDirectory, env);
+    ...more,
+  });
+}
+
+/** A daemon of Nix's own on such a store. */
+export type RunningNixDaemon = NixClient & { readonly socket: string; readonly stop: () => Promise<void> };
+
+/** Starts Nix's daemon; `run` runs Nix's programs on its store, beside it. */
+export async function startNixDaemon(directory: string): Promise<RunningNixDaemon> {
+  const socket = join(directory, "nix-daemon.sock");
+  // Without a state directory that it may write to it would be a client of itself.
+  const client = nixAlone(directory, { PATH: process.env.PATH, NIX_DAEMON_SOCKET_PATH: socket });
   const child = client.start("nix-daemon");
   const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
   for (const deadline = Date.now() + DEADLINE_MS; !existsSync(socket); ) {

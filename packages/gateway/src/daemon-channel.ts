@@ -1,16 +1,16 @@
 /*
-A client's socket as a daemon wants it: a stream of chunks to read, a way to send that waits while much is unsent, and a signal that fires when the client
+A client's socket, or another stream in both directions, as a daemon wants it: a stream of chunks to read, a way to send that waits while much is unsent, and a signal that fires when the client
 is gone, even while nobody reads, so that its builds can end.
 */
 
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { ByteStream } from "@firn/base";
 
 /** Bytes that may have come in unread before the socket is stopped. */
 const UNREAD_BYTES_MAX = 1024 * 1024;
 
 export class DaemonChannel {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #gone = new AbortController();
   readonly #unread: Uint8Array[] = [];
   #unreadBytes = 0;
@@ -20,7 +20,7 @@ export class DaemonChannel {
   #wake: () => void = () => {};
   #drained: () => void = () => {};
 
-  constructor(socket: Socket) {
+  constructor(socket: Duplex) {
     this.#socket = socket;
     socket.on("data", (chunk: Uint8Array) => {
       this.#unread.push(chunk);

@@ -7,6 +7,7 @@ import { chmodSync, lstatSync, mkdirSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { dirname } from "node:path";
 import process from "node:process";
+import type { Duplex } from "node:stream";
 import { DaemonChannel } from "./daemon-channel.ts";
 import { serveDaemonConnection } from "./daemon-connection.ts";
 import type { DaemonHost } from "./daemon-host.ts";
@@ -48,6 +49,15 @@ export class DaemonServer {
     if (sockets.untrusted !== undefined) await this.#listen(sockets.untrusted, false);
   }
 
+  /** Serves one client on a stream of bytes in both directions. Resolves when it is gone, and never rejects. */
+  async serve(stream: Duplex, { trusted }: { readonly trusted: boolean }): Promise<void> {
+    const channel = new DaemonChannel(stream);
+    const served = serveDaemonConnection(channel, this.#host, { trusted, signal: this.#stop.signal });
+    this.#clients.set(channel, served);
+    await served;
+    this.#clients.delete(channel);
+  }
+
   /** Takes no more clients, lets requests that are being answered end for `graceMs`, then cancels them. */
   async close(graceMs = 5000): Promise<void> {
     for (const { server } of this.#servers) server.close();
@@ -75,12 +85,7 @@ export class DaemonServer {
         socket.destroy();
         return;
       }
-      const channel = new DaemonChannel(socket);
-      const served = serveDaemonConnection(channel, this.#host, { trusted, signal: this.#stop.signal });
-      this.#clients.set(
-        channel,
-        served.finally(() => this.#clients.delete(channel)),
-      );
+      void this.serve(socket, { trusted });
     });
     const listening = new Promise<void>((resolve, reject) => {
       server.once("error", reject);

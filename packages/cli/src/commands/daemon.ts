@@ -3,8 +3,11 @@
 */
 
 import { join, resolve } from "node:path";
+import process from "node:process";
+import { Duplex } from "node:stream";
 import { defineCommand, examples } from "../command.ts";
 import type { Session } from "../session.ts";
+import { CliError } from "../error.ts";
 import { declareDerivationFlags, derivationFlags } from "../derivation-flags.ts";
 import type { RealiseOptions } from "../realise.ts";
 
@@ -12,6 +15,7 @@ export type DaemonCommandOptions = RealiseOptions & {
   /** Undefined where only untrusted clients are served. */
   readonly socket: string | undefined;
   readonly untrustedSocket: string | undefined;
+  readonly stdio: boolean;
   readonly materialize: string | undefined;
 };
 
@@ -21,6 +25,7 @@ export const command = defineCommand<DaemonCommandOptions>({
     declareDerivationFlags(command)
       .option("--socket <path>", "for clients that are trusted (default: $FIRN_HOME/daemon-socket/socket)")
       .option("--untrusted-socket <path>", "for clients that are not; without --socket, the only one")
+      .option("--stdio", "serve one client on standard input and output, as ssh-ng:// does, and end")
       .option("--materialize <dir>", "keep the paths clients ask for as real files in DIR")
       .addHelpText(
         "after",
@@ -37,9 +42,12 @@ Whoever may open the trusted socket can put anything into the store.
       ),
   optionsOf: (_, flags) => {
     const text = (name: string) => flags[name] as string | undefined;
+    if (flags.stdio === true && (text("socket") ?? text("untrustedSocket")) !== undefined)
+      throw new CliError("usage", "--stdio serves one client without a socket");
     return {
       socket: text("socket"),
       untrustedSocket: text("untrustedSocket"),
+      stdio: flags.stdio === true,
       materialize: text("materialize"),
       ...derivationFlags(flags),
     };
@@ -61,6 +69,13 @@ async function serve(options: DaemonCommandOptions, session: Session): Promise<u
   await directory?.open();
   const server = new DaemonServer(await openDaemonHost({ ...options, directory }, session));
   try {
+    if (options.stdio) {
+      // Whoever could start this process is the owner of the store.
+      // Node takes its own streams as well, of which its type does not know.
+      const stream = Duplex.from({ readable: process.stdin, writable: process.stdout } as never);
+      await server.serve(stream, { trusted: true });
+      return undefined;
+    }
     await server.listen({
       ...(trusted === undefined ? {} : { trusted }),
       ...(untrusted === undefined ? {} : { untrusted }),
