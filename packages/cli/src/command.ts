@@ -16,6 +16,8 @@ export type CommandDefinition<Options> = {
   readonly declare: (command: Command) => void;
   /** Flags that take two operands (`--arg NAME EXPR`), see `joinPairs`. */
   readonly pairFlags?: readonly string[];
+  /** Flags that may stand alone, with the value they then mean; one of their own they take only behind `=`. */
+  readonly loneFlags?: Readonly<Record<string, string>>;
   /** Which kinds of store it works on, and so takes --store: any, or Firn's own alone. Without it there is no such flag. */
   readonly store?: "any" | "local";
   /** True when what follows the first operand belongs to another program. */
@@ -46,13 +48,22 @@ export function defineCommand<Options>(definition: CommandDefinition<Options>): 
 const PAIR_SEPARATOR = "\0";
 
 /**
- * Commander's flags take one operand. This turns `--arg NAME EXPR` into `--arg=NAME<NUL>EXPR` before it looks, up to a `--`.
+ * Commander's flags take one operand. This turns `--arg NAME EXPR` into `--arg=NAME<NUL>EXPR`, and flags that may stand alone into ones with a value,
+ * before it looks, up to a `--`.
  * Throws `usage` when an operand is missing.
  */
-export function joinPairs(argv: readonly string[], pairFlags: readonly string[]): string[] {
+export function joinPairs(
+  argv: readonly string[],
+  pairFlags: readonly string[],
+  loneFlags: Readonly<Record<string, string>> = {},
+): string[] {
   const joined: string[] = [];
   for (let i = 0; i < argv.length; i++) {
     if (argv[i] === "--") return [...joined, ...argv.slice(i)];
+    if (Object.hasOwn(loneFlags, argv[i])) {
+      joined.push(`${argv[i]}=${loneFlags[argv[i]]}`);
+      continue;
+    }
     if (!pairFlags.includes(argv[i])) {
       joined.push(argv[i]);
       continue;

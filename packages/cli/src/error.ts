@@ -37,6 +37,8 @@ export const EXIT = {
   buildFailed: 100,
   buildTimedOut: 101,
   hashMismatch: 102,
+  /** A build that was checked came out differently. */
+  notReproducible: 104,
   interrupted: 130,
   brokenPipe: 141,
   terminated: 143,

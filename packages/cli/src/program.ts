@@ -169,7 +169,7 @@ const NOUNS: Readonly<Record<string, string>> = {
 
 const EXIT_CODES_HELP = `
 Exit codes: 0 done, 1 error, 2 wrong usage, 100 a build failed, 101 a build took too long,
-102 a hash is not the promised one, 130 interrupted.
+102 a hash is not the promised one, 104 a build that was checked came out differently, 130 interrupted.
 
 Environment: FIRN_HOME (where the store and all state is; now ~/.local/state/firn or below
 XDG_STATE_HOME), NIX_PATH, NIX_STORE_DIR, NO_COLOR, FIRN_FILES_MAX (space for files of shown
@@ -231,9 +231,12 @@ export async function parseCommandLine(argv: readonly string[], sink: HelpSink):
   }
   try {
     const words = entry === undefined ? 0 : entry.name.split(" ").length;
-    await root.parseAsync([...argv.slice(0, words), ...joinPairs(argv.slice(words), loaded?.pairFlags ?? [])], {
-      from: "user",
-    });
+    await root.parseAsync(
+      [...argv.slice(0, words), ...joinPairs(argv.slice(words), loaded?.pairFlags ?? [], loaded?.loneFlags)],
+      {
+        from: "user",
+      },
+    );
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
     if (thrown.exitCode === 0) return undefined;

@@ -2,10 +2,20 @@
 Derivations become outputs: what `build` does between the evaluation and the links. Failures of builders get their exit codes here.
 */
 
-import { assert } from "@firn/base";
 import type { Lease } from "@firn/castore";
 import { type BuildService, durationOf } from "@firn/build";
-import { buildDerivations, type BuildEvent, type BuildTarget, type BuiltOutputs, GlueError } from "@firn/glue";
+import {
+  buildDerivations,
+  type BuildEvent,
+  type BuildOptions,
+  type BuildParts,
+  type BuildTarget,
+  type BuiltOutputs,
+  checkDerivation,
+  type CheckedDerivation,
+  type CheckVariation,
+  GlueError,
+} from "@firn/glue";
 import { isBelowStoreDir, parseAbsoluteStorePath } from "@firn/nix-compat";
 import { BuildProgress, type Expectation, type ProgressOptions } from "./build-progress.ts";
 import { type BuilderOptions, buildPartsOf, openBuilder } from "./builder.ts";
@@ -107,40 +117,80 @@ export class Realiser implements Disposable {
     return info === undefined ? undefined : path;
   }
 
+  /**
+   * Builds a derivation again and compares with what is in the store, which it makes when it is missing. `rounds` attempts, in which what should not
+   * matter is different; or one that is like the usual ones. Throws `BuildFailed`.
+   */
+  async check(drvPath: string, rounds: number | "as-usual"): Promise<CheckedDerivation> {
+    return await this.#run(async (parts, options) => {
+      const variations =
+        rounds === "as-usual"
+          ? [{ service: parts.buildService, buildDirectory: "/build", cores: this.#options.cores }]
+          : await this.#variations(parts.buildService, rounds);
+      return await checkDerivation(drvPath, parts, { ...options, variations });
+    });
+  }
+
+  /** Other cores and another directory each time, and each other time another sandbox, where there is one. */
+  async #variations(service: BuildService, rounds: number): Promise<readonly CheckVariation[]> {
+    const { cores } = this.#options;
+    const services = [await this.#otherService(), service];
+    return Array.from({ length: rounds }, (_, round) => ({
+      service: services[round % 2] ?? service,
+      buildDirectory: `/build-check-${round + 1}`,
+      cores: round % 2 === 0 ? (cores === 1 ? 2 : 1) : cores + round,
+    }));
+  }
+
+  async #otherService(): Promise<BuildService | undefined> {
+    const { sandbox } = this.#options;
+    if (sandbox !== "auto" && sandbox !== "bubblewrap") return undefined; // whoever names one wants that one
+    return await openBuilder({ ...this.#options, sandbox: "unshare" }, this.#session).catch(() => undefined);
+  }
+
   async #build(targets: AsyncIterable<readonly BuildTarget[]>): Promise<BuiltOutputs> {
-    const { config, output } = this.#session;
     const { daemonSocket: socketPath } = this.#options;
-    if (socketPath === undefined) this.#service ??= openBuilder(this.#options, this.#session);
+    if (socketPath === undefined) return await this.#run((parts, options) => buildDerivations(targets, parts, options));
+    const { buildOnNixDaemon } = await import("./nix-daemon-builds.ts");
+    const substitute = this.#settings().isOn("substitute");
+    return await this.#shown(undefined, (onEvent) => {
+      const given = { ...this.#options, substitute, socketPath, lease: this.#lease, signal: this.#signal, onEvent };
+      return buildOnNixDaemon(targets, given, this.#session);
+    });
+  }
+
+  /** Lets something build on this machine. */
+  async #run<T>(use: (parts: BuildParts, options: BuildOptions & { readonly lease: Lease }) => Promise<T>): Promise<T> {
+    this.#service ??= openBuilder(this.#options, this.#session);
     const buildService = await this.#service;
-    const progress = (this.#progress ??= new BuildProgress(
-      output,
-      this.#options,
-      buildService && expectationOf(buildService),
-    ));
-    const failures: GlueError[] = [];
-    const onEvent = (event: BuildEvent) => {
-      if (event.type === "failed" && event.because === undefined) failures.push(event.error);
-      progress.take(event);
-    };
-    try {
-      if (socketPath !== undefined) {
-        const { buildOnNixDaemon } = await import("./nix-daemon-builds.ts");
-        const substitute = this.#settings().isOn("substitute");
-        const given = { ...this.#options, substitute, socketPath, lease: this.#lease, signal: this.#signal, onEvent };
-        return await buildOnNixDaemon(targets, given, this.#session);
-      }
-      assert(buildService !== undefined, "this machine builds unless a daemon does");
+    return await this.#shown(buildService, async (onEvent, progress) => {
       this.#substitution ??= { opened: await this.#openSubstitution(progress) };
       const { substitute } = this.#substitution.opened ?? {};
       const parts = { ...(await buildPartsOf(buildService, this.#session)), substitute };
-      return await buildDerivations(targets, parts, {
+      return await use(parts, {
         ...this.#options,
         signal: this.#signal,
         lease: this.#lease,
-        impureEnv: new Map(Object.entries(config.environment)),
+        impureEnv: new Map(Object.entries(this.#session.config.environment)),
         lastLinesOnly: !progress.showsAllLines,
         onEvent,
       });
+    });
+  }
+
+  /** What builds is shown with all else this builds, and what failed gets its exit code. */
+  async #shown<T>(
+    service: BuildService | undefined,
+    build: (onEvent: (event: BuildEvent) => void, progress: BuildProgress) => Promise<T>,
+  ): Promise<T> {
+    const { output } = this.#session;
+    const progress = (this.#progress ??= new BuildProgress(output, this.#options, service && expectationOf(service)));
+    const failures: GlueError[] = [];
+    try {
+      return await build((event) => {
+        if (event.type === "failed" && event.because === undefined) failures.push(event.error);
+        progress.take(event);
+      }, progress);
     } catch (thrown) {
       if (thrown instanceof GlueError && failures.length > 0)
         throw new BuildFailed(thrown.message, exitCodeOf(failures));

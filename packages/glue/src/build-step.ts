@@ -157,7 +157,7 @@ async function keepRealisations(
 }
 
 /** Not by signal: a submission that was withdrawn is over when its attempt is, and nothing may run on behind the caller's back. */
-async function watchToEnd(
+export async function watchToEnd(
   service: BuildService,
   id: string,
   log: LogLines,

@@ -19,6 +19,8 @@ export type { ClosureOptions } from "./closure.ts";
 export { buildDerivations } from "./build-graph.ts";
 export type { BuildOptions, BuildParts, BuiltOutputs } from "./build-graph.ts";
 export type { BuildCounts, BuildEvent } from "./build-event.ts";
+export { checkDerivation } from "./check-derivation.ts";
+export type { CheckedDerivation, CheckOptions, CheckRound, CheckVariation } from "./check-derivation.ts";
 export { derivationReader, planBuild } from "./build-plan.ts";
 export type { BuildPlan, BuildStep, BuildTarget, PlanParts, ReadDerivation, SubstituteOutputs } from "./build-plan.ts";
 export { RealisedOutputs } from "./realised-outputs.ts";

@@ -9,6 +9,7 @@ DEVIATION: where the host has no files at the store directory, links lead to the
 import { existsSync } from "node:fs";
 import { parseAbsoluteStorePath } from "@firn/nix-compat";
 import { NIX_VERSION } from "@firn/eval";
+import { EXIT } from "../error.ts";
 import type { EvaluatedDerivation } from "../evaluator/job.ts";
 import { realise } from "../realise.ts";
 import { linkName, makeResultLink } from "../result-link.ts";
@@ -16,7 +17,7 @@ import type { Session } from "../session.ts";
 import { addRoot } from "./gc-root.ts";
 import { parseNixBuildArguments } from "./nix-build-arguments.ts";
 import { NixEvaluation } from "./nix-evaluation.ts";
-import { realiseOptionsOf } from "./nix-realise.ts";
+import { checkAgain, realiseOptionsOf } from "./nix-realise.ts";
 import { readNixSettings } from "./nix-settings.ts";
 import { noteMissing, targetOf, wantedOutputs } from "./nix-store-realise.ts";
 import { openGraph } from "./store-operand.ts";
@@ -31,12 +32,14 @@ export async function runNixBuild(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   session: Session,
-): Promise<void> {
+): Promise<number> {
   const { output } = session;
   const settings = readNixSettings(env);
   const given = parseNixBuildArguments(argv, settings);
-  if (given.answer === "help") return output.bytes(Buffer.from(HELP));
-  if (given.answer === "version") return output.line(`nix-build (Nix) ${NIX_VERSION}`);
+  if (given.answer !== undefined) {
+    await output.byteString(given.answer === "help" ? HELP : `nix-build (Nix) ${NIX_VERSION}\n`);
+    return EXIT.ok;
+  }
   const options = realiseOptionsOf(settings);
   const store = await session.openStore();
   await using lease = await store.leases.openLease("nix-build");
@@ -59,7 +62,11 @@ export async function runNixBuild(
   }
   const targets = wanted.map(({ drvPath, outputName }) => targetOf(`${drvPath}!${outputName}`, session));
   await noteMissing(targets, graph, session);
-  if (given.dryRun) return;
+  if (given.dryRun) return EXIT.ok;
+  if (given.check) {
+    await output.note(`checking outputs of '${[...new Set(wanted.map(({ drvPath }) => drvPath))].join("', '")}'...`);
+    return await checkAgain(wanted, options, session, lease);
+  }
   const built = await realise(wanted, options, session, lease);
   const numbers = new Map<string, number>();
   for (const { drvPath, outputName } of wanted) {
@@ -71,6 +78,7 @@ export async function runNixBuild(
     if (given.link !== undefined) await linkOutput(linkName(numbered(given.link), outputName), path, session);
     await output.line(path);
   }
+  return EXIT.ok;
 }
 
 async function linkOutput(link: string, path: string, session: Session): Promise<void> {

@@ -3,12 +3,12 @@
 */
 
 import { parseAbsoluteStorePath, type StorePath } from "@firn/nix-compat";
-import { CliError } from "../error.ts";
+import { CliError, EXIT } from "../error.ts";
 import { realise } from "../realise.ts";
 import type { EvaluatedDerivation } from "../evaluator/job.ts";
 import type { Session } from "../session.ts";
 import { addRoot } from "./gc-root.ts";
-import { realiseOptionsOf } from "./nix-realise.ts";
+import { checkAgain, realiseOptionsOf } from "./nix-realise.ts";
 import { checkFlags, type StoreArguments } from "./nix-store-arguments.ts";
 import { type PathGraph, setOf } from "./path-graph.ts";
 import { openGraph, storePathOf } from "./store-operand.ts";
@@ -17,8 +17,8 @@ import { UsageError } from "./usage-error.ts";
 /** What is to be made: a path, and for a derivation which outputs, undefined for all. */
 export type Target = { readonly path: StorePath; readonly outputs: readonly string[] | undefined };
 
-export async function realiseOperation(given: StoreArguments, session: Session): Promise<void> {
-  checkFlags(given.flags, ["--dry-run", "--ignore-unknown"]);
+export async function realiseOperation(given: StoreArguments, session: Session): Promise<number> {
+  checkFlags(given.flags, ["--dry-run", "--ignore-unknown", "--check"]);
   const graph = await openGraph(session);
   let targets = given.operands.map((operand) => targetOf(operand, session));
   if (given.flags.includes("--ignore-unknown")) {
@@ -26,10 +26,24 @@ export async function realiseOperation(given: StoreArguments, session: Session):
     targets = targets.filter((_, index) => known[index] !== undefined);
   }
   await noteMissing(targets, graph, session);
-  if (given.flags.includes("--dry-run")) return;
+  if (given.flags.includes("--dry-run")) return EXIT.ok;
+  if (given.flags.includes("--check")) return await checkOperation(targets, given, session, graph);
   const made = await make(targets, given, session, graph);
-  if (given.flags.includes("--ignore-unknown")) return;
+  if (given.flags.includes("--ignore-unknown")) return EXIT.ok;
   for (const path of made) if (!given.noOutput) await session.output.line(path);
+  return EXIT.ok;
+}
+
+async function checkOperation(
+  targets: readonly Target[],
+  { settings }: StoreArguments,
+  session: Session,
+  graph: PathGraph,
+): Promise<number> {
+  const store = await session.openStore();
+  await using lease = await store.leases.openLease("nix-store --realise --check");
+  const wanted = (await Promise.all(targets.map((target) => wantedOutputs(target, graph, session)))).flat();
+  return await checkAgain(wanted, realiseOptionsOf(settings), session, lease);
 }
 
 /** Makes the paths valid, all outputs where they are derivations. */
