@@ -109,9 +109,11 @@ async function serve(options: ServeOptions, session: Session): Promise<number> {
   const store = await session.openServices();
   const realisations = session.isLocal ? (await session.openStore()).realisations : undefined;
   const { openStoreServer } = await import("../server/store-server.ts");
+  const { ServedLogs } = await import("../server/served-logs.ts");
   const server = await openStoreServer({
     store,
     realisations,
+    logs: session.isLocal ? new ServedLogs(session) : undefined,
     storeDir: config.storeDir,
     listen,
     tls,

@@ -5,7 +5,7 @@ protocol's own work is done in protocol and gateway.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
-import { BinaryCache, StaticCastore } from "@firn/gateway";
+import { BinaryCache, type BuildLogs, StaticCastore } from "@firn/gateway";
 import type { SecretKey } from "@firn/nix-compat";
 import { type Access, ProtocolError, type RpcHandler, storeServices } from "@firn/protocol";
 import {
@@ -25,6 +25,7 @@ import type { Tokens } from "./tokens.ts";
 export type StoreServerOptions = {
   readonly store: OpenedStore;
   readonly realisations?: RealisationService;
+  readonly logs?: BuildLogs;
   readonly storeDir: string;
   readonly listen: HttpServerOptions["listen"];
   readonly tls?: HttpServerOptions["tls"];
@@ -76,6 +77,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     ...store,
     leases,
     realisations: options.realisations,
+    logs: options.logs,
     isWritable,
     keys: options.keys,
     trusted: options.trusted,
