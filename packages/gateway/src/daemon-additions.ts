@@ -6,7 +6,7 @@ Nothing is believed. Hashes and sizes are compared with the contents; a path tha
 only a trusted client may do without. What is registered stays as it is: no client replaces contents, whether it says "repair" or not.
 */
 
-import { ByteSource, type ByteStream, bytesOf } from "@firn/base";
+import { ByteSource, type ByteStream, bytesOf, equalBytes } from "@firn/base";
 import type { CallOptions, Node } from "@firn/castore";
 import {
   type AddedAs,
@@ -21,8 +21,10 @@ import {
   calculateNar,
   checkContentAddress,
   hashContents,
+  type IngestedNar,
   ingestNar,
   isContentAddressed,
+  type NarDigest,
   type PathInfo,
   sortedReferences,
 } from "@firn/store";
@@ -46,10 +48,10 @@ export const DAEMON_ADDITIONS: DaemonHandlers<Additions> = {
     const options = await call.held();
     const isNar = call.bodyKind === "nar" || request.method === "nar" || request.method === "git";
     const { services } = call.host;
-    const node = isNar
-      ? (await ingestNar(call.body(), services, options)).node
+    const { node, ...nar } = isNar
+      ? await ingestNar(call.body(), services, options)
       : await takeFile(call.body(), call, options);
-    const info = await registerContents(request, node, call, options);
+    const info = await registerContents(request, node, nar, call, options);
     return { path: info.path, info: workerPathInfo(info) };
   },
 
@@ -59,7 +61,8 @@ export const DAEMON_ADDITIONS: DaemonHandlers<Additions> = {
     const digest = await call.host.services.blobs.put(bytes, options);
     const node: Node = { kind: "file", digest, size: bytes.length, executable: false };
     const as: AddedAs = { name, method: "text", algorithm: "sha256", references, repair: false };
-    return (await registerContents(as, node, call, options)).path;
+    const nar = await calculateNar(node, call.host.services, options);
+    return (await registerContents(as, node, nar, call, options)).path;
   },
 
   addToStoreNar: async ({ path, info, dontCheckSigs }, call) => {
@@ -114,25 +117,26 @@ export const DAEMON_ADDITIONS: DaemonHandlers<Additions> = {
   },
 };
 
-async function takeFile(body: ByteStream, { host }: DaemonCall, options: CallOptions): Promise<Node> {
+async function takeFile(body: ByteStream, { host }: DaemonCall, options: CallOptions): Promise<IngestedNar> {
   await using writer = host.services.blobs.openWrite(options);
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
     await writer.write(chunk);
   }
-  return { kind: "file", digest: await writer.close(), size, executable: false };
+  const node: Node = { kind: "file", digest: await writer.close(), size, executable: false };
+  return { node, ...(await calculateNar(node, host.services, options)) };
 }
 
 /** Registers a node under the path that follows from it. */
 async function registerContents(
   { name, method, algorithm, references }: AddedAs,
   node: Node,
+  nar: NarDigest,
   call: DaemonCall,
   options: CallOptions,
 ): Promise<PathInfo> {
   const { services, storeDir, now } = call.host;
-  const nar = await calculateNar(node, services, options);
   const isNarHash = method === "nar" && algorithm === "sha256";
   const hash = isNarHash
     ? { algorithm, bytes: nar.narSha256 }
@@ -185,7 +189,15 @@ async function takeNar(
   const expected = narSize === 0 ? { narSha256 } : { narSha256, narSize };
   const ingested = await ingestNar(nar, host.services, { ...options, ...expected });
   const info: PathInfo = { ...said, ...ingested };
-  await checkContentAddress(info, host.services, { signal, storeDir: host.storeDir });
+  const { contentAddress, path, references } = info;
+  const isNarHash =
+    contentAddress?.method === "nar" &&
+    contentAddress.hash.algorithm === "sha256" &&
+    equalBytes(contentAddress.hash.bytes, info.narSha256) &&
+    !references.some((reference) => reference.equals(path));
+  // What was compared just now need not be read again; whether the path follows is looked at anyway.
+  if (!isNarHash || !isContentAddressed(info, host.storeDir))
+    await checkContentAddress(info, host.services, { signal, storeDir: host.storeDir });
   return info;
 }
 
