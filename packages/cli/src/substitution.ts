@@ -58,6 +58,22 @@ export function openSubstitution(
   return urls.size === 0 ? undefined : openSources([...urls], settings, to, lease, session, display);
 }
 
+/** Brings those of the paths that are not in the local store and that caches have, each with all it refers to. */
+export async function substituteMissing(
+  paths: readonly StorePath[],
+  settings: NixSettings,
+  lease: Lease,
+  session: Session,
+): Promise<void> {
+  const store = await session.openStore();
+  const { signal } = session;
+  const known = await Promise.all(paths.map((path) => store.pathInfos.get(path.hashPart, { lease, signal })));
+  const missing = paths.filter((_, n) => known[n] === undefined);
+  if (missing.length === 0) return;
+  using opened = openSubstitution(settings, store, lease, session, lineDisplay(session.output));
+  await Promise.all(missing.map((path) => opened?.bring([path], { signal })));
+}
+
 /** Opens these caches. */
 export function openSources(
   urls: readonly string[],

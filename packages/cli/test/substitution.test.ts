@@ -1,6 +1,7 @@
 /* Outputs that come from binary caches instead of being built. The builders here fail, so that what is there was not built. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -102,6 +103,25 @@ test("nix.conf's settings and --option say where to ask as well", bwrap, async (
   const { code, err } = await firn.run(build(FAILING, ...options));
   assert.equal(code, 0, err);
   assert.doesNotMatch(err, /unknown setting/);
+});
+
+test("nix-store -r brings paths that are no derivations, and outputs of those that are", bwrap, async (t) => {
+  const firn = makeFirn(t);
+  const { url, outPath } = await makeCache(firn);
+  const main = join(import.meta.dirname, "..", "src", "compat", "main-nix-store.ts");
+  const env = { ...process.env, HOME: firn.directory, FIRN_HOME: join(firn.directory, "state") };
+  const nixStore = (...args: string[]) =>
+    spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", main, "-r", ...args], {
+      env,
+      encoding: "utf8",
+    });
+  const options = ["--option", "substituters", url, "--option", "require-sigs", "false"];
+  assert.match(nixStore(outPath, "--option", "substituters", url).stderr, /does not exist and cannot be created/);
+  const { status, stdout, stderr } = nixStore(outPath, ...options);
+  assert.equal(status, 0, stderr);
+  assert.equal(stdout, `${outPath}\n`);
+  const drvPath = (await firn.run(["instantiate", "--expr", FAILING])).out.trim();
+  assert.equal(nixStore(drvPath, ...options).stdout, `${outPath}\n`);
 });
 
 test("paths are copied from a cache and to one, checked on the way", async (t) => {

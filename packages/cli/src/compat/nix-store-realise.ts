@@ -7,6 +7,7 @@ import { CliError, EXIT } from "../error.ts";
 import { realise } from "../realise.ts";
 import type { EvaluatedDerivation } from "../evaluator/job.ts";
 import type { Session } from "../session.ts";
+import { substituteMissing } from "../substitution.ts";
 import { addRoot } from "./gc-root.ts";
 import { checkAgain, realiseOptionsOf } from "./nix-realise.ts";
 import { checkFlags, type StoreArguments } from "./nix-store-arguments.ts";
@@ -70,6 +71,12 @@ async function make(
   const { storeDir } = session.config;
   const store = await session.openStore();
   await using lease = await store.leases.openLease("nix-store --realise");
+  await substituteMissing(
+    targets.map(({ path }) => path),
+    settings,
+    lease,
+    session,
+  );
   const wanted = (await Promise.all(targets.map((target) => wantedOutputs(target, graph, session)))).flat();
   const built = wanted.length === 0 ? undefined : await realise(wanted, realiseOptionsOf(settings), session, lease);
   const printed: string[] = [];
