@@ -58,7 +58,7 @@ export class NarDownload {
     const ifRange = request.headers["if-range"];
     if (range === undefined || (ifRange !== undefined && ifRange !== etag)) {
       headers["content-length"] = narSize;
-      return await sendStream(response, 200, headers, whole);
+      return await sendStream(response, 200, headers, whole, "owned");
     }
     const layout = await this.#layout(node, options);
     if (layout.size !== narSize) throw wrongSize(narSize);
@@ -69,7 +69,7 @@ export class NarDownload {
     }
     headers["content-length"] = to - from;
     headers["content-range"] = `bytes ${from}-${to - 1}/${narSize}`;
-    await sendStream(response, 206, headers, () => layout.stream(this.#services, from, to, options));
+    await sendStream(response, 206, headers, () => layout.stream(this.#services, from, to, options), "owned");
   }
 
   async #has(node: Node, options: CallOptions): Promise<boolean> {

@@ -3,11 +3,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
+import fc from "fast-check";
 import { concatBytes } from "@firn/base";
 import { digestOf } from "@firn/castore";
 import { createHasher, toNixBase32 } from "@firn/hash";
 import { generateSecretKey, type NarInfo, parseNarInfo, printNarInfo, StorePath } from "@firn/nix-compat";
-import { narInfoOf, printCastoreNarPath, renderNar, signPathInfo, type StoreServices, TrustedKeys } from "@firn/store";
+import {
+  narInfoOf,
+  type PathInfo,
+  printCastoreNarPath,
+  renderNar,
+  signPathInfo,
+  type StoreServices,
+  TrustedKeys,
+} from "@firn/store";
 import { chainStore, memoryStore, pathOf } from "../../store/test/small-store.ts";
 import { serve, type Served } from "./served.ts";
 
@@ -249,6 +258,51 @@ test("a realisation comes in after its path, and is not served when the path is 
   assert.equal(await (await fetch(url)).text(), entry);
   assert.equal((await put(url, "{")).status, 400);
   assert.equal((await put(`${served.url}/build-trace-v2/${name}/..%2fout.doi`, entry)).status, 405);
+});
+
+test("whatever is asked or brought, the answer is one to the client and never a failure here", async (t) => {
+  const store = await chainStore();
+  const served = await serve(t, store);
+  const { narInfo, nar, url } = await upload("a");
+  const names = [
+    `${narInfo.path.hashPart}.narinfo`,
+    `${"z".repeat(32)}.narinfo`,
+    `${narInfo.path.hashPart}.ls`,
+    url,
+    `${url}.xz`,
+    `${printCastoreNarPath((await store.pathInfos.get(pathOf("c").hashPart)) as PathInfo)}`,
+    `log/${"a".repeat(32)}-x.drv`,
+    `build-trace-v2/${"a".repeat(32)}-x.drv/out.doi`,
+    "nix-cache-info",
+  ];
+  const bodies = [Buffer.from(printNarInfo(narInfo), "latin1"), Buffer.from(nar), Buffer.from("{}")];
+  const request = fc.record({
+    method: fc.constantFrom("GET", "HEAD", "PUT", "PUT", "POST"),
+    name: fc.oneof(
+      fc.constantFrom(...names),
+      fc.webPath(),
+      fc.string().map((text) => encodeURIComponent(text)),
+    ),
+    cut: fc.nat({ max: 2000 }),
+    flip: fc.nat({ max: 2000 }),
+    body: fc.constantFrom(...bodies),
+    range: fc.option(fc.string({ unit: fc.constantFrom(..."bytes=-0123456789,") }), { nil: undefined }),
+  });
+  await fc.assert(
+    fc.asyncProperty(request, async ({ method, name, cut, flip, body, range }) => {
+      const bytes = Buffer.from(body.subarray(0, body.length - (cut % body.length)));
+      if (bytes.length > 0) bytes[flip % bytes.length] ^= 1 << (flip % 8);
+      const response = await fetch(`${served.url}/${name.replace(/^\/+/, "")}`, {
+        method,
+        headers: range === undefined ? {} : { range },
+        ...(method === "PUT" || method === "POST" ? { body: bytes } : {}),
+      });
+      await response.arrayBuffer();
+      assert.ok(response.status < 500, `${method} ${name}: ${response.status}`);
+    }),
+    { numRuns: 400 },
+  );
+  assert.deepEqual(served.failures, []);
 });
 
 test("a store that breaks is not blamed on the client, and its words stay here", async (t) => {
