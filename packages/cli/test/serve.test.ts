@@ -9,6 +9,8 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { Peer, RemoteBuilds } from "@firn/protocol";
+import { GrpcChannel } from "@firn/protocol/node";
 import { runCommandLine } from "../src/program.ts";
 import { reportOf } from "../src/report.ts";
 import { fakeSession } from "./fake-session.ts";
@@ -216,4 +218,17 @@ test("a store published as files, and a server's own files, are stores to copy f
   const copied = await near.run(["store", "copy", "--from", `castore+${url}/castore`, path]);
   assert.equal(copied.code, 0, copied.err);
   assert.ok(await near.has(path));
+});
+
+test("a server builds for others when it is told to", async (t) => {
+  const far = new Place(t);
+  const { url } = await serve(t, far, ["--builds", "1"]);
+  const { hostname, port } = new URL(url);
+  const peer = new Peer(new GrpcChannel({ kind: "tcp", host: hostname, port: Number(port), isSecure: false }));
+  t.after(() => peer[Symbol.asyncDispose]());
+  const builds = await RemoteBuilds.open(peer);
+  assert.ok(builds.supports.systems.length > 0);
+  assert.deepEqual((await builds.list()).attempts, []);
+  const both = await far.run(["serve", "--read-only", "--builds", "1", "--listen", "127.0.0.1:0"]);
+  assert.match(both.err, /--read-only takes no builds/);
 });

@@ -12,3 +12,4 @@ export { RemoteDirectories } from "./remote-directories.ts";
 export { RemotePathInfos } from "./remote-path-infos.ts";
 export { pullPaths } from "./pull-paths.ts";
 export { pushPaths } from "./push-paths.ts";
+export { RemoteBuilds } from "./remote-builds.ts";

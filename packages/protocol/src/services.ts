@@ -1,10 +1,13 @@
 /* All handlers that a server of a store has, in one list. */
 
 import type { DescService } from "@bufbuild/protobuf";
+import type { BuildService } from "@firn/build";
 import type { CastoreServices, LeaseService } from "@firn/castore";
 import type { NarCalculator, PathInfoService } from "@firn/store";
+import { buildHandlers } from "./build-handlers.ts";
 import { castoreHandlers } from "./castore-handlers.ts";
 import { contentHandlers } from "./content-handlers.ts";
+import { doBuildHandlers } from "./do-build-handlers.ts";
 import { Health } from "./gen/grpc/health/v1/health_pb.ts";
 import { healthHandlers } from "./health-handlers.ts";
 import { HeldLeases } from "./held-leases.ts";
@@ -17,6 +20,8 @@ export type ServedStore = CastoreServices & {
   readonly calculator: NarCalculator;
   /** Absent where nothing is ever deleted. */
   readonly leases?: LeaseService;
+  /** Absent where nothing is built. */
+  readonly builds?: BuildService;
 };
 
 export type ServiceOptions = {
@@ -40,6 +45,14 @@ export function storeServices(store: ServedStore, options: ServiceOptions): read
     ...storeHandlers(dialect, parts),
   ]);
   if (withFirn) handlers.push(...contentHandlers(store, leases), ...firnStoreHandlers(parts), ...leases.handlers());
+  if (store.builds !== undefined) {
+    handlers.push(
+      ...doBuildHandlers(store.builds, leases).filter(({ method }) =>
+        dialects.some((one) => method.path.startsWith(`/${one}.`)),
+      ),
+    );
+    if (withFirn) handlers.push(...buildHandlers(store.builds, leases));
+  }
   return withHealthAndReflection(handlers, options.stopping);
 }
 

@@ -4,6 +4,7 @@ on the other side. From other servers there is only the status.
 */
 
 import { FirnError } from "@firn/base";
+import { BuildError, type BuildErrorCode } from "@firn/build";
 import { CastoreError, type CastoreErrorCode } from "@firn/castore";
 import { StoreError, type StoreErrorCode } from "@firn/store";
 import { ProtocolError, type ProtocolErrorCode } from "./error.ts";
@@ -43,6 +44,15 @@ const STORE_STATUS: Readonly<Record<StoreErrorCode, ProtocolErrorCode>> = {
   storage: "internal",
 };
 
+const BUILD_STATUS: Readonly<Record<BuildErrorCode, ProtocolErrorCode>> = {
+  "invalid-recipe": "invalid-argument",
+  "missing-input": "failed-precondition",
+  unsupported: "failed-precondition",
+  sandbox: "internal",
+  storage: "internal",
+  "unknown-attempt": "not-found",
+};
+
 /** What is told of a failure. `detail` is `room:code`. */
 export type SentStatus = { readonly code: ProtocolErrorCode; readonly message: string; readonly detail?: string };
 
@@ -54,6 +64,7 @@ export function statusOf(thrown: unknown): SentStatus {
   if (thrown instanceof CastoreError)
     return { code: CASTORE_STATUS[thrown.code], message, detail: `castore:${thrown.code}` };
   if (thrown instanceof StoreError) return { code: STORE_STATUS[thrown.code], message, detail: `store:${thrown.code}` };
+  if (thrown instanceof BuildError) return { code: BUILD_STATUS[thrown.code], message, detail: `build:${thrown.code}` };
   return { code: "internal", message };
 }
 
@@ -93,6 +104,14 @@ export function storeErrorOf(thrown: unknown): unknown {
   if (detailOf(thrown, "castore", CASTORE_STATUS) !== undefined) return castoreErrorOf(thrown);
   const code = detailOf(thrown, "store", STORE_STATUS) ?? STORE_CODE[thrown.code] ?? "storage";
   return new StoreError(code, thrown.message, { cause: thrown, retryable: thrown.retryable });
+}
+
+/** A failed call as build's error; what is none of protocol's passes. */
+export function buildErrorOf(thrown: unknown): unknown {
+  if (!(thrown instanceof ProtocolError)) return thrown;
+  const code =
+    detailOf(thrown, "build", BUILD_STATUS) ?? (thrown.code === "invalid-argument" ? "invalid-recipe" : "sandbox");
+  return new BuildError(code, thrown.message, { cause: thrown, retryable: thrown.retryable });
 }
 
 function detailOf<Code extends string>(

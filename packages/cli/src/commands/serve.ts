@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { messageOf } from "@firn/base";
+import type { BuildService } from "@firn/build";
 import { parsePublicKey, parseSecretKey } from "@firn/nix-compat";
 import { TrustedKeys } from "@firn/store";
 import { collect, defineCommand, examples } from "../command.ts";
@@ -21,11 +22,13 @@ export type ServeOptions = {
   readonly signKeys: readonly string[];
   readonly trustedKeys: readonly string[];
   readonly priority: number | undefined;
+  readonly builds: number;
   readonly graceSeconds: number;
   readonly json: boolean;
 };
 
 const GRACE_SECONDS = 30;
+const BUILDS_MAX = 10_000;
 const GRACE_SECONDS_MAX = 86_400;
 
 export const command = defineCommand<ServeOptions>({
@@ -43,13 +46,14 @@ export const command = defineCommand<ServeOptions>({
         collect(String),
       )
       .option("--priority <n>", "what clients with several binary caches go by, lower first (default: 40)")
+      .option("--builds <n>", "build for others as well, so many at a time (default: 0, none)")
       .option("--grace <seconds>", `how long requests may go on when told to stop (default: ${GRACE_SECONDS})`)
       .option("--json", "print {url} on stdout when it listens")
       .addHelpText(
         "after",
         examples(
           ["firn serve", `this machine's store for this machine, on ${DEFAULT_LISTEN}`],
-          ["firn serve --listen unix:/run/firn/socket", "for whoever may use the socket"],
+          ["firn serve --listen unix:/run/firn/socket --builds 4", "for whoever may use the socket, builds too"],
           ["firn serve --listen 0.0.0.0:443 --tokens tokens --tls-cert cert.pem --tls-key key.pem", "for others"],
         ),
       ),
@@ -67,6 +71,7 @@ export const command = defineCommand<ServeOptions>({
       signKeys: (flags.sign as string[] | undefined) ?? [],
       trustedKeys: (flags.trustedKey as string[] | undefined) ?? [],
       priority: flags.priority === undefined ? undefined : parseCount("--priority", text("priority"), 1_000_000),
+      builds: parseCount("--builds", text("builds") ?? "0", BUILDS_MAX),
       graceSeconds: parseCount("--grace", text("grace") ?? String(GRACE_SECONDS), GRACE_SECONDS_MAX),
       json: flags.json === true,
     };
@@ -108,12 +113,14 @@ async function serve(options: ServeOptions, session: Session): Promise<number> {
       : new TrustedKeys(options.trustedKeys.map((text) => parsePublicKey(text)));
   const store = await session.openServices();
   const realisations = session.isLocal ? (await session.openStore()).realisations : undefined;
+  const builds = options.builds === 0 ? undefined : await openBuilds(options, session);
   const { openStoreServer } = await import("../server/store-server.ts");
   const { ServedLogs } = await import("../server/served-logs.ts");
   const server = await openStoreServer({
     store,
     realisations,
     logs: session.isLocal ? new ServedLogs(session) : undefined,
+    builds,
     storeDir: config.storeDir,
     listen,
     tls,
@@ -132,6 +139,12 @@ async function serve(options: ServeOptions, session: Session): Promise<number> {
   if (options.graceSeconds > 0) await output.note("stopping when what runs has ended; once more stops at once");
   await server.close(options.graceSeconds * 1000);
   return EXIT.ok;
+}
+
+async function openBuilds({ builds, readOnly }: ServeOptions, session: Session): Promise<BuildService> {
+  if (readOnly) throw new CliError("usage", "--read-only takes no builds: leave --builds out");
+  const { openBuilder } = await import("../builder.ts");
+  return openBuilder({ sandbox: "auto", jobsMax: builds }, session);
 }
 
 /** What the system says of an address, for people. */

@@ -6,6 +6,7 @@ protocol's own work is done in protocol and gateway.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
 import { BinaryCache, type BuildLogs, StaticCastore } from "@firn/gateway";
+import type { BuildService } from "@firn/build";
 import type { SecretKey } from "@firn/nix-compat";
 import { type Access, ProtocolError, type RpcHandler, storeServices } from "@firn/protocol";
 import {
@@ -26,6 +27,8 @@ export type StoreServerOptions = {
   readonly store: OpenedStore;
   readonly realisations?: RealisationService;
   readonly logs?: BuildLogs;
+  /** Absent: nothing is built for others. */
+  readonly builds?: BuildService;
   readonly storeDir: string;
   readonly listen: HttpServerOptions["listen"];
   readonly tls?: HttpServerOptions["tls"];
@@ -70,7 +73,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
   };
   const calculator = new RenderingCalculator(store);
   const handlers = storeServices(
-    { blobs, directories, pathInfos, calculator, leases },
+    { blobs, directories, pathInfos, calculator, leases, builds: options.builds },
     { now: () => Math.floor(Date.now() / 1000), stopping: stopping.signal },
   );
   const cache = new BinaryCache({

@@ -172,7 +172,8 @@ function trailersOf(status: SentStatus | undefined): Record<string, string> {
   const { code, message, detail } = status;
   return {
     "grpc-status": String(statusOfCode(code)),
-    "grpc-message": encodeURIComponent(message),
+    // As gRPC's document has it: what is not printable ASCII, and the percent sign.
+    "grpc-message": message.toWellFormed().replace(/[^ -$&-~]+/g, encodeURIComponent),
     ...(detail === undefined ? {} : { "firn-error": detail }),
   };
 }

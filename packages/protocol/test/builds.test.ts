@@ -1,0 +1,128 @@
+/* Builds over a connection: Firn's service keeps the contract through a real server, and build.v1 of Snix and Tvix does a build. */
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { byteStringOf, bytesOf } from "@firn/base";
+import { type BuildService, proxiedBuildService } from "@firn/build";
+import { buildServiceContract, type ContractBuilder } from "@firn/build/contract";
+import { bytesOfDigest, digestOf, MemoryBlobs, MemoryDirectories } from "@firn/castore";
+import { Peer, RemoteBuilds, storeServices } from "@firn/protocol";
+import { GrpcChannel, GrpcServer, openHttpServer } from "@firn/protocol/node";
+import { MemoryPathInfos, RenderingCalculator } from "@firn/store";
+import { Client, credentials, status } from "@grpc/grpc-js";
+import { contractService } from "../../build/test/contract-service.ts";
+import { BuildRequestSchema, BuildResponseSchema } from "../src/gen/snix/build/v1/build_pb.ts";
+import { BuildSchema } from "../src/gen/tvix/build/v1/build_pb.ts";
+import { messageCodec } from "../src/codec.ts";
+
+const closing: (() => Promise<void>)[] = [];
+after(async () => {
+  for (const close of closing) await close();
+});
+
+/** A server that builds with this service. */
+async function serve(builds: BuildService): Promise<number> {
+  const [blobs, directories] = [new MemoryBlobs(), new MemoryDirectories()];
+  const calculator = new RenderingCalculator({ blobs, directories });
+  const store = { blobs, directories, pathInfos: new MemoryPathInfos(), calculator, builds };
+  const handlers = storeServices(store, { now: () => 1, stopping: new AbortController().signal });
+  const server = await openHttpServer({
+    listen: { kind: "tcp", host: "127.0.0.1", port: 0 },
+    grpc: new GrpcServer(handlers),
+    onRequest: (_, response) => void response.end(),
+  });
+  closing.push(() => server.close());
+  return server.port as number;
+}
+
+async function connect(builds: BuildService): Promise<RemoteBuilds> {
+  const channel = new GrpcChannel({ kind: "tcp", host: "127.0.0.1", port: await serve(builds), isSecure: false });
+  const peer = new Peer(channel);
+  closing.unshift(() => peer[Symbol.asyncDispose]());
+  return RemoteBuilds.open(peer);
+}
+
+buildServiceContract("builds over gRPC", (builders) => {
+  const local = contractService(builders);
+  const service = proxiedBuildService(() => connect(local.service), { supports: local.service.supports });
+  return { ...local, service };
+});
+
+const REQUEST = messageCodec(BuildRequestSchema);
+
+/** Calls DoBuild by grpc-js. */
+async function doBuild(builders: Readonly<Record<string, ContractBuilder>>, word: string, dialect: "snix" | "tvix") {
+  const local = contractService(builders);
+  const input = await local.file("an input");
+  assert.ok(input.kind === "file");
+  const client = new Client(`127.0.0.1:${await serve(local.service)}`, credentials.createInsecure());
+  closing.unshift(async () => client.close());
+  const named = {
+    name: bytesOf("b-input"),
+    digest: bytesOfDigest(input.digest),
+    size: BigInt(input.size),
+    executable: false,
+  };
+  const request = REQUEST.make({
+    inputs: [{ entry: { case: "file", value: named } }],
+    commandArgs: ["/bin/sh", word],
+    workingDir: "build",
+    scratchPaths: ["build", "nix/store"],
+    inputsDir: "nix/store",
+    outputs: ["nix/store/z-out", "nix/store/a-lib"],
+    environmentVars: [{ key: "PATH", value: bytesOf("/none") }],
+    constraints: { system: "x86_64-linux", provideBinSh: true },
+    refscanNeedles: ["needle"],
+  });
+  return new Promise<Uint8Array>((resolve, reject) => {
+    client.makeUnaryRequest(
+      `/${dialect}.build.v1.BuildService/DoBuild`,
+      (message: typeof request) => Buffer.from(toBinary(BuildRequestSchema, message)),
+      (bytes: Buffer) => new Uint8Array(bytes),
+      request,
+      (error, answer) => (error === null ? resolve(answer as Uint8Array) : reject(error)),
+    );
+  });
+}
+
+test("DoBuild of Snix answers with the outputs in the order of the request", async () => {
+  const { outputs } = fromBinary(
+    BuildResponseSchema,
+    await doBuild({ copy: async ({ inputs }) => `${inputs} copied` }, "copy", "snix"),
+  );
+  assert.equal(outputs.length, 2);
+  for (const { output } of outputs) {
+    assert.ok(output?.entry.case === "file");
+    assert.deepEqual(new Uint8Array(output.entry.value.digest), bytesOfDigest(digestOf(bytesOf("an input copied"))));
+    assert.equal(output.entry.value.name.length, 0);
+  }
+});
+
+test("DoBuild of Tvix answers with the request, and the outputs by name", async () => {
+  const answer = fromBinary(
+    BuildSchema,
+    await doBuild({ copy: async ({ inputs }) => `${inputs} copied` }, "copy", "tvix"),
+  );
+  assert.deepEqual(answer.buildRequest?.outputs, ["nix/store/z-out", "nix/store/a-lib"]);
+  const names = answer.outputs.map(({ node }) => (node.case === undefined ? "" : byteStringOf(node.value.name)));
+  assert.deepEqual(names, ["a-lib", "z-out"]);
+  assert.equal(answer.outputsNeedles.length, 2);
+});
+
+test("a failed build is INTERNAL with its reason, a bad request INVALID_ARGUMENT", async () => {
+  const fails = { fail: async () => ({ reason: "exit-code", code: 3 }) as const };
+  await assert.rejects(doBuild(fails, "fail", "snix"), {
+    code: status.INTERNAL,
+    details: "the build failed with exit code 3",
+  });
+  const client = new Client(`127.0.0.1:${await serve(contractService({}).service)}`, credentials.createInsecure());
+  const bad = new Promise((resolve, reject) => {
+    const same = (bytes: Buffer) => bytes;
+    client.makeUnaryRequest("/snix.build.v1.BuildService/DoBuild", same, same, Buffer.alloc(0), (error) =>
+      error ? reject(error) : resolve(0),
+    );
+  });
+  await assert.rejects(bad, { code: status.INVALID_ARGUMENT });
+  client.close();
+});
