@@ -10,7 +10,7 @@ import type {
   AttemptEnd as EndMessage,
   Attempt as AttemptMessage,
   AttemptSchema,
-} from "./gen/firn/build/v1/build_pb.ts";
+} from "./gen/firn/build/v1/attempt_pb.ts";
 import { messageOfNode, nodeOfMessage, numberOfMessage } from "./node-message.ts";
 
 type EndField = "code" | "signal" | "afterMs" | "bytesMax" | "path" | "why" | "attempt";

@@ -6,7 +6,7 @@ import type { Recipe, RecipeInput } from "@firn/build";
 import { bytesOfDigest } from "@firn/castore";
 import { digestOfRequest } from "./digest-list.ts";
 import { ProtocolError } from "./error.ts";
-import type { Recipe as RecipeMessage, RecipeSchema } from "./gen/firn/build/v1/build_pb.ts";
+import type { Recipe as RecipeMessage, RecipeSchema } from "./gen/firn/build/v1/recipe_pb.ts";
 import { messageOfNode, nodeOfMessage } from "./node-message.ts";
 
 export function messageOfRecipe(recipe: Recipe): MessageInitShape<typeof RecipeSchema> {

@@ -9,396 +9,17 @@ Messages and services of a .proto file, written by `npm run generate:protocol`. 
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Entry } from "../../../snix/castore/v1/castore_pb.ts";
-import { file_snix_castore_v1_castore } from "../../../snix/castore/v1/castore_pb.ts";
+import type { Attempt } from "./attempt_pb.ts";
+import { file_firn_build_v1_attempt } from "./attempt_pb.ts";
+import type { Recipe } from "./recipe_pb.ts";
+import { file_firn_build_v1_recipe } from "./recipe_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file firn/build/v1/build.proto.
  */
 export const file_firn_build_v1_build: GenFile = /*@__PURE__*/
-  fileDesc("ChlmaXJuL2J1aWxkL3YxL2J1aWxkLnByb3RvEg1maXJuLmJ1aWxkLnYxIpsFCgZSZWNpcGUSKwoGaW5wdXRzGAEgAygLMhsuZmlybi5idWlsZC52MS5SZWNpcGUuSW5wdXQSDAoEYXJndhgCIAMoDBISCgVhcmd2MBgDIAEoDEgAiAEBEisKA2VudhgEIAMoCzIeLmZpcm4uYnVpbGQudjEuUmVjaXBlLlZhcmlhYmxlEikKBWZpbGVzGAUgAygLMhouZmlybi5idWlsZC52MS5SZWNpcGUuRmlsZRIZChF3b3JraW5nX2RpcmVjdG9yeRgGIAEoDBIPCgdvdXRwdXRzGAcgAygMEjYKC2NvbnN0cmFpbnRzGAggASgLMiEuZmlybi5idWlsZC52MS5SZWNpcGUuQ29uc3RyYWludHMSDwoHbmVlZGxlcxgJIAMoDBqEAQoFSW5wdXQSDAoEcGF0aBgBIAEoDBImCgRub2RlGAIgASgLMhYuc25peC5jYXN0b3JlLnYxLkVudHJ5SAASOwoNcmVjaXBlX291dHB1dBgDIAEoCzIiLmZpcm4uYnVpbGQudjEuUmVjaXBlLlJlY2lwZU91dHB1dEgAQggKBnNvdXJjZRouCgxSZWNpcGVPdXRwdXQSDgoGcmVjaXBlGAEgASgMEg4KBm91dHB1dBgCIAEoDRonCghWYXJpYWJsZRIMCgRuYW1lGAEgASgMEg0KBXZhbHVlGAIgASgMGiYKBEZpbGUSDAoEcGF0aBgBIAEoDBIQCghjb250ZW50cxgCIAEoDBpjCgtDb25zdHJhaW50cxIOCgZzeXN0ZW0YASABKAkSEAoIZmVhdHVyZXMYAiADKAkSDwoHbmV0d29yaxgDIAEoCBINCgVzaGVsbBgEIAEoCBISCgpob3N0X3Nob3duGAUgASgIQggKBl9hcmd2MCKLAQoKQXR0ZW1wdEVuZBIOCgZyZWFzb24YASABKAkSDAoEY29kZRgCIAEoERIOCgZzaWduYWwYAyABKAkSEAoIYWZ0ZXJfbXMYBCABKAQSEQoJYnl0ZXNfbWF4GAUgASgEEgwKBHBhdGgYBiABKAwSCwoDd2h5GAcgASgJEg8KB2F0dGVtcHQYCCABKAkiugUKB0F0dGVtcHQSCgoCaWQYASABKAkSDgoGcmVjaXBlGAIgASgMEhUKCHJlc29sdmVkGAMgASgMSACIAQESDQoFbGFiZWwYBCABKAkSDwoHYnVpbGRlchgFIAEoCRIOCgZzdGF0dXMYBiABKAkSFAoMcXVldWVkX2F0X21zGAcgASgEEhoKDXN0YXJ0ZWRfYXRfbXMYCCABKARIAYgBARIYCgtlbmRlZF9hdF9tcxgJIAEoBEgCiAEBEiYKA2VuZBgKIAEoCzIZLmZpcm4uYnVpbGQudjEuQXR0ZW1wdEVuZBIQCgNsb2cYCyABKAxIA4gBARIWCglsb2dfYnl0ZXMYDCABKARIBIgBARIuCgdvdXRwdXRzGA0gAygLMh0uZmlybi5idWlsZC52MS5BdHRlbXB0Lk91dHB1dBIYCgtjcHVfdXNlcl9tcxgOIAEoAUgFiAEBEhoKDWNwdV9zeXN0ZW1fbXMYDyABKAFIBogBARIeChFtZW1vcnlfcGVha19ieXRlcxgQIAEoBEgHiAEBEhoKDWlvX3JlYWRfYnl0ZXMYESABKARICIgBARIbCg5pb193cml0ZV9ieXRlcxgSIAEoBEgJiAEBGk0KBk91dHB1dBIMCgRwYXRoGAEgASgMEiQKBG5vZGUYAiABKAsyFi5zbml4LmNhc3RvcmUudjEuRW50cnkSDwoHbmVlZGxlcxgDIAMoDUILCglfcmVzb2x2ZWRCEAoOX3N0YXJ0ZWRfYXRfbXNCDgoMX2VuZGVkX2F0X21zQgYKBF9sb2dCDAoKX2xvZ19ieXRlc0IOCgxfY3B1X3VzZXJfbXNCEAoOX2NwdV9zeXN0ZW1fbXNCFAoSX21lbW9yeV9wZWFrX2J5dGVzQhAKDl9pb19yZWFkX2J5dGVzQhEKD19pb193cml0ZV9ieXRlcyIRCg9TdXBwb3J0c1JlcXVlc3QigwEKEFN1cHBvcnRzUmVzcG9uc2USDwoHc3lzdGVtcxgBIAMoCRIQCghmZWF0dXJlcxgCIAMoCRIWCg5pc29sYXRlc19maWxlcxgDIAEoCBIYChBpc29sYXRlc19uZXR3b3JrGAQgASgIEhoKEmlzb2xhdGVzX3Byb2Nlc3NlcxgFIAEoCCLfAwoNU3VibWl0UmVxdWVzdBI1CgdvcHRpb25zGAEgASgLMiQuZmlybi5idWlsZC52MS5TdWJtaXRSZXF1ZXN0Lk9wdGlvbnMSJQoGcmVjaXBlGAIgASgLMhUuZmlybi5idWlsZC52MS5SZWNpcGUSEgoFbGFiZWwYAyABKAlIAIgBARIVCghjaGFpbl9tcxgEIAEoBEgBiAEBGq0CCgdPcHRpb25zEhYKDnJldXNlc19zdWNjZXNzGAEgASgIEhMKC2tlZXBzX2dvaW5nGAIgASgIEhUKDXByZWZlcnNfbG9jYWwYAyABKAgSFwoKdGltZW91dF9tcxgEIAEoBEgAiAEBEhcKCnNpbGVuY2VfbXMYBSABKARIAYgBARIeChFidWlsZF9zcGFjZV9ieXRlcxgGIAEoBEgCiAEBEhkKDG1lbW9yeV9ieXRlcxgHIAEoBEgDiAEBEhoKDWxvZ19ieXRlc19tYXgYCCABKARIBIgBAUINCgtfdGltZW91dF9tc0INCgtfc2lsZW5jZV9tc0IUChJfYnVpbGRfc3BhY2VfYnl0ZXNCDwoNX21lbW9yeV9ieXRlc0IQCg5fbG9nX2J5dGVzX21heEIICgZfbGFiZWxCCwoJX2NoYWluX21zIjYKDlN1Ym1pdFJlc3BvbnNlEhIKCnN1Ym1pc3Npb24YASABKAkSEAoIYXR0ZW1wdHMYAiADKAkiJQoPV2l0aGRyYXdSZXF1ZXN0EhIKCnN1Ym1pc3Npb24YASABKAkiEgoQV2l0aGRyYXdSZXNwb25zZSI9CgxXYXRjaFJlcXVlc3QSCgoCaWQYASABKAkSDAoEZnJvbRgCIAEoBBITCgt3aXRob3V0X2xvZxgDIAEoCCK/AQoNV2F0Y2hSZXNwb25zZRIpCgdzdGFydGVkGAEgASgLMhYuZmlybi5idWlsZC52MS5BdHRlbXB0SAASLwoDbG9nGAIgASgLMiAuZmlybi5idWlsZC52MS5XYXRjaFJlc3BvbnNlLkxvZ0gAEicKBWVuZGVkGAMgASgLMhYuZmlybi5idWlsZC52MS5BdHRlbXB0SAAaIAoDTG9nEg0KBWJ5dGVzGAEgASgMEgoKAmF0GAIgASgEQgcKBWV2ZW50IhsKDUNhbmNlbFJlcXVlc3QSCgoCaWQYASABKAkiEAoOQ2FuY2VsUmVzcG9uc2UiOAoNUmVmdXNlUmVxdWVzdBIKCgJpZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCwoDd2h5GAMgASgJIhAKDlJlZnVzZVJlc3BvbnNlIh8KEUdldEF0dGVtcHRSZXF1ZXN0EgoKAmlkGAEgASgJIj0KEkdldEF0dGVtcHRSZXNwb25zZRInCgdhdHRlbXB0GAEgASgLMhYuZmlybi5idWlsZC52MS5BdHRlbXB0IvsBChNMaXN0QXR0ZW1wdHNSZXF1ZXN0EhMKBnJlY2lwZRgBIAEoDEgAiAEBEhIKBWxhYmVsGAIgASgJSAGIAQESEwoGc3RhdHVzGAMgASgJSAKIAQESFgoJaWRfcHJlZml4GAQgASgJSAOIAQESFQoIc2luY2VfbXMYBSABKARIBIgBARISCgVsaW1pdBgGIAEoDUgFiAEBEhMKBmN1cnNvchgHIAEoCUgGiAEBQgkKB19yZWNpcGVCCAoGX2xhYmVsQgkKB19zdGF0dXNCDAoKX2lkX3ByZWZpeEILCglfc2luY2VfbXNCCAoGX2xpbWl0QgkKB19jdXJzb3IiXAoUTGlzdEF0dGVtcHRzUmVzcG9uc2USKAoIYXR0ZW1wdHMYASADKAsyFi5maXJuLmJ1aWxkLnYxLkF0dGVtcHQSEQoEbmV4dBgCIAEoCUgAiAEBQgcKBV9uZXh0IiIKEEdldFJlY2lwZVJlcXVlc3QSDgoGZGlnZXN0GAEgASgMIjoKEUdldFJlY2lwZVJlc3BvbnNlEiUKBnJlY2lwZRgBIAEoCzIVLmZpcm4uYnVpbGQudjEuUmVjaXBlMsEFCgxCdWlsZFNlcnZpY2USSwoIU3VwcG9ydHMSHi5maXJuLmJ1aWxkLnYxLlN1cHBvcnRzUmVxdWVzdBofLmZpcm4uYnVpbGQudjEuU3VwcG9ydHNSZXNwb25zZRJHCgZTdWJtaXQSHC5maXJuLmJ1aWxkLnYxLlN1Ym1pdFJlcXVlc3QaHS5maXJuLmJ1aWxkLnYxLlN1Ym1pdFJlc3BvbnNlKAESSwoIV2l0aGRyYXcSHi5maXJuLmJ1aWxkLnYxLldpdGhkcmF3UmVxdWVzdBofLmZpcm4uYnVpbGQudjEuV2l0aGRyYXdSZXNwb25zZRJECgVXYXRjaBIbLmZpcm4uYnVpbGQudjEuV2F0Y2hSZXF1ZXN0GhwuZmlybi5idWlsZC52MS5XYXRjaFJlc3BvbnNlMAESRQoGQ2FuY2VsEhwuZmlybi5idWlsZC52MS5DYW5jZWxSZXF1ZXN0Gh0uZmlybi5idWlsZC52MS5DYW5jZWxSZXNwb25zZRJFCgZSZWZ1c2USHC5maXJuLmJ1aWxkLnYxLlJlZnVzZVJlcXVlc3QaHS5maXJuLmJ1aWxkLnYxLlJlZnVzZVJlc3BvbnNlElEKCkdldEF0dGVtcHQSIC5maXJuLmJ1aWxkLnYxLkdldEF0dGVtcHRSZXF1ZXN0GiEuZmlybi5idWlsZC52MS5HZXRBdHRlbXB0UmVzcG9uc2USVwoMTGlzdEF0dGVtcHRzEiIuZmlybi5idWlsZC52MS5MaXN0QXR0ZW1wdHNSZXF1ZXN0GiMuZmlybi5idWlsZC52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZRJOCglHZXRSZWNpcGUSHy5maXJuLmJ1aWxkLnYxLkdldFJlY2lwZVJlcXVlc3QaIC5maXJuLmJ1aWxkLnYxLkdldFJlY2lwZVJlc3BvbnNlYgZwcm90bzM", [file_snix_castore_v1_castore]);
-
-/**
- * @generated from message firn.build.v1.Recipe
- */
-export type Recipe = Message<"firn.build.v1.Recipe"> & {
-  /**
-   * @generated from field: repeated firn.build.v1.Recipe.Input inputs = 1;
-   */
-  inputs: Recipe_Input[];
-
-  /**
-   * @generated from field: repeated bytes argv = 2;
-   */
-  argv: Uint8Array[];
-
-  /**
-   * @generated from field: optional bytes argv0 = 3;
-   */
-  argv0?: Uint8Array | undefined;
-
-  /**
-   * @generated from field: repeated firn.build.v1.Recipe.Variable env = 4;
-   */
-  env: Recipe_Variable[];
-
-  /**
-   * @generated from field: repeated firn.build.v1.Recipe.File files = 5;
-   */
-  files: Recipe_File[];
-
-  /**
-   * @generated from field: bytes working_directory = 6;
-   */
-  workingDirectory: Uint8Array;
-
-  /**
-   * @generated from field: repeated bytes outputs = 7;
-   */
-  outputs: Uint8Array[];
-
-  /**
-   * @generated from field: firn.build.v1.Recipe.Constraints constraints = 8;
-   */
-  constraints?: Recipe_Constraints | undefined;
-
-  /**
-   * @generated from field: repeated bytes needles = 9;
-   */
-  needles: Uint8Array[];
-};
-
-/**
- * Describes the message firn.build.v1.Recipe.
- * Use `create(RecipeSchema)` to create a new message.
- */
-export const RecipeSchema: GenMessage<Recipe> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 0);
-
-/**
- * @generated from message firn.build.v1.Recipe.Input
- */
-export type Recipe_Input = Message<"firn.build.v1.Recipe.Input"> & {
-  /**
-   * @generated from field: bytes path = 1;
-   */
-  path: Uint8Array;
-
-  /**
-   * @generated from oneof firn.build.v1.Recipe.Input.source
-   */
-  source: {
-    /**
-     * Without a name.
-     *
-     * @generated from field: snix.castore.v1.Entry node = 2;
-     */
-    value: Entry;
-    case: "node";
-  } | {
-    /**
-     * @generated from field: firn.build.v1.Recipe.RecipeOutput recipe_output = 3;
-     */
-    value: Recipe_RecipeOutput;
-    case: "recipeOutput";
-  } | { case: undefined; value?: undefined };
-};
-
-/**
- * Describes the message firn.build.v1.Recipe.Input.
- * Use `create(Recipe_InputSchema)` to create a new message.
- */
-export const Recipe_InputSchema: GenMessage<Recipe_Input> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 0, 0);
-
-/**
- * @generated from message firn.build.v1.Recipe.RecipeOutput
- */
-export type Recipe_RecipeOutput = Message<"firn.build.v1.Recipe.RecipeOutput"> & {
-  /**
-   * @generated from field: bytes recipe = 1;
-   */
-  recipe: Uint8Array;
-
-  /**
-   * @generated from field: uint32 output = 2;
-   */
-  output: number;
-};
-
-/**
- * Describes the message firn.build.v1.Recipe.RecipeOutput.
- * Use `create(Recipe_RecipeOutputSchema)` to create a new message.
- */
-export const Recipe_RecipeOutputSchema: GenMessage<Recipe_RecipeOutput> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 0, 1);
-
-/**
- * @generated from message firn.build.v1.Recipe.Variable
- */
-export type Recipe_Variable = Message<"firn.build.v1.Recipe.Variable"> & {
-  /**
-   * @generated from field: bytes name = 1;
-   */
-  name: Uint8Array;
-
-  /**
-   * @generated from field: bytes value = 2;
-   */
-  value: Uint8Array;
-};
-
-/**
- * Describes the message firn.build.v1.Recipe.Variable.
- * Use `create(Recipe_VariableSchema)` to create a new message.
- */
-export const Recipe_VariableSchema: GenMessage<Recipe_Variable> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 0, 2);
-
-/**
- * @generated from message firn.build.v1.Recipe.File
- */
-export type Recipe_File = Message<"firn.build.v1.Recipe.File"> & {
-  /**
-   * @generated from field: bytes path = 1;
-   */
-  path: Uint8Array;
-
-  /**
-   * @generated from field: bytes contents = 2;
-   */
-  contents: Uint8Array;
-};
-
-/**
- * Describes the message firn.build.v1.Recipe.File.
- * Use `create(Recipe_FileSchema)` to create a new message.
- */
-export const Recipe_FileSchema: GenMessage<Recipe_File> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 0, 3);
-
-/**
- * @generated from message firn.build.v1.Recipe.Constraints
- */
-export type Recipe_Constraints = Message<"firn.build.v1.Recipe.Constraints"> & {
-  /**
-   * @generated from field: string system = 1;
-   */
-  system: string;
-
-  /**
-   * @generated from field: repeated string features = 2;
-   */
-  features: string[];
-
-  /**
-   * @generated from field: bool network = 3;
-   */
-  network: boolean;
-
-  /**
-   * @generated from field: bool shell = 4;
-   */
-  shell: boolean;
-
-  /**
-   * @generated from field: bool host_shown = 5;
-   */
-  hostShown: boolean;
-};
-
-/**
- * Describes the message firn.build.v1.Recipe.Constraints.
- * Use `create(Recipe_ConstraintsSchema)` to create a new message.
- */
-export const Recipe_ConstraintsSchema: GenMessage<Recipe_Constraints> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 0, 4);
-
-/**
- * @generated from message firn.build.v1.AttemptEnd
- */
-export type AttemptEnd = Message<"firn.build.v1.AttemptEnd"> & {
-  /**
-   * As in the model: succeeded, exit-code, signal, timeout, …; the fields below are those of the reason.
-   *
-   * @generated from field: string reason = 1;
-   */
-  reason: string;
-
-  /**
-   * @generated from field: sint32 code = 2;
-   */
-  code: number;
-
-  /**
-   * @generated from field: string signal = 3;
-   */
-  signal: string;
-
-  /**
-   * @generated from field: uint64 after_ms = 4;
-   */
-  afterMs: bigint;
-
-  /**
-   * @generated from field: uint64 bytes_max = 5;
-   */
-  bytesMax: bigint;
-
-  /**
-   * @generated from field: bytes path = 6;
-   */
-  path: Uint8Array;
-
-  /**
-   * @generated from field: string why = 7;
-   */
-  why: string;
-
-  /**
-   * @generated from field: string attempt = 8;
-   */
-  attempt: string;
-};
-
-/**
- * Describes the message firn.build.v1.AttemptEnd.
- * Use `create(AttemptEndSchema)` to create a new message.
- */
-export const AttemptEndSchema: GenMessage<AttemptEnd> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 1);
-
-/**
- * @generated from message firn.build.v1.Attempt
- */
-export type Attempt = Message<"firn.build.v1.Attempt"> & {
-  /**
-   * @generated from field: string id = 1;
-   */
-  id: string;
-
-  /**
-   * @generated from field: bytes recipe = 2;
-   */
-  recipe: Uint8Array;
-
-  /**
-   * @generated from field: optional bytes resolved = 3;
-   */
-  resolved?: Uint8Array | undefined;
-
-  /**
-   * @generated from field: string label = 4;
-   */
-  label: string;
-
-  /**
-   * @generated from field: string builder = 5;
-   */
-  builder: string;
-
-  /**
-   * waiting, running, succeeded or failed.
-   *
-   * @generated from field: string status = 6;
-   */
-  status: string;
-
-  /**
-   * @generated from field: uint64 queued_at_ms = 7;
-   */
-  queuedAtMs: bigint;
-
-  /**
-   * @generated from field: optional uint64 started_at_ms = 8;
-   */
-  startedAtMs?: bigint | undefined;
-
-  /**
-   * @generated from field: optional uint64 ended_at_ms = 9;
-   */
-  endedAtMs?: bigint | undefined;
-
-  /**
-   * @generated from field: firn.build.v1.AttemptEnd end = 10;
-   */
-  end?: AttemptEnd | undefined;
-
-  /**
-   * @generated from field: optional bytes log = 11;
-   */
-  log?: Uint8Array | undefined;
-
-  /**
-   * @generated from field: optional uint64 log_bytes = 12;
-   */
-  logBytes?: bigint | undefined;
-
-  /**
-   * @generated from field: repeated firn.build.v1.Attempt.Output outputs = 13;
-   */
-  outputs: Attempt_Output[];
-
-  /**
-   * @generated from field: optional double cpu_user_ms = 14;
-   */
-  cpuUserMs?: number | undefined;
-
-  /**
-   * @generated from field: optional double cpu_system_ms = 15;
-   */
-  cpuSystemMs?: number | undefined;
-
-  /**
-   * @generated from field: optional uint64 memory_peak_bytes = 16;
-   */
-  memoryPeakBytes?: bigint | undefined;
-
-  /**
-   * @generated from field: optional uint64 io_read_bytes = 17;
-   */
-  ioReadBytes?: bigint | undefined;
-
-  /**
-   * @generated from field: optional uint64 io_write_bytes = 18;
-   */
-  ioWriteBytes?: bigint | undefined;
-};
-
-/**
- * Describes the message firn.build.v1.Attempt.
- * Use `create(AttemptSchema)` to create a new message.
- */
-export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 2);
-
-/**
- * @generated from message firn.build.v1.Attempt.Output
- */
-export type Attempt_Output = Message<"firn.build.v1.Attempt.Output"> & {
-  /**
-   * @generated from field: bytes path = 1;
-   */
-  path: Uint8Array;
-
-  /**
-   * @generated from field: snix.castore.v1.Entry node = 2;
-   */
-  node?: Entry | undefined;
-
-  /**
-   * @generated from field: repeated uint32 needles = 3;
-   */
-  needles: number[];
-};
-
-/**
- * Describes the message firn.build.v1.Attempt.Output.
- * Use `create(Attempt_OutputSchema)` to create a new message.
- */
-export const Attempt_OutputSchema: GenMessage<Attempt_Output> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 2, 0);
+  fileDesc("ChlmaXJuL2J1aWxkL3YxL2J1aWxkLnByb3RvEg1maXJuLmJ1aWxkLnYxIhEKD1N1cHBvcnRzUmVxdWVzdCKDAQoQU3VwcG9ydHNSZXNwb25zZRIPCgdzeXN0ZW1zGAEgAygJEhAKCGZlYXR1cmVzGAIgAygJEhYKDmlzb2xhdGVzX2ZpbGVzGAMgASgIEhgKEGlzb2xhdGVzX25ldHdvcmsYBCABKAgSGgoSaXNvbGF0ZXNfcHJvY2Vzc2VzGAUgASgIIt8DCg1TdWJtaXRSZXF1ZXN0EjUKB29wdGlvbnMYASABKAsyJC5maXJuLmJ1aWxkLnYxLlN1Ym1pdFJlcXVlc3QuT3B0aW9ucxIlCgZyZWNpcGUYAiABKAsyFS5maXJuLmJ1aWxkLnYxLlJlY2lwZRISCgVsYWJlbBgDIAEoCUgAiAEBEhUKCGNoYWluX21zGAQgASgESAGIAQEarQIKB09wdGlvbnMSFgoOcmV1c2VzX3N1Y2Nlc3MYASABKAgSEwoLa2VlcHNfZ29pbmcYAiABKAgSFQoNcHJlZmVyc19sb2NhbBgDIAEoCBIXCgp0aW1lb3V0X21zGAQgASgESACIAQESFwoKc2lsZW5jZV9tcxgFIAEoBEgBiAEBEh4KEWJ1aWxkX3NwYWNlX2J5dGVzGAYgASgESAKIAQESGQoMbWVtb3J5X2J5dGVzGAcgASgESAOIAQESGgoNbG9nX2J5dGVzX21heBgIIAEoBEgEiAEBQg0KC190aW1lb3V0X21zQg0KC19zaWxlbmNlX21zQhQKEl9idWlsZF9zcGFjZV9ieXRlc0IPCg1fbWVtb3J5X2J5dGVzQhAKDl9sb2dfYnl0ZXNfbWF4QggKBl9sYWJlbEILCglfY2hhaW5fbXMiNgoOU3VibWl0UmVzcG9uc2USEgoKc3VibWlzc2lvbhgBIAEoCRIQCghhdHRlbXB0cxgCIAMoCSIlCg9XaXRoZHJhd1JlcXVlc3QSEgoKc3VibWlzc2lvbhgBIAEoCSISChBXaXRoZHJhd1Jlc3BvbnNlIj0KDFdhdGNoUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRmcm9tGAIgASgEEhMKC3dpdGhvdXRfbG9nGAMgASgIIr8BCg1XYXRjaFJlc3BvbnNlEikKB3N0YXJ0ZWQYASABKAsyFi5maXJuLmJ1aWxkLnYxLkF0dGVtcHRIABIvCgNsb2cYAiABKAsyIC5maXJuLmJ1aWxkLnYxLldhdGNoUmVzcG9uc2UuTG9nSAASJwoFZW5kZWQYAyABKAsyFi5maXJuLmJ1aWxkLnYxLkF0dGVtcHRIABogCgNMb2cSDQoFYnl0ZXMYASABKAwSCgoCYXQYAiABKARCBwoFZXZlbnQiGwoNQ2FuY2VsUmVxdWVzdBIKCgJpZBgBIAEoCSIQCg5DYW5jZWxSZXNwb25zZSI4Cg1SZWZ1c2VSZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRILCgN3aHkYAyABKAkiEAoOUmVmdXNlUmVzcG9uc2UiHwoRR2V0QXR0ZW1wdFJlcXVlc3QSCgoCaWQYASABKAkiPQoSR2V0QXR0ZW1wdFJlc3BvbnNlEicKB2F0dGVtcHQYASABKAsyFi5maXJuLmJ1aWxkLnYxLkF0dGVtcHQi+wEKE0xpc3RBdHRlbXB0c1JlcXVlc3QSEwoGcmVjaXBlGAEgASgMSACIAQESEgoFbGFiZWwYAiABKAlIAYgBARITCgZzdGF0dXMYAyABKAlIAogBARIWCglpZF9wcmVmaXgYBCABKAlIA4gBARIVCghzaW5jZV9tcxgFIAEoBEgEiAEBEhIKBWxpbWl0GAYgASgNSAWIAQESEwoGY3Vyc29yGAcgASgJSAaIAQFCCQoHX3JlY2lwZUIICgZfbGFiZWxCCQoHX3N0YXR1c0IMCgpfaWRfcHJlZml4QgsKCV9zaW5jZV9tc0IICgZfbGltaXRCCQoHX2N1cnNvciJcChRMaXN0QXR0ZW1wdHNSZXNwb25zZRIoCghhdHRlbXB0cxgBIAMoCzIWLmZpcm4uYnVpbGQudjEuQXR0ZW1wdBIRCgRuZXh0GAIgASgJSACIAQFCBwoFX25leHQiIgoQR2V0UmVjaXBlUmVxdWVzdBIOCgZkaWdlc3QYASABKAwiOgoRR2V0UmVjaXBlUmVzcG9uc2USJQoGcmVjaXBlGAEgASgLMhUuZmlybi5idWlsZC52MS5SZWNpcGUywQUKDEJ1aWxkU2VydmljZRJLCghTdXBwb3J0cxIeLmZpcm4uYnVpbGQudjEuU3VwcG9ydHNSZXF1ZXN0Gh8uZmlybi5idWlsZC52MS5TdXBwb3J0c1Jlc3BvbnNlEkcKBlN1Ym1pdBIcLmZpcm4uYnVpbGQudjEuU3VibWl0UmVxdWVzdBodLmZpcm4uYnVpbGQudjEuU3VibWl0UmVzcG9uc2UoARJLCghXaXRoZHJhdxIeLmZpcm4uYnVpbGQudjEuV2l0aGRyYXdSZXF1ZXN0Gh8uZmlybi5idWlsZC52MS5XaXRoZHJhd1Jlc3BvbnNlEkQKBVdhdGNoEhsuZmlybi5idWlsZC52MS5XYXRjaFJlcXVlc3QaHC5maXJuLmJ1aWxkLnYxLldhdGNoUmVzcG9uc2UwARJFCgZDYW5jZWwSHC5maXJuLmJ1aWxkLnYxLkNhbmNlbFJlcXVlc3QaHS5maXJuLmJ1aWxkLnYxLkNhbmNlbFJlc3BvbnNlEkUKBlJlZnVzZRIcLmZpcm4uYnVpbGQudjEuUmVmdXNlUmVxdWVzdBodLmZpcm4uYnVpbGQudjEuUmVmdXNlUmVzcG9uc2USUQoKR2V0QXR0ZW1wdBIgLmZpcm4uYnVpbGQudjEuR2V0QXR0ZW1wdFJlcXVlc3QaIS5maXJuLmJ1aWxkLnYxLkdldEF0dGVtcHRSZXNwb25zZRJXCgxMaXN0QXR0ZW1wdHMSIi5maXJuLmJ1aWxkLnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaIy5maXJuLmJ1aWxkLnYxLkxpc3RBdHRlbXB0c1Jlc3BvbnNlEk4KCUdldFJlY2lwZRIfLmZpcm4uYnVpbGQudjEuR2V0UmVjaXBlUmVxdWVzdBogLmZpcm4uYnVpbGQudjEuR2V0UmVjaXBlUmVzcG9uc2ViBnByb3RvMw", [file_firn_build_v1_attempt, file_firn_build_v1_recipe]);
 
 /**
  * @generated from message firn.build.v1.SupportsRequest
@@ -411,7 +32,7 @@ export type SupportsRequest = Message<"firn.build.v1.SupportsRequest"> & {
  * Use `create(SupportsRequestSchema)` to create a new message.
  */
 export const SupportsRequestSchema: GenMessage<SupportsRequest> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 3);
+  messageDesc(file_firn_build_v1_build, 0);
 
 /**
  * @generated from message firn.build.v1.SupportsResponse
@@ -448,7 +69,7 @@ export type SupportsResponse = Message<"firn.build.v1.SupportsResponse"> & {
  * Use `create(SupportsResponseSchema)` to create a new message.
  */
 export const SupportsResponseSchema: GenMessage<SupportsResponse> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 4);
+  messageDesc(file_firn_build_v1_build, 1);
 
 /**
  * @generated from message firn.build.v1.SubmitRequest
@@ -482,7 +103,7 @@ export type SubmitRequest = Message<"firn.build.v1.SubmitRequest"> & {
  * Use `create(SubmitRequestSchema)` to create a new message.
  */
 export const SubmitRequestSchema: GenMessage<SubmitRequest> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 5);
+  messageDesc(file_firn_build_v1_build, 2);
 
 /**
  * @generated from message firn.build.v1.SubmitRequest.Options
@@ -534,7 +155,7 @@ export type SubmitRequest_Options = Message<"firn.build.v1.SubmitRequest.Options
  * Use `create(SubmitRequest_OptionsSchema)` to create a new message.
  */
 export const SubmitRequest_OptionsSchema: GenMessage<SubmitRequest_Options> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 5, 0);
+  messageDesc(file_firn_build_v1_build, 2, 0);
 
 /**
  * @generated from message firn.build.v1.SubmitResponse
@@ -558,7 +179,7 @@ export type SubmitResponse = Message<"firn.build.v1.SubmitResponse"> & {
  * Use `create(SubmitResponseSchema)` to create a new message.
  */
 export const SubmitResponseSchema: GenMessage<SubmitResponse> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 6);
+  messageDesc(file_firn_build_v1_build, 3);
 
 /**
  * @generated from message firn.build.v1.WithdrawRequest
@@ -575,7 +196,7 @@ export type WithdrawRequest = Message<"firn.build.v1.WithdrawRequest"> & {
  * Use `create(WithdrawRequestSchema)` to create a new message.
  */
 export const WithdrawRequestSchema: GenMessage<WithdrawRequest> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 7);
+  messageDesc(file_firn_build_v1_build, 4);
 
 /**
  * @generated from message firn.build.v1.WithdrawResponse
@@ -588,7 +209,7 @@ export type WithdrawResponse = Message<"firn.build.v1.WithdrawResponse"> & {
  * Use `create(WithdrawResponseSchema)` to create a new message.
  */
 export const WithdrawResponseSchema: GenMessage<WithdrawResponse> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 8);
+  messageDesc(file_firn_build_v1_build, 5);
 
 /**
  * @generated from message firn.build.v1.WatchRequest
@@ -615,7 +236,7 @@ export type WatchRequest = Message<"firn.build.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 9);
+  messageDesc(file_firn_build_v1_build, 6);
 
 /**
  * @generated from message firn.build.v1.WatchResponse
@@ -650,7 +271,7 @@ export type WatchResponse = Message<"firn.build.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 10);
+  messageDesc(file_firn_build_v1_build, 7);
 
 /**
  * @generated from message firn.build.v1.WatchResponse.Log
@@ -674,7 +295,7 @@ export type WatchResponse_Log = Message<"firn.build.v1.WatchResponse.Log"> & {
  * Use `create(WatchResponse_LogSchema)` to create a new message.
  */
 export const WatchResponse_LogSchema: GenMessage<WatchResponse_Log> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 10, 0);
+  messageDesc(file_firn_build_v1_build, 7, 0);
 
 /**
  * @generated from message firn.build.v1.CancelRequest
@@ -691,7 +312,7 @@ export type CancelRequest = Message<"firn.build.v1.CancelRequest"> & {
  * Use `create(CancelRequestSchema)` to create a new message.
  */
 export const CancelRequestSchema: GenMessage<CancelRequest> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 11);
+  messageDesc(file_firn_build_v1_build, 8);
 
 /**
  * @generated from message firn.build.v1.CancelResponse
@@ -704,7 +325,7 @@ export type CancelResponse = Message<"firn.build.v1.CancelResponse"> & {
  * Use `create(CancelResponseSchema)` to create a new message.
  */
 export const CancelResponseSchema: GenMessage<CancelResponse> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 12);
+  messageDesc(file_firn_build_v1_build, 9);
 
 /**
  * @generated from message firn.build.v1.RefuseRequest
@@ -733,7 +354,7 @@ export type RefuseRequest = Message<"firn.build.v1.RefuseRequest"> & {
  * Use `create(RefuseRequestSchema)` to create a new message.
  */
 export const RefuseRequestSchema: GenMessage<RefuseRequest> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 13);
+  messageDesc(file_firn_build_v1_build, 10);
 
 /**
  * @generated from message firn.build.v1.RefuseResponse
@@ -746,7 +367,7 @@ export type RefuseResponse = Message<"firn.build.v1.RefuseResponse"> & {
  * Use `create(RefuseResponseSchema)` to create a new message.
  */
 export const RefuseResponseSchema: GenMessage<RefuseResponse> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 14);
+  messageDesc(file_firn_build_v1_build, 11);
 
 /**
  * @generated from message firn.build.v1.GetAttemptRequest
@@ -763,7 +384,7 @@ export type GetAttemptRequest = Message<"firn.build.v1.GetAttemptRequest"> & {
  * Use `create(GetAttemptRequestSchema)` to create a new message.
  */
 export const GetAttemptRequestSchema: GenMessage<GetAttemptRequest> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 15);
+  messageDesc(file_firn_build_v1_build, 12);
 
 /**
  * @generated from message firn.build.v1.GetAttemptResponse
@@ -782,7 +403,7 @@ export type GetAttemptResponse = Message<"firn.build.v1.GetAttemptResponse"> & {
  * Use `create(GetAttemptResponseSchema)` to create a new message.
  */
 export const GetAttemptResponseSchema: GenMessage<GetAttemptResponse> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 16);
+  messageDesc(file_firn_build_v1_build, 13);
 
 /**
  * @generated from message firn.build.v1.ListAttemptsRequest
@@ -829,7 +450,7 @@ export type ListAttemptsRequest = Message<"firn.build.v1.ListAttemptsRequest"> &
  * Use `create(ListAttemptsRequestSchema)` to create a new message.
  */
 export const ListAttemptsRequestSchema: GenMessage<ListAttemptsRequest> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 17);
+  messageDesc(file_firn_build_v1_build, 14);
 
 /**
  * @generated from message firn.build.v1.ListAttemptsResponse
@@ -851,7 +472,7 @@ export type ListAttemptsResponse = Message<"firn.build.v1.ListAttemptsResponse">
  * Use `create(ListAttemptsResponseSchema)` to create a new message.
  */
 export const ListAttemptsResponseSchema: GenMessage<ListAttemptsResponse> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 18);
+  messageDesc(file_firn_build_v1_build, 15);
 
 /**
  * @generated from message firn.build.v1.GetRecipeRequest
@@ -868,7 +489,7 @@ export type GetRecipeRequest = Message<"firn.build.v1.GetRecipeRequest"> & {
  * Use `create(GetRecipeRequestSchema)` to create a new message.
  */
 export const GetRecipeRequestSchema: GenMessage<GetRecipeRequest> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 19);
+  messageDesc(file_firn_build_v1_build, 16);
 
 /**
  * @generated from message firn.build.v1.GetRecipeResponse
@@ -887,7 +508,7 @@ export type GetRecipeResponse = Message<"firn.build.v1.GetRecipeResponse"> & {
  * Use `create(GetRecipeResponseSchema)` to create a new message.
  */
 export const GetRecipeResponseSchema: GenMessage<GetRecipeResponse> = /*@__PURE__*/
-  messageDesc(file_firn_build_v1_build, 20);
+  messageDesc(file_firn_build_v1_build, 17);
 
 /**
  * @generated from service firn.build.v1.BuildService
