@@ -16,6 +16,7 @@ for (const name of [
   "store-bytes",
   "nar-render",
   "trivial-build",
+  "in-process-builds",
   "grpc",
   "cache",
 ]) {

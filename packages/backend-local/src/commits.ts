@@ -75,6 +75,8 @@ export class Commits {
 }
 
 const BATCH_BYTES = 8 << 20;
+/** The arena of a batch that stays small, such as a trivial build's: the collector counts its bytes. */
+const FIRST_BYTES = 32 << 10;
 const BATCH_WRITES_MAX = 8192;
 const PAGE_BYTES = 4096;
 
@@ -82,7 +84,7 @@ const PAGE_BYTES = 4096;
 export class WriteBatch {
   readonly #index: StoreIndex;
   readonly #doing: string;
-  readonly #arena = Buffer.allocUnsafeSlow(BATCH_BYTES);
+  #arena = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #arenaUsed = 0;
   #valueBytes = 0;
   #tables: Table[] = [];
@@ -101,6 +103,11 @@ export class WriteBatch {
    */
   put(table: Table, key: Buffer, head: Uint8Array, body?: Uint8Array): void {
     const length = head.length + (body?.length ?? 0);
+    if (this.#arenaUsed + length > this.#arena.length && this.#arena.length < BATCH_BYTES) {
+      // Values that are waiting keep the small one.
+      this.#arena = Buffer.allocUnsafeSlow(BATCH_BYTES);
+      this.#arenaUsed = 0;
+    }
     if (this.#arenaUsed + length > BATCH_BYTES || this.#keys.length === BATCH_WRITES_MAX) this.commit();
     let value: Uint8Array;
     if (length > BATCH_BYTES) value = new Uint8Array(length);

@@ -64,6 +64,8 @@ export type ImportedTree = { readonly node: Node; readonly nar: NarDigest | unde
 
 export class DiskImporter implements TreeImporter {
   readonly #parts: LocalBlobParts;
+  /** For what a walk reads, of an import that is over; imports of a few bytes would otherwise cost a collection. */
+  #spare: Buffer | undefined;
 
   constructor(parts: LocalBlobParts) {
     this.#parts = parts;
@@ -89,7 +91,8 @@ export class DiskImporter implements TreeImporter {
     try {
       if (!mayUseThread || !isLargeFile(path)) {
         const nar = withNar ? new NarObserver() : undefined;
-        const memory = Buffer.allocUnsafeSlow(PIECE_BYTES_MAX);
+        const memory = this.#spare ?? Buffer.allocUnsafeSlow(PIECE_BYTES_MAX);
+        this.#spare = undefined;
         const epoch = currentEpoch(index);
         const walk = new TreeWalk(path, {
           filter: options.filter,
@@ -100,6 +103,7 @@ export class DiskImporter implements TreeImporter {
           }),
         });
         const node = await run.take(walk, nar ?? options.treeObserver, mayUseThread);
+        this.#spare = memory;
         if (node !== undefined) return { node, nar: nar?.finish() };
       }
       const thread = new TreeThread(path, withNar, options.signal);

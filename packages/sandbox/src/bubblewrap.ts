@@ -6,7 +6,7 @@ The builder sees root/ read-only with its writable parts and the inputs mounted 
 of its own unless asked, and is uid 1000 of a user namespace without capabilities.
 */
 
-import { writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bytesOf, type ByteString, byteStringOfText } from "@firn/base";
 import { BuildError, type SandboxJob } from "@firn/build";
@@ -22,7 +22,7 @@ const ARGS_MAX = 8990;
 
 /** Throws `unsupported` where bwrap is not installed; whether it works shows when it is used. */
 export async function bubblewrap(): Promise<Launcher> {
-  const bwrap = await requireProgram("bwrap", "bubblewrap");
+  const bwrap = requireProgram("bwrap", "bubblewrap");
   const hidden = await hiddenProcFiles();
   const proc = [
     ...hidden.flatMap((file) => ["--dev-bind", "/dev/null", file]),
@@ -40,7 +40,7 @@ export async function bubblewrap(): Promise<Launcher> {
         throw new BuildError("unsupported", message);
       }
       const file = join(space.directory, "bwrap-args");
-      await writeFile(file, bytesOf(args.map((word) => `${word}\0`).join("")));
+      writeFileSync(file, bytesOf(args.map((word) => `${word}\0`).join("")));
       const command = shellWords([bwrap, "--json-status-fd", "3", "--args", "8", "--"].map(byteStringOfText));
       return `exec 8< ${shellQuote(byteStringOfText(file))}\nexec ${command} ${shellWords(START_ARGV)}\n`;
     },

@@ -1,9 +1,10 @@
 /*
 Choosing a sandbox. "auto" takes bubblewrap when it really works here (a tiny job is run in it: installed is not enough where user namespaces are
-restricted) and unshare otherwise, with a note for people on how to get better.
+restricted; seen-working.ts remembers) and unshare otherwise, with a note for people on how to get better.
 */
 
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { messageOf } from "@firn/base";
 import { BuildError, type Sandbox } from "@firn/build";
 import { bubblewrap } from "./bubblewrap.ts";
@@ -12,6 +13,7 @@ import { type SandboxPath, sweepJobSpaces } from "./job-space.ts";
 import { type Launcher, LaunchedSandbox, type SandboxHost } from "./launched-sandbox.ts";
 import { nspawn } from "./nspawn.ts";
 import { oci } from "./oci.ts";
+import { SeenWorking } from "./seen-working.ts";
 import { findShell, type Shell } from "./shell.ts";
 import { unshare } from "./unshare.ts";
 
@@ -56,7 +58,7 @@ export async function createSandbox(options: CreateSandboxOptions): Promise<Crea
   const reasons: string[] = [];
   for (const wanted of options.kind === "auto" ? AUTOMATIC : [options.kind]) {
     try {
-      const sandbox = await openSandbox(wanted, host);
+      const sandbox = await openSeen(wanted, host);
       if (reasons.length === 0) return { sandbox, shell };
       const note = `${reasons.join("; ")}; building with ${wanted} instead, which is slower. To get better: install bubblewrap (apt-get install bubblewrap)`;
       return { sandbox, shell, note };
@@ -98,6 +100,35 @@ async function openHost(options: Omit<CreateSandboxOptions, "kind">): Promise<Sa
   return { ...options, cgroups, shell: await findShell().catch(() => undefined) };
 }
 
+/** The file in the state directory that tells which kind ran a job lately. */
+export const SEEN = "seen-working";
+
+/** A sandbox that has run a job, now or lately. */
+async function openSeen(kind: SandboxKind, host: SandboxHost): Promise<Sandbox> {
+  if (kind !== "bubblewrap") return openSandbox(kind, host);
+  const seen = new SeenWorking(join(host.stateDir, SEEN), JSON.stringify({ kind, paths: host.paths }), "bwrap");
+  const isSeen = seen.isSeen();
+  const sandbox = isSeen ? new LaunchedSandbox(await bubblewrap(), host) : await openSandbox(kind, host);
+  if (!isSeen) seen.note();
+  return forgettingFailures(sandbox, seen);
+}
+
+function forgettingFailures(sandbox: Sandbox, seen: SeenWorking): Sandbox {
+  const { name, isolation } = sandbox;
+  return {
+    name,
+    isolation,
+    async run(job, onLog, signal) {
+      try {
+        return await sandbox.run(job, onLog, signal);
+      } catch (thrown) {
+        seen.forget(); // the next command sees for itself
+        throw thrown;
+      }
+    },
+  };
+}
+
 /** A sandbox that has run a job. */
 async function openSandbox(kind: SandboxKind, host: SandboxHost): Promise<Sandbox> {
   const launcher = await LAUNCHERS[kind === "none" ? "bubblewrap" : kind]();
@@ -129,7 +160,7 @@ async function probe(sandbox: Sandbox, shell: Shell | undefined): Promise<void> 
     shell: shell !== undefined,
   };
   const log: Uint8Array[] = [];
-  await using run = await sandbox.run(job, (bytes) => log.push(bytes), new AbortController().signal);
+  await using run = await sandbox.run(job, (bytes) => log.push(bytes.slice()), new AbortController().signal);
   const { end } = run.result;
   if (end.reason === "succeeded" || (shell === undefined && end.reason === "exit-code" && end.code === 127)) return;
   throw new BuildError(

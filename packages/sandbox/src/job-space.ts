@@ -9,11 +9,23 @@ the sandbox mounts what it may only read.
         nix/store/<input>              empty file or directory to mount on; a symlink is made as it is
 
 All bytes a builder can write to disk lie below root/, so one measurement bounds them. The pid in the name lets a later process recognise and
-remove what a killed one left behind.
+remove what a killed one left behind. Some dozens of calls make it, so they are made in this thread: each would take ten times as long in another.
 */
 
-import type { Stats } from "node:fs";
-import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { bytesOf, type ByteString, byteStringOfText, messageOf, textOf } from "@firn/base";
 import { BuildError, type SandboxJob } from "@firn/build";
@@ -66,9 +78,9 @@ type Shown = { readonly shell: Shell | undefined; readonly paths?: readonly Sand
 
 /** Makes the directory of a job below `stateDir`, which exists. Nothing is left when it throws. */
 export async function makeJobSpace(stateDir: string, job: SandboxJob, shown: Shown): Promise<JobSpace> {
-  const directory = await mkdtemp(join(stateDir, `job-${process.pid}-`));
+  const directory = mkdtempSync(join(stateDir, `job-${process.pid}-`));
   try {
-    return await fill(directory, job, shown);
+    return fill(directory, job, shown);
   } catch (thrown) {
     await removeTree(directory);
     throw thrown;
@@ -93,66 +105,65 @@ export function isLeftBehind(name: string): boolean {
   return pid !== undefined && !isAlive(Number(pid));
 }
 
-async function fill(directory: string, job: SandboxJob, { shell, paths = [] }: Shown): Promise<JobSpace> {
+function fill(directory: string, job: SandboxJob, { shell, paths = [] }: Shown): JobSpace {
   const root = join(directory, "root");
   const isApart = job.sandboxed !== false;
   const writable = [...new Set(["tmp", job.workingDirectory, ...job.outputs.map(dirname)])].sort();
   const network = job.network || !isApart;
   const space: JobSpace = { name: basename(directory), directory, root, writable, mounts: [], network };
-  await mkdir(root, { mode: 0o755 });
+  mkdirSync(root, { mode: 0o755 });
   for (const path of ["proc", "dev/pts", "dev/shm", ...(isApart ? ["etc", "bin"] : [])]) {
-    await mkdir(join(root, path), { recursive: true, mode: 0o755 });
+    mkdirSync(join(root, path), { recursive: true, mode: 0o755 });
   }
-  for (const path of writable) await mkdir(hostPathOf(space, path), { recursive: true, mode: 0o755 });
-  await removeTree(hostPathOf(space, job.workingDirectory));
-  await mkdir(hostPathOf(space, job.workingDirectory), { mode: 0o700 });
-  for (const name of DEVICES) await writeFile(join(root, "dev", name), "");
-  for (const [name, target] of DEVICE_LINKS) await symlink(target, join(root, "dev", name));
-  if (isApart) await writeEtc(join(root, "etc"), job);
+  for (const path of writable) mkdirSync(hostPathOf(space, path), { recursive: true, mode: 0o755 });
+  chmodSync(hostPathOf(space, job.workingDirectory), 0o700);
+  for (const name of DEVICES) writeFileSync(join(root, "dev", name), "");
+  for (const [name, target] of DEVICE_LINKS) symlinkSync(target, join(root, "dev", name));
+  if (isApart) writeEtc(join(root, "etc"), job);
 
   const mounts: Mount[] = [];
   for (const { hostPath, path } of job.inputs) {
-    const place = await placeBelow(space, path);
-    const stat = await lstat(hostPath);
+    const place = placeBelow(space, path);
+    const stat = lstatSync(hostPath);
     if (stat.isSymbolicLink()) {
-      await symlink(await readlink(hostPath, { encoding: "buffer" }), place);
+      symlinkSync(readlinkSync(hostPath, { encoding: "buffer" }), place);
     } else {
-      await makePlace(place, stat);
+      makePlace(place, stat);
       mounts.push({ hostPath, path, kind: "read-only" });
     }
   }
   const shellFiles: readonly SandboxPath[] = job.shell && isApart ? (shell?.files ?? []) : [];
-  for (const given of [...shellFiles, ...(isApart ? [] : await hostTree(root)), ...paths]) {
+  for (const given of [...shellFiles, ...(isApart ? [] : hostTree(root)), ...paths]) {
     // These may be symlinks into the host, and are shown as what they lead to.
-    const stat = await hostStat(given);
+    const stat = hostStat(given);
     if (stat === undefined) continue;
     const path = byteStringOfText(given.path);
-    await makePlace(await placeBelow(space, path), stat);
+    makePlace(placeBelow(space, path), stat);
     const kind = stat.isCharacterDevice() ? "device" : given.writable ? "writable" : "read-only";
     mounts.push({ hostPath: given.hostPath, path, kind });
   }
   for (const { path, contents } of job.files) {
-    await writeFile(await placeBelow(space, path), bytesOf(contents), { flag: "wx", mode: 0o644 });
+    writeFileSync(placeBelow(space, path), bytesOf(contents), { flag: "wx", mode: 0o644 });
   }
   return { ...space, mounts };
 }
 
 /** Makes the directories above a path inside; yields its host path. */
-async function placeBelow(space: JobSpace, path: ByteString): Promise<string> {
+function placeBelow(space: JobSpace, path: ByteString): string {
   const place = hostPathOf(space, path);
-  await mkdir(dirname(place), { recursive: true, mode: 0o755 });
+  mkdirSync(dirname(place), { recursive: true, mode: 0o755 });
   return place;
 }
 
 /** Makes what something like `stat` can be mounted on; it may be there already. */
-async function makePlace(place: string, stat: Stats): Promise<void> {
-  if (stat.isDirectory()) await mkdir(place, { recursive: true });
-  else await writeFile(place, "", { flag: "a" });
+function makePlace(place: string, stat: Stats): void {
+  if (stat.isDirectory()) mkdirSync(place, { recursive: true });
+  else writeFileSync(place, "", { flag: "a" });
 }
 
-async function hostStat({ path, hostPath, optional }: SandboxPath): Promise<Stats | undefined> {
+function hostStat({ path, hostPath, optional }: SandboxPath): Stats | undefined {
   try {
-    return await stat(hostPath);
+    return statSync(hostPath);
   } catch (cause) {
     if (optional) return undefined;
     const message = `the sandbox path /${path} cannot be shown, since ${hostPath} is not there (${messageOf(cause)}); a '?' behind it makes it optional`;
@@ -161,20 +172,20 @@ async function hostStat({ path, hostPath, optional }: SandboxPath): Promise<Stat
 }
 
 /** What the host has at its root and the job's root has not; its symlinks are made on the way, since they must stay symlinks. */
-async function hostTree(root: string): Promise<SandboxPath[]> {
+function hostTree(root: string): SandboxPath[] {
   const shown: SandboxPath[] = [];
-  const taken = new Set([...(await readdir(root)), "sys"]);
-  for (const entry of await readdir("/", { withFileTypes: true })) {
+  const taken = new Set([...readdirSync(root), "sys"]);
+  for (const entry of readdirSync("/", { withFileTypes: true })) {
     if (taken.has(entry.name)) continue;
     const hostPath = `/${entry.name}`;
-    if (entry.isSymbolicLink()) await symlink(await readlink(hostPath), join(root, entry.name));
+    if (entry.isSymbolicLink()) symlinkSync(readlinkSync(hostPath), join(root, entry.name));
     else shown.push({ path: entry.name, hostPath, optional: true });
   }
   return shown;
 }
 
 /** The files C++ Nix puts below /etc of its sandbox (linux-derivation-builder.cc), with the host's resolver for jobs with network. */
-async function writeEtc(etc: string, job: SandboxJob): Promise<void> {
+function writeEtc(etc: string, job: SandboxJob): void {
   const home = `/${textOf(job.workingDirectory)}`;
   const files: Record<string, string | Buffer> = {
     passwd:
@@ -188,9 +199,10 @@ async function writeEtc(etc: string, job: SandboxJob): Promise<void> {
     files["nsswitch.conf"] = "hosts: files dns\nservices: files\n";
     for (const name of ["resolv.conf", "services", "hosts"]) {
       // Copies, since resolv.conf is often a symlink to where nothing else of the sandbox leads; a host without one goes without.
-      const contents = await readFile(`/etc/${name}`).catch(() => undefined);
-      if (contents !== undefined) files[name] = contents;
+      try {
+        files[name] = readFileSync(`/etc/${name}`);
+      } catch {}
     }
   }
-  for (const [name, contents] of Object.entries(files)) await writeFile(join(etc, name), contents);
+  for (const [name, contents] of Object.entries(files)) writeFileSync(join(etc, name), contents);
 }

@@ -3,15 +3,20 @@ A sandbox that a program of the host makes: all that bubblewrap, OCI runtimes, s
 but a few lines of script. Those are the launcher's; the job's directory, its cgroup, its start program and its end are here.
 */
 
+import { join } from "node:path";
 import { byteStringOfText } from "@firn/base";
 import { BuildError, type Sandbox, type SandboxJob, type SandboxRun } from "@firn/build";
 import type { Cgroups } from "./cgroups.ts";
 import { type JobSpace, makeJobSpace, type SandboxPath } from "./job-space.ts";
+import { LogPipes } from "./log-pipe.ts";
 import { removeTree } from "./remove-tree.ts";
 import { runJob } from "./run-job.ts";
 import type { Shell } from "./shell.ts";
 import { shellQuote } from "./shell-quote.ts";
 import { type StartOptions, writeStartProgram } from "./start-program.ts";
+
+/** The only thing beside jobs' directories in the state directory. */
+export const PIPES = "pipes";
 
 /** What one kind of sandbox adds. */
 export type Launcher = {
@@ -42,12 +47,14 @@ export class LaunchedSandbox implements Sandbox {
   readonly isolation: Sandbox["isolation"];
   readonly #launcher: Launcher;
   readonly #host: SandboxHost;
+  readonly #pipes: LogPipes;
 
   constructor(launcher: Launcher, host: SandboxHost) {
     this.name = launcher.name;
     this.isolation = launcher.isolation;
     this.#launcher = launcher;
     this.#host = host;
+    this.#pipes = new LogPipes(join(host.stateDir, PIPES));
   }
 
   async run(job: SandboxJob, onLog: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<SandboxRun> {
@@ -69,9 +76,9 @@ export class LaunchedSandbox implements Sandbox {
       const isWorthIt = cgroups?.version === 2 || job.memoryBytes !== undefined;
       await using cgroup = isWorthIt ? await cgroups?.make(space.name, job) : undefined;
       const entering = cgroup?.entries.map((file) => `echo $$ > ${shellQuote(byteStringOfText(file))} || exit\n`) ?? [];
-      const starting = await writeStartProgram(space.directory, job, this.#launcher.start);
+      const starting = writeStartProgram(space.directory, job, this.#launcher.start);
       const script = `${entering.join("")}${starting}${await this.#launcher.launch(space, job)}`;
-      const result = await runJob(space, job, { script, cgroup, onLog, signal });
+      const result = await runJob(space, job, { script, cgroup, pipes: this.#pipes, onLog, signal });
       return { result, dispose, [Symbol.asyncDispose]: dispose };
     } catch (thrown) {
       await dispose();

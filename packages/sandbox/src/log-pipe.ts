@@ -1,37 +1,105 @@
 /*
-A pipe for stdout and stderr together. What Node makes for `stdio: "pipe"` is a socket pair, on which a builder's `echo > /dev/stderr` fails, and
-one pair for each stream would lose their order; so it is a FIFO that both streams share, unlinked as soon as it is open.
+Pipes for stdout and stderr together. What Node makes for `stdio: "pipe"` is a socket pair, on which a builder's `echo > /dev/stderr` fails, and
+one pair for each stream would lose their order; so it is a FIFO that both streams share, unlinked as soon as it is open. A regular file would do
+worse: the same `echo` would empty it.
+
+Node cannot make a FIFO. mkfifo(1) makes some at once, for this job and later ones, of other processes too; whoever renames one has it. Each serves
+one job only, so that nothing a builder does to its own reaches another's log.
 */
 
 import { execFile } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
-import { unlink } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, unlinkSync } from "node:fs";
 import { Socket } from "node:net";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { BuildError } from "@firn/build";
-import { findProgram } from "./programs.ts";
+import { requireProgram } from "./programs.ts";
+
+const MADE_AT_ONCE = 32;
+/** What is read at once: as much as a pipe holds when nobody made it larger. */
+const READ_BYTES = 64 * 1024;
 
 export type LogPipe = {
-  /** Yields what is written until the last writer is gone. */
-  readonly reader: Socket;
+  /** Gives what is written to `onData`, which is done with the buffer when it returns; resolves when the last writer is gone, or the pipe closed. */
+  read(onData: (bytes: Uint8Array) => void): Promise<void>;
   /** To be handed to a child as stdout and stderr, then closed with `closeWriter`. */
   readonly writerFd: number;
   closeWriter(): void;
+  /** Reads no more. */
+  close(): void;
 };
 
-/** Opens a pipe by way of a FIFO at `path`, which must not exist. */
-export async function openLogPipe(path: string): Promise<LogPipe> {
-  const mkfifo = await findProgram("mkfifo");
-  if (mkfifo === undefined) throw new BuildError("unsupported", "running a build needs the program mkfifo");
-  await promisify(execFile)(mkfifo, ["-m", "600", path], { env: {} });
-  const readerFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // would wait for a writer otherwise
-  const writerFd = openSync(path, constants.O_WRONLY);
-  await unlink(path);
-  const reader = new Socket({ fd: readerFd, readable: true, writable: false });
-  let open = true;
-  const closeWriter = () => {
-    if (open) closeSync(writerFd);
-    open = false;
-  };
-  return { reader, writerFd, closeWriter };
+export class LogPipes {
+  readonly #dir: string;
+  #making: Promise<void> | undefined;
+
+  /** `dir`, which is made when it is not there, keeps those made and not used yet; its parent is private. */
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** Opens a pipe by way of `path`, which must not exist. */
+  async open(path: string): Promise<LogPipe> {
+    while (!this.#take(path)) {
+      this.#making ??= this.#make().finally(() => {
+        this.#making = undefined;
+      });
+      await this.#making;
+    }
+    const readerFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // would wait for a writer otherwise
+    const writerFd = openSync(path, constants.O_WRONLY);
+    unlinkSync(path);
+    const buffer = new Uint8Array(READ_BYTES);
+    let take: (bytes: Uint8Array) => void = () => undefined;
+    const callback = (length: number) => {
+      take(buffer.subarray(0, length));
+      return true;
+    };
+    const onread = { buffer, callback };
+    const reader = new Socket({ fd: readerFd, readable: true, writable: false, manualStart: true, onread } as object);
+    const read = (onData: (bytes: Uint8Array) => void) => {
+      take = onData;
+      reader.resume();
+      return new Promise<void>((resolve) => reader.once("close", () => resolve()));
+    };
+    let open = true;
+    const closeWriter = () => {
+      if (open) closeSync(writerFd);
+      open = false;
+    };
+    return { read, writerFd, closeWriter, close: () => reader.destroy() };
+  }
+
+  /** False when there is none. */
+  #take(path: string): boolean {
+    let names: string[];
+    try {
+      names = readdirSync(this.#dir);
+    } catch {
+      return false;
+    }
+    for (const name of names) {
+      try {
+        renameSync(join(this.#dir, name), path);
+        return true;
+      } catch (thrown) {
+        if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown; // else another process was first
+      }
+    }
+    return false;
+  }
+
+  async #make(): Promise<void> {
+    const mkfifo = requireProgram("mkfifo", "coreutils");
+    mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
+    const paths = Array.from({ length: MADE_AT_ONCE }, () => join(this.#dir, randomUUID()));
+    try {
+      // Not by `-m`, which sets the mode of what others may have taken already.
+      const script = 'umask 077; exec "$@"';
+      await promisify(execFile)("/bin/sh", ["-c", script, "sh", mkfifo, ...paths], { env: {} });
+    } catch (cause) {
+      throw new BuildError("sandbox", "no FIFO for a log can be made", { cause });
+    }
+  }
 }

@@ -18,8 +18,8 @@ import { START_ARGV, START_FDS } from "./start-program.ts";
 
 /** Throws `unsupported` where it is not installed or this is not root; whether it works shows when it is used. */
 export async function nspawn(): Promise<Launcher> {
-  const program = await requireProgram("systemd-nspawn", "systemd-container");
-  const setpriv = await requireProgram("setpriv", "util-linux");
+  const program = requireProgram("systemd-nspawn", "systemd-container");
+  const setpriv = requireProgram("setpriv", "util-linux");
   if (process.getuid?.() !== 0) throw new BuildError("unsupported", "systemd-nspawn works for root only");
   const covered = { directories: ["/run", "/sys"], files: await hiddenProcFiles() };
   return {

@@ -18,8 +18,8 @@ import { START_ARGV, START_FDS } from "./start-program.ts";
 
 /** Throws `unsupported` where the runtime is not installed; whether it works shows when it is used. */
 export async function oci(runtime: "runc" | "crun"): Promise<Launcher> {
-  const program = await requireProgram(runtime, runtime);
-  const setpriv = await requireProgram("setpriv", "util-linux");
+  const program = requireProgram(runtime, runtime);
+  const setpriv = requireProgram("setpriv", "util-linux");
   return {
     name: runtime,
     isolation: { files: true, network: true, processes: true },

@@ -4,30 +4,30 @@ Whether a program is static is read from its ELF header, which libraries a dynam
 */
 
 import { execFile } from "node:child_process";
-import { access, constants, open, realpath } from "node:fs/promises";
+import { accessSync, constants } from "node:fs";
+import { open, realpath } from "node:fs/promises";
 import { promisify } from "node:util";
 import { BuildError } from "@firn/build";
 
 const DIRECTORIES = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/run/current-system/sw/bin"];
 
 /** Absolute path of a program of the host, or undefined. */
-export async function findProgram(name: string): Promise<string | undefined> {
+export function findProgram(name: string): string | undefined {
   for (const directory of DIRECTORIES) {
     const path = `${directory}/${name}`;
-    if (
-      await access(path, constants.X_OK).then(
-        () => true,
-        () => false,
-      )
-    )
+    try {
+      accessSync(path, constants.X_OK);
       return path;
+    } catch {
+      // looked for in the next one
+    }
   }
   return undefined;
 }
 
 /** As `findProgram`; throws `unsupported`, naming the package, where there is none. */
-export async function requireProgram(name: string, packageName: string): Promise<string> {
-  const path = await findProgram(name);
+export function requireProgram(name: string, packageName: string): string {
+  const path = findProgram(name);
   if (path !== undefined) return path;
   throw new BuildError("unsupported", `the program ${name} is missing (package ${packageName})`);
 }
@@ -70,7 +70,7 @@ export async function isStaticProgram(path: string): Promise<boolean> {
 
 /** The shared libraries a program loads, as the absolute paths its loader looks them up by; the loader is not among them. */
 export async function librariesOf(path: string): Promise<string[]> {
-  const ldd = await findProgram("ldd");
+  const ldd = findProgram("ldd");
   if (ldd === undefined) return [];
   const { stdout } = await promisify(execFile)(ldd, [path], { env: {} });
   return Array.from(stdout.matchAll(/=> (\/\S+) \(0x/g), (match) => match[1]);

@@ -8,7 +8,7 @@ is gone nothing is left. How the builder ended is in the start program's report;
 */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { lstat, writeFile } from "node:fs/promises";
+import { lstatSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { bytesOf, type ByteString, byteStringOf, textOf } from "@firn/base";
@@ -16,7 +16,7 @@ import { type AttemptEnd, BuildError, type SandboxJob, type SandboxResult } from
 import type { Cgroup, CgroupUsage } from "./cgroups.ts";
 import { hostPathOf, type JobSpace } from "./job-space.ts";
 import { type Exit, JobProcesses } from "./job-processes.ts";
-import { openLogPipe } from "./log-pipe.ts";
+import type { LogPipes } from "./log-pipe.ts";
 import { findProgram } from "./programs.ts";
 import { SpaceWatch } from "./space-watch.ts";
 import { readLauncherLog, readStartReport, SETUP_FAILED, SETUP_MESSAGE, type StartReport } from "./start-program.ts";
@@ -39,19 +39,20 @@ export type RunOptions = {
   readonly script: ByteString;
   /** What the job's processes are in, if anything. */
   readonly cgroup: Cgroup | undefined;
+  readonly pipes: LogPipes;
   readonly onLog: (bytes: Uint8Array) => void;
   readonly signal: AbortSignal;
 };
 
 /** Runs the job. Throws `sandbox` when it could not be set up or died without a word. */
 export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptions): Promise<SandboxResult> {
-  const { cgroup, onLog, signal } = options;
+  const { cgroup, pipes, onLog, signal } = options;
   if (signal.aborted) return { end: { reason: "cancelled" }, outputs: [] };
   const script = join(space.directory, "launch");
-  await writeFile(script, bytesOf(`{\n${CLOSE_INHERITED}${options.script}}\n`));
-  const sh = (await findProgram("bash")) ?? "/bin/sh";
+  writeFileSync(script, bytesOf(`{\n${CLOSE_INHERITED}${options.script}}\n`));
+  const sh = findProgram("bash") ?? "/bin/sh";
   const watch = await SpaceWatch.open(space.root, job.buildSpaceBytes !== undefined);
-  const pipe = await openLogPipe(join(space.directory, "log"));
+  const pipe = await pipes.open(join(space.directory, "log"));
   let child: ChildProcess;
   try {
     // In a session of its own: Ctrl-C at the terminal is for us, who then cancel.
@@ -62,7 +63,7 @@ export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptio
       detached: true,
     });
   } catch (thrown) {
-    pipe.reader.destroy();
+    pipe.close();
     throw thrown;
   } finally {
     pipe.closeWriter();
@@ -96,17 +97,16 @@ export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptio
   const { logBytesMax = Number.POSITIVE_INFINITY } = job;
   let logBytes = 0;
   let tail: Uint8Array = new Uint8Array(0);
-  pipe.reader.on("data", (chunk: Buffer) => {
+  const logEnded = pipe.read((chunk) => {
     if (stopped !== undefined) return; // from here on it may be the sandbox that complains about being killed
     silence?.refresh();
-    tail =
-      chunk.length >= TAIL_BYTES ? chunk.subarray(-TAIL_BYTES) : Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
+    const end = chunk.subarray(-TAIL_BYTES);
+    tail = end.length === TAIL_BYTES ? end.slice() : Buffer.concat([tail, end]).subarray(-TAIL_BYTES);
     const room = logBytesMax - logBytes;
     logBytes += chunk.length;
     if (chunk.length > room) stop({ reason: "log-limit", bytesMax: logBytesMax });
     if (room > 0) onLog(chunk.length > room ? chunk.subarray(0, room) : chunk);
   });
-  const logEnded = new Promise<void>((resolve) => pipe.reader.once("close", () => resolve()));
   try {
     const exit = await processes.ended();
     clearTimeout(timeout);
@@ -114,7 +114,7 @@ export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptio
     over.abort();
     await Promise.all([logEnded, watching]);
     if (watchFailure !== undefined) throw watchFailure;
-    const report = await readStartReport(space.directory);
+    const report = readStartReport(space.directory);
     const { ranOutOfMemory = false, ...usage } = (await cgroup?.usage()) ?? {};
     const finished = { exit, report, ranOutOfMemory, tail: byteStringOf(tail) };
     const end = stopped ?? (await meaningOf(finished, watch, buildSpaceBytes));
@@ -123,14 +123,14 @@ export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptio
       const message = `the sandbox ${exit.launcher} before the builder was started${said && `: ${said}`}`;
       throw new BuildError("sandbox", message);
     }
-    const outputs = await Promise.all(job.outputs.map((path) => outputAt(hostPathOf(space, path))));
+    const outputs = job.outputs.map((path) => outputAt(hostPathOf(space, path)));
     return { end, outputs, ...costs(report, usage) };
   } finally {
     signal.removeEventListener("abort", onAbort);
     clearTimeout(timeout);
     clearTimeout(silence);
     over.abort();
-    pipe.reader.destroy();
+    pipe.close();
   }
 }
 
@@ -197,9 +197,6 @@ function nameOfSignal(number: number): string | undefined {
   return Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
 }
 
-async function outputAt(path: string): Promise<string | undefined> {
-  return await lstat(path).then(
-    () => path,
-    () => undefined,
-  );
+function outputAt(path: string): string | undefined {
+  return lstatSync(path, { throwIfNoEntry: false }) && path;
 }

@@ -15,12 +15,12 @@ export type Shell = {
 /** The shell this host can offer. Throws `unsupported` when it has none. */
 export async function findShell(): Promise<Shell> {
   for (const name of ["busybox", "busybox-static", "busybox.static"]) {
-    const busybox = await findProgram(name);
+    const busybox = findProgram(name);
     if (busybox !== undefined && (await isStaticProgram(busybox))) {
       return { kind: "busybox", files: [{ hostPath: busybox, path: "bin/sh" }] };
     }
   }
-  const sh = await findProgram("sh");
+  const sh = findProgram("sh");
   if (sh === undefined) {
     throw new BuildError("unsupported", "no shell for builders was found: install busybox-static or any sh below /bin");
   }

@@ -31,7 +31,7 @@ export class SpaceWatch {
 
   /** Takes what is below `root` now as nothing; `exactly` measures it, which costs a process, else nothing it is. */
   static async open(root: string, exactly: boolean): Promise<SpaceWatch> {
-    const du = await findProgram("du");
+    const du = findProgram("du");
     if (du === undefined) throw new BuildError("unsupported", "bounding the build space needs the program du");
     return new SpaceWatch(root, du, exactly ? await diskUse(du, root) : 0);
   }

@@ -11,7 +11,8 @@ as 5. The script also copies it, since a file that any process still holds open 
 by others would hold ours.
 */
 
-import { constants, open, readFile, writeFile } from "node:fs/promises";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ByteString, byteStringOfText, textOf } from "@firn/base";
 import { BuildError, type SandboxJob, type SandboxResult } from "@firn/build";
@@ -63,18 +64,14 @@ export const START_ARGV: readonly ByteString[] = [`/proc/self/fd/${PROGRAM_FD}`]
 export const START_FDS = EMPTY_FD - 2;
 
 /** Writes the program into `directory`, which the job does not see; yields the lines for the launch script that open it. */
-export async function writeStartProgram(
-  directory: string,
-  job: SandboxJob,
-  options: StartOptions = {},
-): Promise<ByteString> {
+export function writeStartProgram(directory: string, job: SandboxJob, options: StartOptions = {}): ByteString {
   const machine = process.arch;
   if (machine !== "x64" && machine !== "arm64")
     throw new BuildError("unsupported", `builders are started on x86-64 and aarch64, not on ${machine}`);
   const program = startProgram(machine, job, { ...options, filter: seccompFilter(machine) });
   const start = byteStringOfText(join(directory, "start"));
   const report = byteStringOfText(join(directory, REPORT));
-  const copy = await copying(program, join(directory, "start.made"), start);
+  const copy = copying(program, join(directory, "start.made"), start);
   const said = shellWords([byteStringOfText(join(directory, LAUNCHER_LOG))]);
   const direct = options.announces ? ` ${LOG_FD}>&1 ${EMPTY_FD}< /dev/null > ${said} 2>&1` : "";
   return `${copy} && exec ${PROGRAM_FD}< ${shellWords([start])} ${REPORT_FD}> ${shellWords([report])}${direct} || exit\n`;
@@ -84,12 +81,12 @@ export async function writeStartProgram(
 const PRINTED_BYTES_MAX = 16 * 1024;
 
 /** A command that makes the program at `start`, which is empty. */
-async function copying(program: Uint8Array, made: string, start: ByteString): Promise<ByteString> {
+function copying(program: Uint8Array, made: string, start: ByteString): ByteString {
   if (program.length > PRINTED_BYTES_MAX) {
-    await writeFile(made, program, { mode: 0o700 });
-    return shellWords([byteStringOfText(await requireProgram("cp", "coreutils")), byteStringOfText(made), start]);
+    writeFileSync(made, program, { mode: 0o700 });
+    return shellWords([byteStringOfText(requireProgram("cp", "coreutils")), byteStringOfText(made), start]);
   }
-  await (await open(textOf(start), constants.O_RDONLY | constants.O_CREAT | constants.O_EXCL, 0o700)).close();
+  closeSync(openSync(textOf(start), "wx", 0o700));
   const octal = Array.from(program, (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
   return `printf '${octal}' > ${shellWords([start])}`;
 }
@@ -101,9 +98,14 @@ const RUSAGE_AT = 8;
 const RUSAGE_BYTES = 144;
 
 /** What the program wrote down in `directory`; undefined when it did not get that far. */
-export async function readStartReport(directory: string): Promise<StartReport | undefined> {
-  const report = await readFile(join(directory, REPORT)).catch(() => undefined);
-  if (report === undefined || report.length !== RUSAGE_AT + RUSAGE_BYTES) return undefined;
+export function readStartReport(directory: string): StartReport | undefined {
+  let report: Buffer;
+  try {
+    report = readFileSync(join(directory, REPORT));
+  } catch {
+    return undefined;
+  }
+  if (report.length !== RUSAGE_AT + RUSAGE_BYTES) return undefined;
   const status = report.readInt32LE(0);
   const number = (index: number) => Number(report.readBigInt64LE(RUSAGE_AT + 8 * index));
   return {

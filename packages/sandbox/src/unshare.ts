@@ -33,13 +33,13 @@ type Programs = {
 export async function unshare(): Promise<Launcher> {
   const utility = (name: string) => requireProgram(name, "util-linux");
   const programs: Programs = {
-    mount: await utility("mount"),
-    umount: await utility("umount"),
-    pivotRoot: await utility("pivot_root"),
-    ip: await findProgram("ip"),
-    hostname: await findProgram("hostname"),
+    mount: utility("mount"),
+    umount: utility("umount"),
+    pivotRoot: utility("pivot_root"),
+    ip: findProgram("ip"),
+    hostname: findProgram("hostname"),
   };
-  const [setpriv, program] = [await utility("setpriv"), await utility("unshare")];
+  const [setpriv, program] = [utility("setpriv"), utility("unshare")];
   return {
     name: "unshare",
     isolation: { files: true, network: true, processes: true },

@@ -3,7 +3,7 @@ What every sandbox must do, whatever it is made of, as far as builds are concern
 */
 
 import assert from "node:assert/strict";
-import { lstat, mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -389,7 +389,7 @@ export function sandboxContract(
 
     test("a job that wants the host's files is refused where that was not allowed", async () => {
       await assert.rejects(bench.run("exit 0", { sandboxed: false }), { code: "unsupported" });
-      assert.deepEqual(await readdir(bench.state), []);
+      assert.deepEqual(await bench.jobsLeft(), []);
     });
 
     test("directories without permissions, odd names and very deep trees are disposed of, symlinks not followed", async (context) => {
@@ -403,7 +403,7 @@ export function sandboxContract(
         n=$(b printf '%0200d' 0); i=0; while [ $i -lt 40 ]; do b mkdir $n && cd $n; i=$((i + 1)); done
         cd /; b chmod 000 /build`;
       assert.deepEqual((await bench.runWithTools(script)).result.end, { reason: "succeeded" });
-      assert.deepEqual(await readdir(bench.state), []);
+      assert.deepEqual(await bench.jobsLeft(), []);
       assert.equal(await readFile(join(precious, "f"), "utf8"), "kept");
     });
 
@@ -413,7 +413,7 @@ export function sandboxContract(
         () => {},
         never,
       );
-      const [job] = await readdir(bench.state);
+      const [job] = await bench.jobsLeft();
       assert.equal((await stat(join(bench.state, job))).mode & 0o777, 0o700);
       assert.ok(made.result.outputs[0]?.startsWith(join(bench.state, job)));
     });
@@ -436,7 +436,7 @@ export function sandboxContract(
         bench.run("echo ran", { inputs: [{ path: "nix/store/in", hostPath: join(bench.work, "nothing") }] }),
         /ENOENT|no such file/i,
       );
-      assert.deepEqual(await readdir(bench.state), []);
+      assert.deepEqual(await bench.jobsLeft(), []);
     });
 
     test("jobs run side by side without seeing each other", async () => {

@@ -9,6 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test as nodeTest, type TestContext } from "node:test";
 import type { Sandbox, SandboxJob, SandboxResult } from "@firn/build";
+import { SEEN } from "../src/create-sandbox.ts";
+import { PIPES } from "../src/launched-sandbox.ts";
 import { findShell } from "../src/shell.ts";
 
 export const never = new AbortController().signal;
@@ -41,7 +43,7 @@ export function sandboxSuite(
       await bench.open(open);
     });
     after(async () => {
-      assert.deepEqual(await readdir(bench.state), [], "every run disposed of its directory");
+      assert.deepEqual(await bench.jobsLeft(), [], "every run disposed of its directory");
       await rm(bench.work, { recursive: true });
       for (const title of Object.keys(gaps)) assert.ok(titles.has(title), `the gap is a test: ${title}`);
     });
@@ -79,6 +81,11 @@ export class SandboxBench {
     await mkdir(bin, { recursive: true });
     await writeFile(join(bin, "busybox"), await readFile(shell.files[0].hostPath), { mode: 0o755 });
     this.#tools = { path: "tools", hostPath: join(this.work, "tools") };
+  }
+
+  /** What there is below the state directory but for what all jobs share. */
+  async jobsLeft(): Promise<string[]> {
+    return (await readdir(this.state)).filter((name) => name !== PIPES && name !== SEEN);
   }
 
   get tools(): { readonly path: string; readonly hostPath: string } {
