@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 
 /** What is bundled: file below dist/, and the module it starts from. */
-const ENTRIES = [
+export const ENTRIES = [
   { output: "firn.cjs", entry: "packages/cli/src/main.ts" },
   { output: "nix-instantiate.cjs", entry: "packages/cli/src/compat/main-nix-instantiate.ts" },
   { output: "nix-build.cjs", entry: "packages/cli/src/compat/main-nix-build.ts" },

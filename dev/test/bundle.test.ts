@@ -13,20 +13,17 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { bundle, isStale } from "../bundle.ts";
+import { bundle, ENTRIES, isStale } from "../bundle.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const scratch = mkdtempSync(join(tmpdir(), "firn-bundle-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const ENTRY = "packages/cli/src/main.ts";
-const COMPAT = Object.fromEntries(
-  ["instantiate", "store", "hash", "collect-garbage"].map((name) => [
-    `packages/cli/src/compat/main-nix-${name}.ts`,
-    "",
-  ]),
+/** All others, empty. */
+const OTHERS = Object.fromEntries(
+  ENTRIES.map(({ entry }) => [entry, "export {};"]).filter(([entry]) => entry !== ENTRY),
 );
-const WORKER = "packages/cli/src/evaluator/worker.ts";
 
 /** A checkout holding the given files and this one's packages. */
 function checkout(name: string, files: Readonly<Record<string, string>>): string {
@@ -46,27 +43,19 @@ test("all entries become CommonJS that knows where it lies and that it is bundle
       declare const __FIRN_BUNDLED__: boolean;
       process.stdout.write([kind, __FIRN_BUNDLED__, new URL("eval-worker.cjs", import.meta.url).pathname].join(" "));`,
     "packages/cli/src/kind.ts": 'export const kind: string = "main";',
-    ...COMPAT,
-    [WORKER]: "export {};",
+    ...OTHERS,
   });
   assert.equal(isStale(folder), true);
   await bundle(folder);
   assert.equal(isStale(folder), false);
-  assert.deepEqual(readdirSync(join(folder, "dist")).sort(), [
-    "eval-worker.cjs",
-    "firn.cjs",
-    "nix-collect-garbage.cjs",
-    "nix-hash.cjs",
-    "nix-instantiate.cjs",
-    "nix-store.cjs",
-    "stamp",
-  ]);
+  const expected = [...ENTRIES.map(({ output }) => output), "stamp"];
+  assert.deepEqual(readdirSync(join(folder, "dist")).sort(), expected.sort());
   const done = spawnSync(process.execPath, [join(folder, "dist", "firn.cjs")], { encoding: "utf8" });
   assert.equal(done.stdout, `main true ${folder}/dist/eval-worker.cjs`, done.stderr);
 });
 
 test("a newer source makes it stale, a newer test does not", async () => {
-  const folder = checkout("fresh", { [ENTRY]: "", ...COMPAT, [WORKER]: "", "packages/cli/test/a.test.ts": "" });
+  const folder = checkout("fresh", { [ENTRY]: "", ...OTHERS, "packages/cli/test/a.test.ts": "" });
   await bundle(folder);
   const later = Date.now() / 1000 + 10;
   utimesSync(join(folder, "packages/cli/test/a.test.ts"), later, later);
@@ -76,8 +65,8 @@ test("a newer source makes it stale, a newer test does not", async () => {
 });
 
 test("a missing entry is named, and what does not bundle leaves no stamp", async () => {
-  await assert.rejects(bundle(checkout("missing", { [ENTRY]: "", ...COMPAT })), /evaluator\/worker\.ts is not there/);
-  const broken = checkout("broken", { [ENTRY]: 'import "./nowhere.ts";', ...COMPAT, [WORKER]: "" });
+  await assert.rejects(bundle(checkout("missing", { [ENTRY]: "" })), /main-nix-instantiate\.ts is not there/);
+  const broken = checkout("broken", { [ENTRY]: 'import "./nowhere.ts";', ...OTHERS });
   await assert.rejects(bundle(broken), /nowhere/);
   assert.deepEqual(readdirSync(join(broken, "dist")), []);
   assert.equal(existsSync(join(broken, "dist", "stamp")), false);

@@ -11,6 +11,8 @@ export type BlobServiceSupports = {
   readonly write: boolean;
   /** `chunks` may answer more than `[]`, and chunk digests are readable as blobs. */
   readonly chunks: boolean;
+  /** What was written may be gone at any time: good for the near side of a cache alone. */
+  readonly forgets?: boolean;
 };
 
 export type ChunkMeta = { readonly digest: Digest; readonly size: number };

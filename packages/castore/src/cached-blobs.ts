@@ -1,6 +1,7 @@
 /*
 Blobs of a far place, kept near once they were asked for. What is filled in comes in once however many ask, only with those chunks that are not near yet,
-and is checked before anyone reads it. Writes go to the near side alone; so does a lease, the far side being trusted to keep what it has.
+and is checked before anyone reads it. Writes go to the near side alone, or to the far one where the near one forgets; leases go near, the far side being
+trusted to keep what it has.
 */
 
 import { throwIfAborted } from "@firn/base";
@@ -22,7 +23,9 @@ export class CachedBlobs implements BlobService {
   }
 
   get supports(): BlobServiceSupports {
-    return { ...this.#near.supports, chunks: this.#near.supports.chunks || this.#far.supports.chunks };
+    const { chunks } = this.#near.supports;
+    const { write, forgets } = (this.#near.supports.forgets ? this.#far : this.#near).supports;
+    return { write, chunks: chunks || this.#far.supports.chunks, ...(forgets ? { forgets } : {}) };
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
@@ -40,11 +43,11 @@ export class CachedBlobs implements BlobService {
   }
 
   openWrite(options?: CallOptions): BlobWriter {
-    return this.#near.openWrite(options);
+    return this.#near.supports.forgets ? this.#far.openWrite(farOptions(options)) : this.#near.openWrite(options);
   }
 
   put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
-    return this.#near.put(bytes, options);
+    return this.#near.supports.forgets ? this.#far.put(bytes, farOptions(options)) : this.#near.put(bytes, options);
   }
 
   async chunks(digest: Digest, options?: CallOptions): Promise<readonly ChunkMeta[] | undefined> {

@@ -24,7 +24,9 @@ export class CachedDirectories implements DirectoryService {
   }
 
   get supports(): DirectoryServiceSupports {
-    return this.#near.supports;
+    const { write, forgets } = (this.#near.supports.forgets ? this.#far : this.#near).supports;
+    const { everyDirectory } = this.#near.supports;
+    return { write, everyDirectory, ...(forgets ? { forgets } : {}) };
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
@@ -51,7 +53,7 @@ export class CachedDirectories implements DirectoryService {
 
   /** Children may be far only: they are brought near first. */
   openPut(options?: CallOptions): DirectoryPutter {
-    farOptions(options);
+    if (this.#near.supports.forgets) return this.#far.openPut(farOptions(options));
     return new GraphPutter({
       stored: (digest) => this.get(digest, options),
       keep: async (directories) => {

@@ -10,6 +10,8 @@ export type DirectoryServiceSupports = {
   readonly write: boolean;
   /** False where only directories that were the root of a put can be asked for. */
   readonly everyDirectory: boolean;
+  /** As BlobServiceSupports. */
+  readonly forgets?: boolean;
 };
 
 export interface DirectoryService {

@@ -15,7 +15,7 @@ import type { Digest } from "./node.ts";
 import { PieceWriter } from "./piece-writer.ts";
 
 export class MemoryBlobs implements BlobService {
-  readonly supports: BlobServiceSupports = { write: true, chunks: false };
+  readonly supports: BlobServiceSupports;
   readonly #blobs: LruMap<Digest, Uint8Array>;
   readonly #leases: MemoryLeases;
   readonly #bytesMax: number;
@@ -26,6 +26,7 @@ export class MemoryBlobs implements BlobService {
     this.#leases = leases;
     this.#bytesMax = bytesMax;
     this.#forgets = options.forgets ?? false;
+    this.supports = { write: true, chunks: false, ...(this.#forgets ? { forgets: true } : {}) };
     this.#blobs = new LruMap(bytesMax);
   }
 

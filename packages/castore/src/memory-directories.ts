@@ -16,13 +16,15 @@ import type { Digest } from "./node.ts";
 const OBJECT_BYTES = 256;
 
 export class MemoryDirectories implements DirectoryService {
-  readonly supports: DirectoryServiceSupports = { write: true, everyDirectory: true };
+  readonly supports: DirectoryServiceSupports;
   readonly #directories: LruMap<Digest, Directory>;
   readonly #leases: MemoryLeases;
 
   /** Forgets old ones when the encodings of all, and some for each, pass `bytesMax`; never when not said. */
   constructor(leases = new MemoryLeases(), bytesMax = Number.POSITIVE_INFINITY) {
     this.#leases = leases;
+    const forgets = bytesMax < Number.POSITIVE_INFINITY;
+    this.supports = { write: true, everyDirectory: true, ...(forgets ? { forgets } : {}) };
     this.#directories = new LruMap(bytesMax);
   }
 

@@ -420,3 +420,16 @@ test("a named service's errors carry the name of the innermost instance and keep
     return true;
   });
 });
+
+test("what is written through a cache whose near side forgets is kept far", async () => {
+  const near = new MemoryBlobs(undefined, 1 << 20, { forgets: true });
+  const far = new MemoryBlobs();
+  const blobs = new CachedBlobs(near, far);
+  assert.equal(await far.has(await blobs.put(bytesOf(300))), true);
+  await using writer = blobs.openWrite();
+  await writer.write(bytesOf(500));
+  assert.equal(await far.has(await writer.close()), true);
+  const farDirectories = new MemoryDirectories();
+  const directories = new CachedDirectories(new MemoryDirectories(undefined, 1 << 20), farDirectories);
+  assert.equal(await farDirectories.has(await directories.put(Directory.EMPTY)), true);
+});

@@ -28,6 +28,8 @@ export type Config = {
   /** How many ended builds are remembered, and for how many days. */
   readonly buildsKept: number;
   readonly buildsKeptDays: number;
+  /** Whether each call of a service of a composition is told. */
+  readonly traceStore: boolean;
   /** Whether stacks are shown. */
   readonly debug: boolean;
   /** Whether colours are forbidden. */
@@ -67,6 +69,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ma
     buildsKept: countOf("FIRN_KEEP_BUILDS", value) ?? BUILDS_KEPT,
     buildsKeptDays: countOf("FIRN_KEEP_BUILDS_DAYS", value) ?? BUILDS_KEPT_DAYS,
     debug: value("FIRN_DEBUG") === "1",
+    traceStore: value("FIRN_TRACE_STORE") === "1",
     noColor: isColourless(env),
   };
 }

@@ -14,6 +14,7 @@ import {
   defineServiceType,
   type DirectoryService,
   type Lease,
+  type ServiceEvent,
   ServiceRegistry,
   type ServiceType,
 } from "@firn/castore";
@@ -36,6 +37,8 @@ export interface OpenedStore extends StoreServices, AsyncDisposable {
 export type OpenStoreOptions = {
   readonly storeDir: string;
   readonly signal: AbortSignal;
+  /** Gets each call of each service of a composition. */
+  readonly trace?: ((event: ServiceEvent) => void) | undefined;
   /** Firn's own store on this machine, for what comes and goes through it; whoever gives it closes it. */
   readonly openOwn: () => Promise<LocalStore>;
 };
@@ -69,6 +72,7 @@ export async function openChosenStore(choice: StoreChoice, options: OpenStoreOpt
       registry: new ServiceRegistry(types),
       wraps: STORE_WRAPS,
       signal: options.signal,
+      ...(options.trace === undefined ? {} : { trace: { sink: options.trace, now: () => performance.now() } }),
     });
   });
   try {

@@ -6,6 +6,7 @@ whoever made the session. Commands take it as their second argument; a test make
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ByteStream } from "@firn/base";
+import type { ServiceEvent } from "@firn/castore";
 import type { LocalStore } from "@firn/backend-local";
 import type { BuildRecords } from "@firn/backend-sqlite";
 import type { Config } from "./config.ts";
@@ -153,7 +154,14 @@ export class Session implements AsyncDisposable {
       this.#own ??= this.#open(join(this.config.stateDir, "store"));
       return this.#own;
     };
-    return { storeDir: this.config.storeDir, signal: this.signal, openOwn };
+    const trace = this.config.traceStore ? (event: ServiceEvent) => this.#tellCall(event) : undefined;
+    return { storeDir: this.config.storeDir, signal: this.signal, trace, openOwn };
+  }
+
+  #tellCall({ instance, operation, subject = "", outcome, ms, bytes }: ServiceEvent): void {
+    const length = bytes === undefined ? "" : ` ${bytes} bytes`;
+    const message = `${instance} ${operation} ${subject} ${outcome}${length} ${ms.toFixed(2)} ms`.replace("  ", " ");
+    void this.output.say({ level: "info", code: "store-call", message });
   }
 
   async #open(hostDir: string): Promise<LocalStore> {

@@ -39,6 +39,7 @@ describe("configuration", () => {
     ["FIRN_FILES_MAX is a size", { HOME: "/h", FIRN_FILES_MAX: "1.5G" }, { filesBytesMax: 1.5 * 1024 ** 3 }],
     ["NO_COLOR forbids colours whatever it says", { HOME: "/h", NO_COLOR: "0" }, { noColor: true }],
     ["a dumb terminal has no colours", { HOME: "/h", TERM: "dumb" }, { noColor: true }],
+    ["FIRN_TRACE_STORE is 1 or nothing", { HOME: "/h", FIRN_TRACE_STORE: "1" }, { traceStore: true }],
     ["FIRN_DEBUG is 1 or nothing", { HOME: "/h", FIRN_DEBUG: "yes" }, { debug: false }],
   ];
   for (const [name, env, expected] of cases) {

@@ -1,6 +1,7 @@
 /*
 Path infos of a far place, kept near with their closures once they were asked for. A near side that insists on having the contents, as Firn's own
-store does, keeps them only when these came near before: a cache of contents beside it fills at its own pace. Writes and leases go to the near side. Listing and
+store does, keeps them only when these came near before: a cache of contents beside it fills at its own pace. Writes go to the near side, or to the far one where
+the near one forgets; leases go near. Listing and
 referrers are answered by both together.
 */
 
@@ -22,7 +23,9 @@ export class CachedPathInfos implements PathInfoService {
   }
 
   get supports(): PathInfoServiceSupports {
-    return { write: this.#near.supports.write, list: this.#near.supports.list && this.#far.supports.list };
+    const { write, forgets } = (this.#near.supports.forgets ? this.#far : this.#near).supports;
+    const list = this.#near.supports.list && this.#far.supports.list;
+    return { write, list, ...(forgets ? { forgets } : {}) };
   }
 
   async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
@@ -37,6 +40,7 @@ export class CachedPathInfos implements PathInfoService {
 
   /** References may be far only: they are brought near first. */
   async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
+    if (this.#near.supports.forgets) return await this.#far.put(infos, farOptions(options));
     for (const info of infos) {
       for (const reference of info.references) await this.get(reference.hashPart, options);
     }

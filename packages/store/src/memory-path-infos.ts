@@ -10,13 +10,15 @@ import type { PathInfo } from "./path-info.ts";
 import type { PathInfoService, PathInfoServiceSupports } from "./path-info-service.ts";
 
 export class MemoryPathInfos implements PathInfoService {
-  readonly supports: PathInfoServiceSupports = { write: true, list: true };
+  readonly supports: PathInfoServiceSupports;
   readonly #infos: LruMap<string, PathInfo>;
   readonly #leases: MemoryLeases;
 
   /** Holds at most `countMax`, then forgets; any number when not said. */
   constructor(leases = new MemoryLeases(), countMax = Number.POSITIVE_INFINITY) {
     this.#leases = leases;
+    const forgets = countMax < Number.POSITIVE_INFINITY;
+    this.supports = { write: true, list: true, ...(forgets ? { forgets } : {}) };
     this.#infos = new LruMap(countMax);
   }
 

@@ -6,7 +6,12 @@ import type { CallOptions } from "@firn/castore";
 import type { StorePath } from "@firn/nix-compat";
 import type { PathInfo } from "./path-info.ts";
 
-export type PathInfoServiceSupports = { readonly write: boolean; readonly list: boolean };
+export type PathInfoServiceSupports = {
+  readonly write: boolean;
+  readonly list: boolean;
+  /** As BlobServiceSupports. */
+  readonly forgets?: boolean;
+};
 
 export interface PathInfoService {
   readonly supports: PathInfoServiceSupports;
