@@ -8,6 +8,7 @@ A store as a binary cache, the way C++ Nix reads and writes one over HTTP:
     PUT HEAD nar/<file hash>.nar.<…>      a NAR on its way in
     GET PUT  log/<name>.drv
     GET PUT  build-trace-v2/<name>.drv/<output>.doi
+    GET      realisations/<hash>!<output>.doi     the same for C++ Nix before 2.35
 
 It knows nothing of who may do what: a server in front of it lets PUT through or not.
 */
@@ -40,6 +41,7 @@ import {
 import { sendBytes, sendFailure, sendStream, sendText } from "./answer.ts";
 import type { BuildLogs } from "./build-logs.ts";
 import { GatewayError } from "./error.ts";
+import { HashedRealisations } from "./hashed-realisations.ts";
 import { NarDownload } from "./nar-download.ts";
 import { type NarInfoPage, NarInfoPages } from "./nar-info-pages.ts";
 import { NarUploads } from "./nar-uploads.ts";
@@ -81,6 +83,7 @@ export class BinaryCache implements AsyncDisposable {
   readonly #pages: NarInfoPages;
   readonly #download: NarDownload;
   readonly #uploads: NarUploads;
+  readonly #hashed: HashedRealisations | undefined;
 
   constructor(parts: BinaryCacheParts) {
     const { pathInfos, keys = [], storeDir = DEFAULT_STORE_DIR, now, priority = PRIORITY } = parts;
@@ -89,7 +92,9 @@ export class BinaryCache implements AsyncDisposable {
     this.#about = printNixCacheInfo({ storeDir, wantMassQuery: true, priority });
     this.#pages = new NarInfoPages({ pathInfos, keys, storeDir, now });
     this.#download = new NarDownload(parts);
-    const { leases, trusted, narBytesMax = NAR_BYTES_MAX } = parts;
+    const { leases, trusted, realisations, narBytesMax = NAR_BYTES_MAX } = parts;
+    if (realisations !== undefined)
+      this.#hashed = new HashedRealisations({ ...parts, realisations, keys, storeDir, now });
     this.#uploads = new NarUploads({ ...parts, leases, trusted, storeDir, narBytesMax });
   }
 
@@ -125,6 +130,7 @@ export class BinaryCache implements AsyncDisposable {
     if (path.startsWith("/nar/")) return this.#narRoute(path.slice(1));
     if (path.startsWith("/log/")) return this.#logRoute(path.slice("/log/".length));
     if (path.startsWith("/build-trace-v2/")) return this.#traceRoute(path.slice("/build-trace-v2/".length));
+    if (path.startsWith("/realisations/")) return this.#realisationRoute(path.slice("/realisations/".length));
     return undefined;
   }
 
@@ -234,6 +240,21 @@ export class BinaryCache implements AsyncDisposable {
         if (!(await this.#isRegistered(realisation.path, options)))
           throw new GatewayError("bad-request", `${realisation.path} has to come before what was realised as it`);
         await realisations.put([realisation], options);
+      },
+    };
+  }
+
+  #realisationRoute(file: string): Route {
+    const [, name] =
+      /^(sha256:[0-9a-f]{64}![^/]{1,255})\.doi$/.exec(attempt(() => decodeURIComponent(file)) ?? "") ?? [];
+    const hashed = this.#hashed;
+    if (hashed === undefined || name === undefined) return {};
+    return {
+      get: async (_, response, options) => {
+        const realisation = await hashed.find(name, options);
+        if (realisation === undefined || !(await this.#isRegistered(realisation.path, options)))
+          throw new GatewayError("not-found", `what ${name} came out as is not known here`);
+        sendBytes(response, 200, "application/json", await hashed.print(name, realisation));
       },
     };
   }

@@ -5,11 +5,11 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { join } from "node:path";
 import { test } from "node:test";
 import { concatBytes, streamOf } from "@firn/base";
-import { generateSecretKey, parseStorePath, type StorePath } from "@firn/nix-compat";
-import { closureOf, renderNar, type StoreServices, TrustedKeys } from "@firn/store";
+import { generateSecretKey, makeFixedOutputPath, parseStorePath, type StorePath } from "@firn/nix-compat";
+import { calculateNar, closureOf, MemoryRealisations, renderNar, type StoreServices, TrustedKeys } from "@firn/store";
 import { need } from "../../../dev/need.ts";
 import { type NixSandbox, nixSandbox } from "../../nix-compat/test/nix.ts";
-import { chainStore, pathOf } from "../../store/test/small-store.ts";
+import { chainStore, fileNode, pathOf } from "../../store/test/small-store.ts";
 import { serve } from "./served.ts";
 
 const nix = need("nix-store");
@@ -154,6 +154,32 @@ test("nix log shows a log that was put here", nix, async (t) => {
   await assert.rejects(from.runBeside("nix", log), /not available/);
   await fetch(`${url}/log/${drvPath.slice("/nix/store/".length)}`, { method: "PUT", body: "line 1\nline 2\n" });
   assert.equal((await from.runBeside("nix", log)).toString(), "line 1\nline 2\n");
+});
+
+test("Nix finds here what a derivation came out as whose outputs follow from their contents", nix, async (t) => {
+  const from = nixSandbox();
+  const expression = `let
+    floating = name: script: derivation {
+      inherit name; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" script ];
+      __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256";
+    };
+  in floating "top" "cat \${floating "below" "exit 1"}; exit 1"`;
+  const drvPath = from.instantiate(expression).roots[0];
+  const key = await generateSecretKey("cache-1");
+  const realisations = new MemoryRealisations();
+  const { url, store } = await serve(t, { keys: [key], realisations });
+  await from.runBeside("nix", ["copy", "--derivation", "--no-check-sigs", "--to", url, drvPath]);
+  const node = await fileNode(store, "came out\n");
+  const nar = await calculateNar(node, store);
+  const hash = { algorithm: "sha256", bytes: nar.narSha256 } as const;
+  const path = makeFixedOutputPath({ method: "nar", hash, name: "top", references: [], selfReference: false });
+  const contentAddress = { method: "nar", hash } as const;
+  await store.pathInfos.put([{ path, node, ...nar, references: [], contentAddress, signatures: [], registeredAt: 1 }]);
+  await realisations.put([{ drvPath: storePath(drvPath), output: "out", path, signatures: [] }]);
+  const settings = ["--option", "substituters", url, "--option", "trusted-public-keys", key.publicKey.toString()];
+  const printed = await from.runBeside("nix-store", ["-r", drvPath, ...settings]);
+  assert.equal(printed.toString().trim(), path.absolute());
+  assert.equal(readFileSync(join(from.root, path.absolute()), "utf8"), "came out\n");
 });
 
 test("what follows from its contents comes in without a signature where one is asked for", nix, async (t) => {
