@@ -1,6 +1,6 @@
 /*
-`firn daemon --stdio` at the other end of ssh-ng://, as a store and as a remote builder of Debian's Nix, which runs what it would run by ssh in a shell
-when the host is this one.
+`firn daemon --stdio` and `nix-store --serve` at the other end of ssh-ng:// and ssh://, as a store and as a remote builder of Debian's Nix, which runs what it
+would run by ssh in a shell when the host is this one.
 */
 
 import assert from "node:assert/strict";
@@ -12,16 +12,17 @@ import { nixAlone } from "./daemon.ts";
 import { makeFirn } from "./firn.ts";
 import { layTools, WITH_TOOLS } from "./nix-peer.ts";
 
-const STORE = "ssh-ng://localhost";
+const NG = "ssh-ng://localhost";
+const LEGACY = "ssh://localhost?remote-program=firn-nix-store";
 
-describe("Nix by ssh-ng", { ...need("bwrap"), ...need("busybox"), ...need("nix-build") }, () => {
+describe("Nix by ssh", { ...need("bwrap"), ...need("busybox"), ...need("nix-build") }, () => {
   const firn = makeFirn({ after });
   const { directory } = firn;
   const nix = nixAlone(directory);
 
   before(() => {
     layTools(directory);
-    const text = `${WITH_TOOLS} sh "remote" "echo built elsewhere; echo hi > $out" { }`;
+    const text = `{ salt }: ${WITH_TOOLS} sh "remote" "echo built elsewhere; echo \${salt} > $out" { }`;
     writeFileSync(join(directory, "remote.nix"), text);
     writeFileSync(join(directory, "added.txt"), "added\n");
   });
@@ -32,27 +33,35 @@ describe("Nix by ssh-ng", { ...need("bwrap"), ...need("busybox"), ...need("nix-b
     return out.trim();
   };
 
-  test("copies there and back, and reads there", async () => {
-    const path = await said("nix-store", "--add", "added.txt");
-    await said("nix", "copy", "--to", STORE, path);
-    assert.equal(await said("nix", "store", "cat", "--store", STORE, path), "added");
-    const [there] = JSON.parse(await said("nix", "path-info", "--json", "--store", STORE, path));
-    const [here] = JSON.parse(await said("nix", "path-info", "--json", path));
-    assert.equal(there.narHash, here.narHash);
-    await said("nix", "store", "delete", path);
-    await said("nix", "copy", "--no-check-sigs", "--from", STORE, path);
-    await said("nix-store", "--verify-path", path);
-  });
+  for (const store of [NG, LEGACY]) {
+    test(`copies to ${store} and back`, async () => {
+      const path = await said("nix-store", "--add", store === NG ? "added.txt" : "remote.nix");
+      await said("nix", "copy", "--to", store, path);
+      const [there] = JSON.parse(await said("nix", "path-info", "--json", "--store", store, path));
+      const [here] = JSON.parse(await said("nix", "path-info", "--json", path));
+      assert.equal(there.narHash, here.narHash);
+      await said("nix", "store", "delete", path);
+      await said("nix", "copy", "--no-check-sigs", "--from", store, path);
+      await said("nix-store", "--verify-path", path);
+    });
 
-  test("builds there what it may not build here", async () => {
-    const builders = ["-j0", "--builders", `${STORE} x86_64-linux - 1 1`, "--no-out-link"];
-    const { code, out, err } = await nix.run("nix-build", "remote.nix", ...builders);
-    assert.equal(code, 0, err);
-    assert.match(err, /building '.*-remote\.drv' on 'ssh-ng:\/\/localhost'/);
-    assert.match(err, /built elsewhere/);
-    assert.equal(await said("nix-store", "--dump", out.trim()).then((nar) => nar.includes("hi\n")), true);
-    const { out: builds } = await firn.run(["builds", "list"]);
-    assert.match(builds, /succeeded .* remote$/m);
+    test(`builds on ${store} what it may not build here`, async () => {
+      const salt = ["--argstr", "salt", store];
+      const builders = ["-j0", "--builders", `${store} x86_64-linux - 1 1`, "--no-out-link"];
+      const { code, out, err } = await nix.run("nix-build", "remote.nix", ...salt, ...builders);
+      assert.equal(code, 0, err);
+      assert.match(err, /building '.*-remote\.drv' on 'ssh/);
+      assert.match(err, /built elsewhere/);
+      assert.ok((await said("nix-store", "--dump", out.trim())).includes(`${store}\n`));
+      const { out: builds } = await firn.run(["builds", "list"]);
+      assert.match(builds, /succeeded .* remote$/m);
+    });
+  }
+
+  test("reads files there by ssh-ng", async () => {
+    const path = await said("nix-store", "--add", "added.txt");
+    await said("nix", "copy", "--to", NG, path);
+    assert.equal(await said("nix", "store", "cat", "--store", NG, path), "added");
   });
 
   test("a socket and standard input exclude each other", async () => {

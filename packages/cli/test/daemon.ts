@@ -105,8 +105,12 @@ export function nixAlone(directory: string, more: NodeJS.ProcessEnv = {}): NixCl
   const programs = join(directory, "programs");
   for (const made of [storeDirectory, join(home, "state"), programs]) mkdirSync(made, { recursive: true });
   const state = join(directory, "state");
-  const command = `exec '${process.execPath}' --disable-warning=ExperimentalWarning '${MAIN}' daemon "$@"`;
-  writeFileSync(join(programs, "nix-daemon"), `#!/bin/sh\nFIRN_HOME='${state}' ${command}\n`, { mode: 0o755 });
+  const lay = (name: string, main: string, ...words: readonly string[]) => {
+    const command = `'${process.execPath}' --disable-warning=ExperimentalWarning '${main}' ${words.join(" ")} "$@"`;
+    writeFileSync(join(programs, name), `#!/bin/sh\nFIRN_HOME='${state}' exec ${command}\n`, { mode: 0o755 });
+  };
+  lay("nix-daemon", MAIN, "daemon");
+  lay("firn-nix-store", join(MAIN, "..", "compat", "main-nix-store.ts"));
   return clientIn(directory, storeDirectory, {
     PATH: `${programs}:${process.env.PATH}`,
     HOME: home,

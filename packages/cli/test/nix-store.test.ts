@@ -264,7 +264,6 @@ describe("nix-store", need("nix-store"), () => {
       /^what is equal is stored once .*: there is nothing to do\n$/,
     );
     for (const [operation, reason] of [
-      ["--serve", /not supported by Firn: it does not speak/],
       ["--repair-path", /not supported by Firn: `firn store verify --repair-from STORE` mends/],
       ["--read-log", /^error: build log of derivation '.*-leaf\.drv' is not available\n$/],
     ] as const) {

@@ -45,7 +45,7 @@ export const DAEMON_BUILDS: DaemonHandlers<
 
   buildPaths: async ({ targets, mode }, call) => {
     checkMode(mode, call);
-    const outcome = await build(targets, call);
+    const outcome = await buildTargets(targets, call);
     const [first] = outcome.failures.values();
     if (outcome.thrown !== undefined) throw outcome.thrown;
     if (first !== undefined) throw first;
@@ -53,7 +53,7 @@ export const DAEMON_BUILDS: DaemonHandlers<
 
   buildPathsWithResults: async ({ targets, mode }, call) => {
     checkMode(mode, call);
-    const outcome = await build(targets, call);
+    const outcome = await buildTargets(targets, call);
     const { log } = call.state;
     const isTarget = (drvPath: ByteString) => targets.some(({ path }) => path.absolute(call.host.storeDir) === drvPath);
     // A target's failure is in its result, why it could not be built is in none.
@@ -70,7 +70,7 @@ export const DAEMON_BUILDS: DaemonHandlers<
     const drvPath = call.state.trusted ? path : addressedPath(derivation, call);
     const given = { drvPath: drvPath.absolute(call.host.storeDir), derivation };
     const target: DerivedPath = { path: drvPath, outputs: "all" };
-    return resultOf(target, await build([target], call, given), call);
+    return resultOf(target, await buildTargets([target], call, given), call);
   },
 
   ensurePath: async ({ path }, call) => {
@@ -99,7 +99,7 @@ function addressedPath(derivation: Derivation, { host }: DaemonCall): StorePath 
   return derivationPath(derivation, host.storeDir);
 }
 
-type BuildOutcome = {
+export type BuildOutcome = {
   /** Output paths by derivation. */
   readonly built: ReadonlyMap<ByteString, ReadonlyMap<string, ByteString>>;
   /** Derivations that a builder was started for. */
@@ -111,7 +111,8 @@ type BuildOutcome = {
   readonly stoppedAt: number;
 };
 
-async function build(
+/** Builds what is missing of the targets, and says how each ended. Throws only when it was stopped. */
+export async function buildTargets(
   targets: readonly DerivedPath[],
   call: DaemonCall,
   given?: { readonly drvPath: ByteString; readonly derivation: Derivation },

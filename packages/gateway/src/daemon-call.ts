@@ -33,7 +33,7 @@ export type DaemonConnectionState = {
   readonly session: WorkerSession;
   /** Whether the client may do what could deceive others. */
   readonly trusted: boolean;
-  readonly log: DaemonLog;
+  readonly log: Pick<DaemonLog, "level" | "say" | "warn" | "build" | "endBuilds">;
   /** The connection's lease, opened when it is first needed: whoever only looks holds nothing. */
   readonly lease: () => Promise<Lease>;
   settings: DaemonBuildSettings;

@@ -20,5 +20,7 @@ export type {
 } from "./daemon-host.ts";
 export { DaemonServer } from "./daemon-server.ts";
 export type { DaemonSockets } from "./daemon-server.ts";
+export { serveOnStream } from "./serve-connection.ts";
+export type { ServeOptions } from "./serve-connection.ts";
 export { StoreDirectory } from "./daemon-store-directory.ts";
 export type { StoreDirectoryParts } from "./daemon-store-directory.ts";

@@ -116,3 +116,6 @@ export {
 } from "./worker-log.ts";
 export type { WorkerField, WorkerLogFrame } from "./worker-log.ts";
 export { WorkerFrames, workerFrameHead } from "./worker-frames.ts";
+// The protocol of `nix-store --serve`.
+export { openServeHandshake, SERVE_COMMANDS, serveCommand, serveHandshake } from "./serve-protocol.ts";
+export type { ServeBuildOptions, ServeCommandName, ServeReply, ServeRequest } from "./serve-protocol.ts";

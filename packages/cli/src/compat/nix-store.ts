@@ -46,6 +46,7 @@ Operations:
                                     delete these, unless they are needed; or unless something refers to them
   --verify [--check-contents --repair], --verify-path PATH...
   --read-log, -l PATH...            what the builders of these said
+  --serve [--write]                 one client of ssh:// on standard input and output
   --print-env DERIVATION
   --optimise, --init                nothing to do in a store of Firn's
   --generate-binary-cache-key NAME SECRET-FILE PUBLIC-FILE
@@ -76,13 +77,13 @@ const OPERATIONS: Readonly<Record<string, StoreOperation>> = {
   "--gc": gc,
   "--delete": deletePaths,
   "--verify": verify,
+  "--serve": async (given, session) => (await import("./nix-store-serve.ts")).serve(given, session),
   "--init": nothingToDo,
   "--optimise": optimise,
 };
 
 /** Why an operation of Nix's is none of Firn's. */
 const REFUSED: Readonly<Record<string, string>> = {
-  "--serve": "it does not speak the protocol of Nix's over ssh",
   "--repair-path": "`firn store verify --repair-from STORE` mends from a store that is named",
 };
 
