@@ -48,10 +48,9 @@ export function builderFlags(flags: Flags) {
   const given = text("sandbox") ?? (setting === "false" ? "none" : "auto");
   const sandbox = SANDBOXES.find((kind) => kind === given);
   if (sandbox === undefined) throw new CliError("usage", `--sandbox is one of ${SANDBOXES.join(", ")}, got '${given}'`);
-  const size = (name: string, flag: string) => {
-    const value = text(name);
-    return value === undefined || value === "0" ? undefined : parseSize(value, flag);
-  };
+  const size = (name: string, flag: string) =>
+    text(name) === undefined ? undefined : parseSize(text(name) as string, flag);
+  const limit = (name: string, flag: string) => (text(name) === "0" ? undefined : size(name, flag)); // as above
   const paths = flags.sandboxPath as readonly string[] | string | undefined;
   return {
     jobsMax: (text("jobs") === "auto" ? undefined : number("jobs", "--jobs", 1)) ?? availableParallelism(),
@@ -60,8 +59,8 @@ export function builderFlags(flags: Flags) {
     sandboxPaths: (typeof paths === "string" ? words(paths) : (paths ?? [])).map(parseSandboxPath),
     features: text("systemFeatures") === undefined ? undefined : systemFeatures(text("systemFeatures") as string),
     buildSpaceBytes: size("buildSpace", "--build-space"),
-    memoryBytes: size("memory", "--memory"),
-    logBytesMax: size("maxLogSize", "--max-log-size"),
+    memoryBytes: limit("memory", "--memory"),
+    logBytesMax: limit("maxLogSize", "--max-log-size"),
     timeoutMs: seconds("timeout", "--timeout"),
     silenceMs: seconds("maxSilentTime", "--max-silent-time"),
     keepGoing: flags.keepGoing === true,

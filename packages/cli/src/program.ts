@@ -16,12 +16,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "run", summary: "run a program of the store", load: () => import("./commands/run.ts") },
   {
     name: "shell",
-    summary: "start a shell with programs of an expression on its PATH",
+    summary: "start a shell with programs on its PATH",
     load: () => import("./commands/shell.ts"),
   },
   {
     name: "develop",
-    summary: "start a shell with what a derivation's builder would have",
+    summary: "start a shell with what a builder has",
     load: () => import("./commands/develop.ts"),
   },
   { name: "eval", summary: "evaluate an expression and print its value", load: () => import("./commands/eval.ts") },
