@@ -77,9 +77,9 @@ describe("firn parse and eval", () => {
   });
 
   test("an unknown setting is warned about", async () => {
-    const { err, code } = await firn.run(["eval", "--option", "sandbox", "false", "-E", "1"]);
+    const { err, code } = await firn.run(["eval", "--option", "keep-outputs", "true", "-E", "1"]);
     assert.equal(code, 0);
-    assert.equal(err, "warning: unknown setting 'sandbox'\n");
+    assert.equal(err, "warning: unknown setting 'keep-outputs'\n");
   });
 
   test("NIX_STORE_DIR, NIX_PATH and the environment are seen", async () => {
