@@ -27,6 +27,8 @@ test("the flag is taken out wherever it stands, but not from another program's f
     [["eval", "--diagnostics=json", "-E", "1"], ["eval", "-E", "1"], "json"],
     [["run", "p", "--diagnostics", "json"], ["run", "p", "--diagnostics", "json"], "text"],
     [["--diagnostics", "json", "run", "p", "--diagnostics", "x"], ["run", "p", "--diagnostics", "x"], "json"],
+    [["build", "--log-format", "internal-json", "x"], ["build", "x"], "internal-json"],
+    [["build", "--log-format=bar"], ["build"], "text"],
     [["eval", "--", "--diagnostics", "json"], ["eval", "--", "--diagnostics", "json"], "text"],
   ];
   for (const [given, argv, format] of table) assert.deepEqual(takeDiagnosticsFlag(given), { argv, format });
