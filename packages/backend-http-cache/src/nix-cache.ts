@@ -15,6 +15,7 @@ import {
   type NixCacheInfo,
   parseNarInfo,
   parseNixCacheInfo,
+  type StorePath,
 } from "@firn/nix-compat";
 import {
   calculateNar,
@@ -23,6 +24,9 @@ import {
   parseCastoreNarPath,
   type Substituter,
   type TakeOptions,
+  BUILD_TRACE_BYTES_MAX,
+  parseBuildTraceEntry,
+  type Realisation,
 } from "@firn/store";
 import type { CacheFiles } from "./cache-files.ts";
 import { HttpCacheError } from "./error.ts";
@@ -78,6 +82,13 @@ export class NixCache implements Substituter {
     const narInfo = parseNarInfo(text, storeDir);
     if (narInfo.path.hashPart === hashPart) return new CachedOffer(narInfo, this.files, this.#options);
     throw new HttpCacheError("malformed", `${this.label} was asked for ${hashPart} and speaks of ${narInfo.path}`);
+  }
+
+  /** As C++ Nix 2.35 keeps them; older ones name them otherwise, and say nothing of whose they are. */
+  async realisation(drvPath: StorePath, output: string, options?: CallOptions): Promise<Realisation | undefined> {
+    const name = `build-trace-v2/${drvPath}/${output}.doi`;
+    const bytes = await this.files.read(name, BUILD_TRACE_BYTES_MAX, options);
+    return bytes && parseBuildTraceEntry(byteStringOf(bytes), drvPath, output);
   }
 
   async #readInfo(storeDir: string, options?: CallOptions): Promise<NixCacheInfo> {

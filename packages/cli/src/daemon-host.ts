@@ -65,7 +65,8 @@ function buildOf(options: DaemonHostOptions, settings: NixSettings, session: Ses
   return async (targets, { given, ...wanted }) => {
     opening ??= openBuilder(options, session);
     using substitution = openSubstitution(settings, await session.openStore(), wanted.lease, session);
-    const parts = { ...(await buildPartsOf(await opening, session)), substitute: substitution?.substitute };
+    const { substitute, substituteRealised } = substitution ?? {};
+    const parts = { ...(await buildPartsOf(await opening, session)), substitute, substituteRealised };
     const stored = derivationReader(parts.blobs, parts.pathInfos, session.config.storeDir);
     return await buildDerivations(
       targets,

@@ -165,8 +165,8 @@ export class Realiser implements Disposable {
     const buildService = await this.#service;
     return await this.#shown(buildService, async (onEvent, progress) => {
       this.#substitution ??= { opened: await this.#openSubstitution(progress) };
-      const { substitute } = this.#substitution.opened ?? {};
-      const parts = { ...(await buildPartsOf(buildService, this.#session)), substitute };
+      const { substitute, substituteRealised } = this.#substitution.opened ?? {};
+      const parts = { ...(await buildPartsOf(buildService, this.#session)), substitute, substituteRealised };
       return await use(parts, {
         ...this.#options,
         signal: this.#signal,

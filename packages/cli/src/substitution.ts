@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { isNixCacheUrl, NarInfoMemory, Netrc, type OpenedNixCache, openNixCache } from "@firn/backend-http-cache";
 import { FirnError, messageOf } from "@firn/base";
 import type { CallOptions, Lease } from "@firn/castore";
-import type { SubstituteOutputs } from "@firn/glue";
+import type { SubstituteOutputs, SubstituteRealised } from "@firn/glue";
 import { parseAbsoluteStorePath, parsePublicKey, type StorePath } from "@firn/nix-compat";
 import { type StoreServices, Substitution, type SubstitutionEvent, TrustedKeys } from "@firn/store";
 import type { NixSettings } from "./compat/nix-settings.ts";
@@ -20,6 +20,8 @@ import type { Session } from "./session.ts";
 export type OpenedSubstitution = Disposable & {
   /** For `buildDerivations`. Throws when an offered path cannot be had, unless `fallback` is set. */
   readonly substitute: SubstituteOutputs;
+  /** For `buildDerivations`; the realisation is kept in the local store. */
+  readonly substituteRealised: SubstituteRealised;
   /** As Substitution's. */
   readonly bring: (paths: readonly StorePath[], options?: CallOptions) => Promise<boolean>;
   readonly totals: { readonly bytes: number };
@@ -113,6 +115,13 @@ export function openSources(
   };
   return {
     bring,
+    substituteRealised: async (drvPath, name, { signal }) => {
+      const found = await substitution.realisation(parseAbsoluteStorePath(drvPath, config.storeDir), name, { signal });
+      progress.clear();
+      if (found === undefined) return false;
+      await (await session.openStore()).realisations.put([found], { signal, lease });
+      return true;
+    },
     totals: progress.totals,
     brought: progress.brought,
     substitute: async (paths, { signal }) => {

@@ -2,12 +2,19 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openNixCache, publish } from "@firn/backend-http-cache";
-import { generateSecretKey, parseAbsoluteStorePath, type SecretKey } from "@firn/nix-compat";
-import { calculateNar, type PathInfo, signPathInfo, type StoreServices } from "@firn/store";
+import { generateSecretKey, makeFixedOutputPath, parseAbsoluteStorePath, type SecretKey } from "@firn/nix-compat";
+import {
+  calculateNar,
+  type PathInfo,
+  printBuildTraceEntry,
+  signPathInfo,
+  signRealisation,
+  type StoreServices,
+} from "@firn/store";
 import { need } from "../../../dev/need.ts";
 import { fileNode, memoryStore } from "../../store/test/small-store.ts";
 import { type Firn, makeFirn } from "./firn.ts";
@@ -104,6 +111,52 @@ test("nix.conf's settings and --option say where to ask as well", bwrap, async (
   assert.equal(code, 0, err);
   assert.doesNotMatch(err, /unknown setting/);
 });
+
+test(
+  "an output whose path follows from its contents comes from a cache that says what it came out as, signed",
+  bwrap,
+  async (t) => {
+    const firn = makeFirn(t);
+    const feature = ["--extra-experimental-features", "ca-derivations"];
+    const expression = FAILING.replace(
+      "name =",
+      '__contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256"; name =',
+    );
+    const drvPath = parseAbsoluteStorePath(
+      (await firn.run(["instantiate", "--expr", expression, ...feature])).out.trim(),
+    );
+    const store: StoreServices = memoryStore();
+    const node = await fileNode(store, "came out\n");
+    const nar = await calculateNar(node, store);
+    const hash = { algorithm: "sha256", bytes: nar.narSha256 } as const;
+    const path = makeFixedOutputPath({ method: "nar", hash, name: "had", references: [], selfReference: false });
+    const contentAddress = { method: "nar", hash } as const;
+    await store.pathInfos.put([
+      { path, node, ...nar, references: [], contentAddress, signatures: [], registeredAt: 1 },
+    ]);
+    const key = await generateSecretKey("test-1");
+    const hostDir = join(firn.directory, "cache");
+    using cache = openNixCache(`file://${hostDir}`);
+    await publish([path], store, cache, { tempDir: firn.directory });
+    const realisation = { drvPath, output: "out", path, signatures: [] };
+    const entry = printBuildTraceEntry(await signRealisation(realisation, [key]));
+    mkdirSync(join(hostDir, "build-trace-v2", drvPath.toString()), { recursive: true });
+    writeFileSync(join(hostDir, "build-trace-v2", drvPath.toString(), "out.doi"), entry);
+    const flags = ["--substituters", `file://${hostDir}`];
+    const untrusted = await firn.run(build(expression, ...feature, ...flags));
+    assert.equal(untrusted.code, 100);
+    assert.match(untrusted.err, /no trusted key signed what/);
+    const taken = await firn.run(
+      build(expression, ...feature, ...flags, "--trusted-public-keys", String(key.publicKey)),
+    );
+    assert.equal(taken.out.trim(), path.absolute(), taken.err);
+    assert.equal(
+      (await firn.run(build(expression, ...feature))).out.trim(),
+      path.absolute(),
+      "it is known from now on",
+    );
+  },
+);
 
 test("nix-store -r brings paths that are no derivations, and outputs of those that are", bwrap, async (t) => {
   const firn = makeFirn(t);

@@ -35,6 +35,7 @@ import {
   parseCastoreNarPath,
   printBuildTraceEntry,
   type RealisationService,
+  signRealisation,
   type StoreServices,
   type TrustedKeys,
 } from "@firn/store";
@@ -233,7 +234,8 @@ export class BinaryCache implements AsyncDisposable {
         // What it came out as may have been deleted since.
         if (realisation === undefined || !(await this.#isRegistered(realisation.path, options)))
           throw new GatewayError("not-found", `what ${drvPath}^${output} came out as is not known here`);
-        sendBytes(response, 200, "application/json", printBuildTraceEntry(realisation));
+        const signed = await signRealisation(realisation, this.#parts.keys ?? []);
+        sendBytes(response, 200, "application/json", printBuildTraceEntry(signed));
       },
       put: async (body, options) => {
         const realisation = parseBuildTraceEntry(await textOf(body, BUILD_TRACE_BYTES_MAX), drvPath, output);

@@ -9,7 +9,9 @@ import { digestOf } from "@firn/castore";
 import { createHasher, toNixBase32 } from "@firn/hash";
 import { generateSecretKey, type NarInfo, parseNarInfo, printNarInfo, StorePath } from "@firn/nix-compat";
 import {
+  MemoryRealisations,
   narInfoOf,
+  parseBuildTraceEntry,
   type PathInfo,
   printCastoreNarPath,
   renderNar,
@@ -303,6 +305,20 @@ test("whatever is asked or brought, the answer is one to the client and never a 
     { numRuns: 400 },
   );
   assert.deepEqual(served.failures, []);
+});
+
+test("realisations are signed as they are served", async (t) => {
+  const key = await generateSecretKey("k-1");
+  const store = await chainStore();
+  const realisations = new MemoryRealisations();
+  const served = await serve(t, { ...store, realisations, keys: [key] });
+  const drvPath = new StorePath("b".repeat(32), "x.drv");
+  await realisations.put([{ drvPath, output: "out", path: pathOf("a"), signatures: [] }]);
+  const text = await (await fetch(`${served.url}/build-trace-v2/${drvPath}/out.doi`)).text();
+  const found = parseBuildTraceEntry(text, drvPath, "out");
+  assert.ok(await new TrustedKeys([key.publicKey]).vouchFor(found));
+  assert.ok(!(await new TrustedKeys([key.publicKey]).vouchFor({ ...found, path: pathOf("b") })));
+  assert.ok(!(await new TrustedKeys([(await generateSecretKey("k-1")).publicKey]).vouchFor(found)));
 });
 
 test("a store that breaks is not blamed on the client, and its words stay here", async (t) => {

@@ -15,6 +15,7 @@ import {
   planBuild,
   type ReadDerivation,
   type SubstituteOutputs,
+  type SubstituteRealised,
 } from "./build-plan.ts";
 import type { Fetcher } from "./fetcher.ts";
 import { GraphRun, type RunOptions } from "./graph-run.ts";
@@ -35,6 +36,7 @@ export type BuildParts = CastoreServices & {
   readonly readDerivation?: ReadDerivation;
   /** Where outputs may come from instead of being built. */
   readonly substitute?: SubstituteOutputs;
+  readonly substituteRealised?: SubstituteRealised;
 };
 
 export type BuildOptions = RunOptions & {
@@ -67,7 +69,13 @@ export async function buildDerivations(
   const planning = (more: readonly BuildTarget[], planSignal: AbortSignal) =>
     planBuild(
       more,
-      { realised, readDerivation, relaxed: options.relaxed ?? false, substitute: parts.substitute },
+      {
+        realised,
+        readDerivation,
+        relaxed: options.relaxed ?? false,
+        substitute: parts.substitute,
+        substituteRealised: parts.substituteRealised,
+      },
       { signal: planSignal, lease },
     );
   const stepParts = { ...parts, pathInfos, storeDir, lease };

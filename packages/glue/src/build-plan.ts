@@ -6,7 +6,6 @@ wanted outputs are registered already. What Firn cannot build is refused here, b
 import { type ByteString, byteStringOf, mapConcurrently } from "@firn/base";
 import { type BlobService, type CallOptions, readBlob } from "@firn/castore";
 import {
-  type DerivationOutput,
   type Derivation,
   DERIVATION_BYTES_MAX,
   derivationKind,
@@ -48,7 +47,12 @@ export type BuildPlan = {
 /** Tries to have outputs (absolute store paths) from elsewhere, with all they refer to; true when they are registered now. */
 export type SubstituteOutputs = (paths: readonly ByteString[], options: CallOptions) => Promise<boolean>;
 
+/** Tries to learn what an output came out as elsewhere, and to have it from there; true when both are registered now. */
+export type SubstituteRealised = (drvPath: ByteString, output: string, options: CallOptions) => Promise<boolean>;
+
 export type PlanParts = {
+  /** The same where paths are known only after a build. */
+  readonly substituteRealised?: SubstituteRealised;
   /** Asked before a derivation is planned to be built; absent: everything is built. */
   readonly substitute?: SubstituteOutputs;
   readonly realised: RealisedOutputs;
@@ -75,7 +79,7 @@ export async function planBuild(
     if (unordered.has(drvPath)) return;
     const call = { lease: options.lease, signal };
     if (await parts.realised.find(drvPath, derivation, names, call)) return;
-    if (await substituted(derivation, names, parts.substitute, call))
+    if (await substituted(drvPath, derivation, names, parts, call))
       if (await parts.realised.find(drvPath, derivation, names, call)) return;
     try {
       const attributes = checkBuildable(derivation);
@@ -112,22 +116,25 @@ export async function planBuild(
   return { steps, derivations };
 }
 
-/** Whether all of these outputs came from elsewhere. Not asked where a derivation forbids it, nor where paths are known only after a build. */
+/** Whether all of these outputs came from elsewhere. Not asked where a derivation forbids it, nor for what is built anew each time. */
 async function substituted(
+  drvPath: ByteString,
   derivation: Derivation,
   names: ReadonlySet<string>,
-  substitute: SubstituteOutputs | undefined,
+  { substitute, substituteRealised }: PlanParts,
   options: CallOptions,
 ): Promise<boolean> {
   if (substitute === undefined) return false;
   const attributes = new DerivationAttributes(derivation);
   if (attributes.has("allowSubstitutes") && !attributes.flag("allowSubstitutes")) return false;
-  const outputs = Array.from(names, (name) => derivation.outputs.get(name));
-  if (outputs.some((output) => output === undefined || output.kind === "impure" || output.path === "")) return false;
-  return await substitute(
-    outputs.map((output) => (output as DerivationOutput).path),
-    options,
-  );
+  const known: ByteString[] = [];
+  for (const name of names) {
+    const output = derivation.outputs.get(name);
+    if (output === undefined || output.kind === "impure") return false;
+    if (output.path !== "") known.push(output.path);
+    else if (!(await substituteRealised?.(drvPath, name, options))) return false;
+  }
+  return known.length === 0 || (await substitute(known, options));
 }
 
 /** What is built anew each time could be another thing for a dependant each time: only those may depend on it whose result is known, or is impure as well. */

@@ -22,7 +22,15 @@ export type { BuildCounts, BuildEvent } from "./build-event.ts";
 export { checkDerivation } from "./check-derivation.ts";
 export type { CheckedDerivation, CheckOptions, CheckRound, CheckVariation } from "./check-derivation.ts";
 export { derivationReader, planBuild } from "./build-plan.ts";
-export type { BuildPlan, BuildStep, BuildTarget, PlanParts, ReadDerivation, SubstituteOutputs } from "./build-plan.ts";
+export type {
+  BuildPlan,
+  BuildStep,
+  BuildTarget,
+  PlanParts,
+  ReadDerivation,
+  SubstituteOutputs,
+  SubstituteRealised,
+} from "./build-plan.ts";
 export { RealisedOutputs } from "./realised-outputs.ts";
 export type { OutputPaths, RealisedParts } from "./realised-outputs.ts";
 export { derivationToRun } from "./resolve-derivation.ts";

@@ -42,7 +42,7 @@ export { hashContents } from "./contents-hash.ts";
 export type { ContentsHashing } from "./contents-hash.ts";
 export { checkContentAddress, isContentAddressed } from "./content-check.ts";
 export { firnFingerprint } from "./firn-fingerprint.ts";
-export { isTrusted, signPathInfo, TrustedKeys } from "./signing.ts";
+export { isTrusted, signPathInfo, signRealisation, TrustedKeys } from "./signing.ts";
 export type { GoodSignatures } from "./signing.ts";
 export { CLOSURE_PATHS_MAX, closureOf, needPathInfo } from "./closure.ts";
 export type { ClosureOptions } from "./closure.ts";

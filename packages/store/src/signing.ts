@@ -3,8 +3,10 @@ Signing path infos and checking their signatures, Nix's and Firn's. What a signa
 keys that held; what to do about paths without any is the caller's affair.
 */
 
+import { bytesOf } from "@firn/base";
 import type { Node } from "@firn/castore";
 import { pathFingerprint, type PublicKey, type SecretKey } from "@firn/nix-compat";
+import { realisationFingerprint } from "./build-trace.ts";
 import { isContentAddressed } from "./content-check.ts";
 import { firnFingerprint } from "./firn-fingerprint.ts";
 import {
@@ -15,6 +17,7 @@ import {
   type SignatureScheme,
 } from "./path-info.ts";
 import { mergePathInfo } from "./path-info-rules.ts";
+import { mergeRealisation, type Realisation } from "./realisation.ts";
 
 /** The path info with a signature more for each key and scheme; those it has already are not made again twice. */
 export async function signPathInfo(
@@ -67,6 +70,23 @@ export class TrustedKeys {
     }
     return good;
   }
+
+  /** Whether one of the keys signed it. */
+  async vouchFor(realisation: Realisation): Promise<boolean> {
+    const message = bytesOf(realisationFingerprint(realisation));
+    for (const signature of realisation.signatures) {
+      for (const key of this.#byName.get(signature.keyName) ?? [])
+        if (await key.verify(message, signature)) return true;
+    }
+    return false;
+  }
+}
+
+/** The realisation with a signature more for each key. */
+export async function signRealisation(realisation: Realisation, keys: readonly SecretKey[]): Promise<Realisation> {
+  const message = bytesOf(realisationFingerprint(realisation));
+  const made = await Promise.all(keys.map((key) => key.sign(message)));
+  return mergeRealisation(realisation, { ...realisation, signatures: made });
 }
 
 /**

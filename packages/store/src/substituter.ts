@@ -4,7 +4,9 @@ to; whether it is to be believed is decided by who asks (substitution.ts).
 */
 
 import type { CallOptions, CastoreServices, Node } from "@firn/castore";
+import type { StorePath } from "@firn/nix-compat";
 import type { DescribedPath } from "./path-info.ts";
+import type { Realisation } from "./realisation.ts";
 
 export type TakeOptions = CallOptions & {
   /** Hears of bytes as they come, packed as they are. */
@@ -29,4 +31,6 @@ export interface Substituter {
   priority(options?: CallOptions): Promise<number>;
   /** What it says of a path; undefined when it has none with that hash part. */
   offer(hashPart: string, options?: CallOptions): Promise<Offer | undefined>;
+  /** What it says an output came out as, which is for the asker to judge. Absent where it keeps no such things. */
+  realisation?(drvPath: StorePath, output: string, options?: CallOptions): Promise<Realisation | undefined>;
 }

@@ -14,6 +14,7 @@ import { checkContentAddress } from "./content-check.ts";
 import type { StoreServices } from "./copy-paths.ts";
 import { StoreError } from "./error.ts";
 import type { DescribedPath, PathInfo } from "./path-info.ts";
+import type { Realisation } from "./realisation.ts";
 import { pathInfoOf } from "./path-info-nar-info.ts";
 import { sortedReferences } from "./path-info-rules.ts";
 import { isTrusted, type TrustedKeys } from "./signing.ts";
@@ -86,6 +87,30 @@ export class Substitution {
     const failed = (await Promise.allSettled(begun.values())).find(({ status }) => status === "rejected");
     if (failed?.status === "rejected") throw failed.reason;
     return true;
+  }
+
+  /**
+   * What an output came out as, by the first source that says it and is believed; its path is registered then. undefined when nobody does, or when the path
+   * cannot be had.
+   */
+  async realisation(drvPath: StorePath, output: string, options: CallOptions = {}): Promise<Realisation | undefined> {
+    const signal = options.signal ?? new AbortController().signal;
+    for (const source of await this.#ordered(signal)) {
+      try {
+        const found = await source.realisation?.(drvPath, output, { signal });
+        if (found === undefined) continue;
+        const { trusted } = this.#parts;
+        if (trusted !== undefined && !(await trusted.vouchFor(found)))
+          throw new StoreError(
+            "untrusted",
+            `no trusted key signed what ${source.label} says ${drvPath}^${output} came out as`,
+          );
+        if (await this.bring([found.path], options)) return found;
+      } catch (thrown) {
+        this.#passOver(source.label, thrown, signal);
+      }
+    }
+    return undefined;
   }
 
   /** What is offered by those who can be asked and are believed, the preferred first. */
