@@ -18,6 +18,9 @@ const PACKAGES = `${WITH_TOOLS} rec {
   needsBad = sh "needs-bad" "echo \${bad} > $out" { };
   slow = sh "slow" "echo started; $b sleep 1000" { };
   fixed = sh "fixed" "echo hello > $out" { outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"; };
+  floating = sh "floating" "$b mkdir $out; echo \${dep}; echo \${contents} > $out/x; echo doc > $doc" (ca // { outputs = [ "out" "doc" ]; });
+  contents = sh "contents" "echo hello > $out" ca;
+  deferred = sh "deferred" "echo \${floating} > $out" { };
   wrong = sh "wrong" "echo other > $out" { outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"; };
 }`;
 
@@ -118,6 +121,15 @@ describe("Nix as a client of firn daemon", canRun, () => {
     const wrong = await nix.run("nix-build", "packages.nix", "-A", "wrong", "--no-out-link");
     assert.equal(wrong.code, 1);
     assert.match(wrong.err, /hash mismatch in fixed-output derivation/);
+  });
+
+  test("derivations addressed by contents are built and asked for, by the names of older clients too", async () => {
+    await same("nix-build", "packages.nix", "-A", "floating", "-A", "deferred", "--no-out-link");
+    const again = await nix.run("nix-build", "packages.nix", "-A", "floating", "-A", "deferred", "--no-out-link");
+    assert.ok(!again.err.includes("building"), again.err);
+    const outputs = async (run: (program: string, ...args: string[]) => Promise<string> | string) =>
+      JSON.parse(await run("nix", "build", "-f", "packages.nix", "floating", "--json", "--no-link"));
+    assert.deepEqual(await outputs(said), await outputs(peer.run));
   });
 
   test("a client that is killed ends its build", async () => {

@@ -64,7 +64,7 @@ export type NixClient = {
 export function nixClient(directory: string, storeDirectory: string, socket: string): NixClient {
   const home = join(directory, "client-home");
   mkdirSync(home, { recursive: true });
-  const config = `experimental-features = nix-command
+  const config = `experimental-features = nix-command ca-derivations
 substitute = false`;
   const env = {
     PATH: process.env.PATH,

@@ -21,6 +21,7 @@ import type { PathInfo } from "@firn/store";
 import type { DaemonBuildSettings, DaemonHost } from "./daemon-host.ts";
 import type { DaemonLog } from "./daemon-log.ts";
 import { GatewayError } from "./error.ts";
+import type { HashedRealisations } from "./hashed-realisations.ts";
 
 /** Answers requests of these operations; throws what the client is to be told. */
 export type DaemonHandlers<Name extends WorkerOperationName> = {
@@ -31,6 +32,8 @@ export type DaemonHandlers<Name extends WorkerOperationName> = {
 export type DaemonConnectionState = {
   readonly host: DaemonHost;
   readonly session: WorkerSession;
+  /** For clients that name derivations by their hashes. */
+  readonly hashed?: HashedRealisations;
   /** Whether the client may do what could deceive others. */
   readonly trusted: boolean;
   readonly log: Pick<DaemonLog, "level" | "say" | "warn" | "build" | "endBuilds">;

@@ -29,6 +29,7 @@ import type { DaemonHost } from "./daemon-host.ts";
 import { DaemonLog } from "./daemon-log.ts";
 import { DAEMON_QUERIES } from "./daemon-queries.ts";
 import { DAEMON_UPKEEP } from "./daemon-upkeep.ts";
+import type { HashedRealisations } from "./hashed-realisations.ts";
 
 /** Longest request without its body, in bytes; also how much memory one client can take. */
 const REQUEST_BYTES_MAX = 128 * 1024 * 1024;
@@ -44,11 +45,18 @@ const HANDLERS: DaemonHandlers<Exclude<WorkerOperationName, "addBuildLog">> = {
 
 type Handler = (request: unknown, call: DaemonCall) => Promise<unknown>;
 
+export type DaemonConnectionOptions = {
+  readonly trusted: boolean;
+  readonly signal: AbortSignal;
+  /** For clients that name derivations by their hashes. */
+  readonly hashed?: HashedRealisations;
+};
+
 /** Serves a client until it ends, breaks the protocol, or `signal` fires between two requests. Never throws. */
 export async function serveDaemonConnection(
   channel: DaemonChannel,
   host: DaemonHost,
-  { trusted, signal }: { readonly trusted: boolean; readonly signal: AbortSignal },
+  { trusted, signal, hashed }: DaemonConnectionOptions,
 ): Promise<void> {
   await using source = new ByteSource(channel.incoming());
   const from = new WireReader(source, invalidMessage);
@@ -67,6 +75,7 @@ export async function serveDaemonConnection(
       host,
       session,
       trusted,
+      ...(hashed === undefined ? {} : { hashed }),
       log,
       lease: openLease,
       settings: { keepGoing: false },

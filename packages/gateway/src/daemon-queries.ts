@@ -93,10 +93,13 @@ export const DAEMON_QUERIES: DaemonHandlers<Queries> = {
     return { willBuild, willSubstitute: [], unknown, downloadBytes: 0, narSize: 0 };
   },
 
-  /** What older ends name by a hash cannot be found: a realisation is known by its derivation's path here. */
+  /** Older ends name what is realised by a hash, which is looked for. */
   queryRealisation: async ({ id: { drv, output } }, call) => {
-    if (typeof drv === "string") return undefined;
-    const found = await call.host.realisations?.get(drv, output, { signal: call.signal });
+    const { host, signal, state } = call;
+    const found =
+      typeof drv === "string"
+        ? await state.hashed?.find(`${drv}!${output}`, { signal })
+        : await host.realisations?.get(drv, output, { signal });
     return found === undefined ? undefined : { path: found.path, signatures: found.signatures };
   },
 

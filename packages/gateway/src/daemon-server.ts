@@ -12,6 +12,7 @@ import { DaemonChannel } from "./daemon-channel.ts";
 import { serveDaemonConnection } from "./daemon-connection.ts";
 import type { DaemonHost } from "./daemon-host.ts";
 import { GatewayError } from "./error.ts";
+import { HashedRealisations } from "./hashed-realisations.ts";
 
 /** Clients at a time; more are turned away at once. */
 const CLIENTS_MAX = 512;
@@ -30,12 +31,17 @@ export type DaemonSockets = {
 /** A running daemon. */
 export class DaemonServer {
   readonly #host: DaemonHost;
+  readonly #hashed: HashedRealisations | undefined;
   readonly #servers: { readonly server: Server; readonly path: string }[] = [];
   readonly #clients = new Map<DaemonChannel, Promise<void>>();
   readonly #stop = new AbortController();
 
   constructor(host: DaemonHost) {
     this.#host = host;
+    const { realisations, services, storeDir, now } = host;
+    if (realisations === undefined) return;
+    // A client asks for what it has just seen built, so no list is old enough to be good.
+    this.#hashed = new HashedRealisations({ ...services, realisations, keys: [], storeDir, now, freshMs: 0 });
   }
 
   /** How many clients are connected. */
@@ -52,7 +58,9 @@ export class DaemonServer {
   /** Serves one client on a stream of bytes in both directions. Resolves when it is gone, and never rejects. */
   async serve(stream: Duplex, { trusted }: { readonly trusted: boolean }): Promise<void> {
     const channel = new DaemonChannel(stream);
-    const served = serveDaemonConnection(channel, this.#host, { trusted, signal: this.#stop.signal });
+    const hashed = this.#hashed === undefined ? {} : { hashed: this.#hashed };
+    const options = { trusted, signal: this.#stop.signal, ...hashed };
+    const served = serveDaemonConnection(channel, this.#host, options);
     this.#clients.set(channel, served);
     await served;
     this.#clients.delete(channel);

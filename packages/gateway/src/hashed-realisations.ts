@@ -31,6 +31,8 @@ export type HashedRealisationsParts = Pick<StoreServices, "blobs" | "pathInfos">
   readonly keys: readonly SecretKey[];
   readonly storeDir: string;
   readonly now: () => number;
+  /** How long a list that was read is good enough for what it does not hold, in milliseconds; 10 seconds when not said. */
+  readonly freshMs?: number;
 };
 
 export class HashedRealisations {
@@ -50,8 +52,8 @@ export class HashedRealisations {
 
   /** What the output came out as, or undefined. */
   async find(name: string, options: CallOptions): Promise<Realisation | undefined> {
-    const { realisations, now } = this.#parts;
-    if (!this.#named.has(name) && now() - this.#readAt > FRESH_MS) {
+    const { realisations, now, freshMs = FRESH_MS } = this.#parts;
+    if (!this.#named.has(name) && now() - this.#readAt >= freshMs) {
       this.#reading ??= this.#read().finally(() => {
         this.#reading = undefined;
       });
