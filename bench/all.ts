@@ -18,6 +18,7 @@ for (const name of [
   "trivial-build",
   "in-process-builds",
   "grpc",
+  "http-blobs",
   "cache",
 ]) {
   const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { stdio: "inherit" });
