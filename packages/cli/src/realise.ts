@@ -85,8 +85,13 @@ export class Realiser implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#substitution?.opened?.[Symbol.dispose]();
     this.#progress?.end();
+    const substitution = this.#substitution?.opened;
+    const summary = substitution?.summary();
+    // Where there is no terminal each path was told of.
+    if (summary !== undefined && this.#session.output.isLive && !this.#options.quiet)
+      void this.#session.output.note(summary);
+    substitution?.[Symbol.dispose]();
   }
 
   /** Targets of what is not in the store; what is goes to `known`. */

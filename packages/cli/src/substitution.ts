@@ -16,6 +16,7 @@ import { CliError } from "./error.ts";
 import { humanBytes, LiveLine } from "./live-line.ts";
 import type { Output } from "./output.ts";
 import type { Session } from "./session.ts";
+import { printCount } from "./size.ts";
 
 export type OpenedSubstitution = Disposable & {
   /** For `buildDerivations`. Throws when an offered path cannot be had, unless `fallback` is set. */
@@ -24,6 +25,8 @@ export type OpenedSubstitution = Disposable & {
   readonly substituteRealised: SubstituteRealised;
   /** As Substitution's. */
   readonly bring: (paths: readonly StorePath[], options?: CallOptions) => Promise<boolean>;
+  /** What came and from where, for people; undefined when nothing did. */
+  readonly summary: () => string | undefined;
   readonly totals: { readonly bytes: number };
   /** In the order in which they were done. */
   readonly brought: readonly StorePath[];
@@ -122,6 +125,7 @@ export function openSources(
       await (await session.openStore()).realisations.put([found], { signal, lease });
       return true;
     },
+    summary: () => progress.summary(),
     totals: progress.totals,
     brought: progress.brought,
     substitute: async (paths, { signal }) => {
@@ -183,6 +187,7 @@ class SubstitutionProgress {
   readonly #session: Session;
   readonly #display: SubstitutionDisplay | undefined;
   readonly #told = new Set<string>();
+  readonly #sources = new Set<string>();
   #running = 0;
 
   constructor(session: Session, display: SubstitutionDisplay | undefined) {
@@ -195,7 +200,10 @@ class SubstitutionProgress {
     const { totals } = this;
     if (event.type === "bytes") totals.bytes += event.count;
     if (event.type === "started") this.#running++;
-    if (event.type === "finished") this.brought.push(event.path);
+    if (event.type === "finished") {
+      this.brought.push(event.path);
+      this.#sources.add(event.source);
+    }
     if (event.type === "finished" || event.type === "failed") this.#running--;
     if (event.type === "problem" && !this.#told.has(event.message)) {
       this.#told.add(event.message);
@@ -210,6 +218,12 @@ class SubstitutionProgress {
       `copying: ${this.brought.length} paths done, ${this.#running} on their way, ${humanBytes(totals.bytes)}${source}`;
     this.#display?.show(this.#running === 0 ? undefined : text);
   };
+
+  summary(): string | undefined {
+    if (this.brought.length === 0) return undefined;
+    const paths = printCount(this.brought.length, "path");
+    return `copied ${paths}, ${humanBytes(this.totals.bytes)}, from ${[...this.#sources].join(", ")}`;
+  }
 
   clear(): void {
     if (this.#running === 0) this.#display?.show(undefined);
