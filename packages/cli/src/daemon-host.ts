@@ -13,6 +13,7 @@ import { type NixSettings, readNixSettings } from "./compat/nix-settings.ts";
 import { collect } from "./garbage.ts";
 import type { RealiseOptions } from "./realise.ts";
 import { replaceLink } from "./result-link.ts";
+import { ServedLogs } from "./server/served-logs.ts";
 import type { Session } from "./session.ts";
 import { openSubstitution, trustedKeysOf } from "./substitution.ts";
 
@@ -37,6 +38,7 @@ export async function openDaemonHost(options: DaemonHostOptions, session: Sessio
     trustedKeys: trustedKeysOf(settings) ?? new TrustedKeys([]),
     programVersion: NIX_VERSION,
     now: Date.now,
+    logs: new ServedLogs(session),
     build: buildOf(options, settings, session),
     bring: async (paths, { lease, signal }) => {
       using substitution = openSubstitution(settings, store, lease, session);

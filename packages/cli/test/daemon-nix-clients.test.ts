@@ -16,6 +16,7 @@ const PACKAGES = `${WITH_TOOLS} rec {
   top = sh "top" "echo building top; $b cat \${dep}/l; echo \${dep} $out > $out; echo doc > $doc" { outputs = [ "out" "doc" ]; };
   bad = sh "bad" "echo going wrong; exit 3" { };
   needsBad = sh "needs-bad" "echo \${bad} > $out" { };
+  shared = sh "shared" "echo started; $b sleep 3; echo done > $out" { };
   slow = sh "slow" "echo started; $b sleep 1000" { };
   fixed = sh "fixed" "echo hello > $out" { outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"; };
   floating = sh "floating" "$b mkdir $out; echo \${dep}; echo \${contents} > $out/x; echo doc > $doc" (ca // { outputs = [ "out" "doc" ]; });
@@ -130,6 +131,26 @@ describe("Nix as a client of firn daemon", canRun, () => {
     const outputs = async (run: (program: string, ...args: string[]) => Promise<string> | string) =>
       JSON.parse(await run("nix", "build", "-f", "packages.nix", "floating", "--json", "--no-link"));
     assert.deepEqual(await outputs(said), await outputs(peer.run));
+  });
+
+  test("a build that two clients wait for goes on when one is killed", async () => {
+    const flags = ["packages.nix", "-A", "shared", "--no-out-link"];
+    const first = nix.start("nix-build", ...flags);
+    await new Promise<void>((resolve) => {
+      first.stderr?.setEncoding("utf8").on("data", (text: string) => text.includes("started") && resolve());
+    });
+    const second = nix.run("nix-build", ...flags);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    first.kill("SIGKILL");
+    const { code, out, err } = await second;
+    assert.equal(code, 0, err);
+    assert.match(out, /-shared\n$/);
+    const { out: builds } = await firn.run(["builds", "list", "--json"]);
+    const attempts = JSON.parse(builds).attempts.filter(({ label }: { label: string }) => label === "shared");
+    assert.deepEqual(
+      attempts.map(({ status }: { status: string }) => status),
+      ["succeeded"],
+    );
   });
 
   test("a client that is killed ends its build", async () => {

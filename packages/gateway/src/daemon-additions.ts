@@ -13,6 +13,7 @@ import {
   invalidMessage,
   keyedPathInfo,
   makeFixedOutputPath,
+  parseStorePath,
   type StorePath,
   WireReader,
   type WorkerPathInfo,
@@ -32,6 +33,8 @@ import type { DaemonCall, DaemonHandlers } from "./daemon-call.ts";
 import { workerPathInfo } from "./daemon-queries.ts";
 import { GatewayError } from "./error.ts";
 
+/** Longest log of a build, in bytes. */
+const LOG_BYTES_MAX = 1 << 30;
 /** Paths that are registered together. */
 const BATCH_PATHS = 64;
 
@@ -41,7 +44,8 @@ type Additions =
   | "addToStoreNar"
   | "addMultipleToStore"
   | "addSignatures"
-  | "registerDrvOutput";
+  | "registerDrvOutput"
+  | "addBuildLog";
 
 export const DAEMON_ADDITIONS: DaemonHandlers<Additions> = {
   addToStore: async (request, call) => {
@@ -115,7 +119,26 @@ export const DAEMON_ADDITIONS: DaemonHandlers<Additions> = {
     await call.need(path, options);
     await realisations.put([{ drvPath: id.drv, output: id.output, path, signatures }], options);
   },
+
+  addBuildLog: async ({ drvName }, call) => {
+    call.needTrust("add logs");
+    const drvPath = parseStorePath(drvName);
+    const { logs } = call.host;
+    if (!drvPath.isDerivation) throw new GatewayError("bad-request", `'${drvName}' is not a derivation`);
+    if (logs?.put === undefined) throw new GatewayError("method", "no logs are taken in here");
+    await logs.put(drvPath, bounded(call.body()), { signal: call.signal });
+  },
 };
+
+/** A log as it comes, as long as it is no longer than any. */
+async function* bounded(log: ByteStream): ByteStream {
+  let length = 0;
+  for await (const chunk of log) {
+    length += chunk.length;
+    if (length > LOG_BYTES_MAX) throw new GatewayError("too-large", `a log has at most ${LOG_BYTES_MAX} bytes`);
+    yield chunk;
+  }
+}
 
 async function takeFile(body: ByteStream, { host }: DaemonCall, options: CallOptions): Promise<IngestedNar> {
   await using writer = host.services.blobs.openWrite(options);

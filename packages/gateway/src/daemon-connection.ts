@@ -36,7 +36,7 @@ const REQUEST_BYTES_MAX = 128 * 1024 * 1024;
 /** How much of a body is asked for at a time, where it has to be. */
 const ASKED_BYTES = 64 * 1024;
 
-const HANDLERS: DaemonHandlers<Exclude<WorkerOperationName, "addBuildLog">> = {
+const HANDLERS: DaemonHandlers<WorkerOperationName> = {
   ...DAEMON_QUERIES,
   ...DAEMON_ADDITIONS,
   ...DAEMON_BUILDS,
@@ -133,9 +133,7 @@ class Connection {
     const call = new DaemonCall(this.#state, this.#signal, bodyKind, body);
     let reply: unknown;
     try {
-      const handler = (HANDLERS as Readonly<Record<string, Handler>>)[name];
-      if (handler === undefined) throw invalidMessage(`the operation ${name} is not done here`);
-      reply = await handler(request, call);
+      reply = await (HANDLERS[name] as Handler)(request, call);
       await frames?.drain();
     } catch (thrown) {
       this.#signal.throwIfAborted();

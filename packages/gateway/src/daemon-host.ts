@@ -7,6 +7,7 @@ import type { ByteString, FirnError } from "@firn/base";
 import type { Lease, LeaseService } from "@firn/castore";
 import type { Derivation, StorePath } from "@firn/nix-compat";
 import type { RealisationService, StoreServices, TrustedKeys } from "@firn/store";
+import type { BuildLogs } from "./build-logs.ts";
 
 export interface DaemonHost {
   readonly storeDir: string;
@@ -20,6 +21,8 @@ export interface DaemonHost {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly build?: DaemonBuild;
+  /** Where logs go that clients bring. */
+  readonly logs?: BuildLogs;
   /** Brings paths from elsewhere, with what they refer to; yields whether all are there then. */
   readonly bring?: (
     paths: readonly StorePath[],

@@ -18,6 +18,7 @@ import {
   keyedPathInfo,
   makeFixedOutputPath,
   parseStorePath,
+  type StorePath,
   WireWriter,
   type WorkerOptions,
   type WorkerPathInfo,
@@ -245,20 +246,35 @@ describe("what clients nobody trusts ask for", () => {
   });
 
   test("is no permanent root, no log and no realisation", async () => {
-    await withPair(async ({ remote, dial }) => {
-      const info = await register(remote, "a", await fileNode(remote, "a"));
-      const connection = await dial({ trusted: false });
-      const root = { path: info.path, root: "/etc/cron.d/mine" };
-      await assert.rejects(connection.call("addPermRoot", root), refusedWith(/not privileged to create perm roots/));
-      const id = { drv, output: "out" };
-      const realisation = { id, path: info.path, signatures: [] };
-      await assert.rejects(connection.call("registerDrvOutput", { realisation }), refusedWith(/not privileged/));
-      assert.equal(await connection.call("queryRealisation", { id }), undefined);
-      const log = connection.call("addBuildLog", { drvName: `${drv}` }, { body: streamOf(bytesOf("x")) });
-      await assert.rejects(log, { code: "refused" });
-      await (await dial()).call("registerDrvOutput", { realisation });
-      assert.deepEqual((await connection.call("queryRealisation", { id }))?.path, info.path);
-    }, host);
+    const logs: string[] = [];
+    const kept = {
+      get: async () => undefined,
+      put: async (path: StorePath, log: AsyncIterable<Uint8Array>) => {
+        logs.push(`${path}: ${byteStringOf(concatBytes(await Array.fromAsync(log)))}`);
+      },
+    };
+    await withPair(
+      async ({ remote, dial }) => {
+        const info = await register(remote, "a", await fileNode(remote, "a"));
+        const connection = await dial({ trusted: false });
+        const root = { path: info.path, root: "/etc/cron.d/mine" };
+        await assert.rejects(connection.call("addPermRoot", root), refusedWith(/not privileged to create perm roots/));
+        const id = { drv, output: "out" };
+        const realisation = { id, path: info.path, signatures: [] };
+        await assert.rejects(connection.call("registerDrvOutput", { realisation }), refusedWith(/not privileged/));
+        assert.equal(await connection.call("queryRealisation", { id }), undefined);
+        const log = connection.call("addBuildLog", { drvName: `${drv}` }, { body: streamOf(bytesOf("x")) });
+        await assert.rejects(log, refusedWith(/not privileged to add logs/));
+        const unsaid = (await dial()).call("addBuildLog", { drvName: "../x.drv" }, { body: streamOf(bytesOf("x")) });
+        await assert.rejects(unsaid, refusedWith(/not a store path/));
+        assert.deepEqual(logs, []);
+        await (await dial()).call("addBuildLog", { drvName: `${drv}` }, { body: streamOf(bytesOf("said")) });
+        assert.deepEqual(logs, [`${drv}: said`]);
+        await (await dial()).call("registerDrvOutput", { realisation });
+        assert.deepEqual((await connection.call("queryRealisation", { id }))?.path, info.path);
+      },
+      { ...host, logs: kept },
+    );
   });
 
   test("does not say where others keep their roots", async () => {
