@@ -19,6 +19,7 @@ import type { EvaluatedDerivation } from "./evaluator/job.ts";
 import { realise, type RealiseOptions } from "./realise.ts";
 import type { Session } from "./session.ts";
 import { runInStore } from "./store-run.ts";
+import { shellQuote } from "./shell-quote.ts";
 
 export type DerivationShellOptions = {
   /** Absolute store path of the .drv. */
@@ -126,14 +127,14 @@ function rcFile(options: DerivationShellOptions, directory: string, shell: strin
     `[ -n "\${NIX_ATTRS_SH_FILE-}" ] && source "$NIX_ATTRS_SH_FILE"`,
     `if [ -n "\${stdenv-}" ] && [ -e "$stdenv/setup" ]; then source "$stdenv/setup"; fi`,
     isPure ? "" : `PATH=\${PATH:+$PATH:}$firn_path; unset firn_path`,
-    `SHELL=${quote(shell)} BASH=${quote(shell)}`,
+    `SHELL=${shellQuote(shell)} BASH=${shellQuote(shell)}`,
     "set +e",
     `[ -n "$PS1" ] && [ -z "\${NIX_SHELL_PRESERVE_PROMPT-}" ] && PS1='\\n\\[\\033[1;32m\\][nix-shell:\\w]\\$\\[\\033[0m\\] '`,
     `if [ "$(type -t runHook)" = function ]; then runHook shellHook; elif [ -n "\${shellHook-}" ]; then eval "$shellHook"; fi`,
     "unset NIX_ENFORCE_PURITY",
     "shopt -u nullglob",
     // An interactive bash comes back to its prompt, so that its directory is still needed; the caller removes it in the end.
-    isInteractive ? "" : `rm -f ${quote(join(directory, "rc"))}`,
+    isInteractive ? "" : `rm -f ${shellQuote(join(directory, "rc"))}`,
     "shopt -s execfail",
     command === undefined ? "" : `${command}\n[ -n "$PS1" ] && exit`,
   ];
@@ -154,8 +155,4 @@ function findBash({ shell }: DerivationShellOptions, { builder }: Derivation, { 
   }
   if (/\/bash$/.test(builder)) return textOf(builder);
   throw new CliError("unsupported", "there is no bash on PATH: install it, or name one in NIX_BUILD_SHELL");
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Node } from "@firn/castore";
 import { CliError } from "./error.ts";
+import { shellQuote } from "./shell-quote.ts";
 
 /** bwrap refuses more words of options. */
 const BWRAP_WORDS_MAX = 9000;
@@ -95,7 +96,7 @@ function bubblewrapWords({ storeDir, shown, workingDirectory }: StoreView): stri
 
 /** Run as root of a new user namespace; ends as the user again, in an inner one, with the program's words as its arguments. */
 function unshareScript({ storeDir, shown, workingDirectory, mountPoint }: StoreView, unshare: string): string {
-  const root = quote(mountPoint);
+  const root = shellQuote(mountPoint);
   const lines = [
     "set -e",
     // Users' PATHs lack the directories of mount's relatives; the program gets the PATH it was called with.
@@ -107,39 +108,35 @@ function unshareScript({ storeDir, shown, workingDirectory, mountPoint }: StoreV
   ];
   const entries = rootEntries(storeDir);
   if (entries === undefined)
-    lines.push(`mount --rbind / ${root}`, `mount -t tmpfs -o mode=755 tmpfs ${quote(mountPoint + storeDir)}`);
+    lines.push(`mount --rbind / ${root}`, `mount -t tmpfs -o mode=755 tmpfs ${shellQuote(mountPoint + storeDir)}`);
   else lines.push(`mount -t tmpfs -o mode=755 tmpfs ${root}`);
   for (const entry of entries ?? []) {
     const target = linkTarget(entry);
-    if (target === undefined) lines.push(`show ${quote(entry)} ${quote(mountPoint + entry)}`);
-    else lines.push(`ln -s ${quote(target)} ${quote(mountPoint + entry)}`);
+    if (target === undefined) lines.push(`show ${shellQuote(entry)} ${shellQuote(mountPoint + entry)}`);
+    else lines.push(`ln -s ${shellQuote(target)} ${shellQuote(mountPoint + entry)}`);
   }
-  lines.push(`mkdir -p ${quote(mountPoint + storeDir)}`);
+  lines.push(`mkdir -p ${shellQuote(mountPoint + storeDir)}`);
   for (const { path, hostPath, node } of shown) {
-    if (node.kind === "symlink") lines.push(`ln -s ${quote(node.target)} ${quote(mountPoint + path)}`);
-    else lines.push(`keep ${quote(hostPath)} ${quote(mountPoint + path)}`);
+    if (node.kind === "symlink") lines.push(`ln -s ${shellQuote(node.target)} ${shellQuote(mountPoint + path)}`);
+    else lines.push(`keep ${shellQuote(hostPath)} ${shellQuote(mountPoint + path)}`);
   }
   const { uid, gid } = owner();
   lines.push(
     // The old root goes below a directory that is a mount of its own, so that none of the host's is needed.
-    `mkdir -p ${quote(join(mountPoint, storeDir, ".old"))}`,
+    `mkdir -p ${shellQuote(join(mountPoint, storeDir, ".old"))}`,
     `cd ${root}`,
-    `pivot_root . ${quote(join(storeDir, ".old").slice(1))}`,
-    `umount -l ${quote(join(storeDir, ".old"))}`,
-    `rmdir ${quote(join(storeDir, ".old"))}`,
-    `cd ${quote(workingDirectory)}`,
+    `pivot_root . ${shellQuote(join(storeDir, ".old").slice(1))}`,
+    `umount -l ${shellQuote(join(storeDir, ".old"))}`,
+    `rmdir ${shellQuote(join(storeDir, ".old"))}`,
+    `cd ${shellQuote(workingDirectory)}`,
     "PATH=$path",
-    `exec ${quote(unshare)} --user --map-user=${uid} --map-group=${gid} -- "$@"`,
+    `exec ${shellQuote(unshare)} --user --map-user=${uid} --map-group=${gid} -- "$@"`,
   );
   return `${lines.join("\n")}\n`;
 }
 
 function owner(): { readonly uid: number; readonly gid: number } {
   return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function works(file: string, args: readonly string[]): boolean {

@@ -11,6 +11,7 @@ import { type EvaluationArguments, EvaluationFlags } from "./evaluation-argument
 import type { NixSettings } from "./nix-settings.ts";
 import { UsageError } from "./usage-error.ts";
 import { Words } from "./words.ts";
+import { shellQuote } from "../shell-quote.ts";
 
 export type NixShellArguments = {
   readonly evaluation: EvaluationArguments;
@@ -85,7 +86,7 @@ export function parseNixShellArguments(
     }
   }
   if (script !== undefined) {
-    command = `exec ${interpreter} ${[script.path, ...script.args].map(quote).join(" ")}`;
+    command = `exec ${interpreter} ${[script.path, ...script.args].map(shellQuote).join(" ")}`;
     isInteractive = false;
   }
   const baseDirectory = script === undefined ? undefined : dirname(script.path);
@@ -143,8 +144,4 @@ function patternOf(text: string): RegExp {
   } catch (cause) {
     throw new CliError("usage", `'--exclude ${text}' is no regular expression`, { cause });
   }
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -14,6 +14,7 @@ import { checkFlags, type StoreArguments } from "./nix-store-arguments.ts";
 import { type PathGraph, setOf } from "./path-graph.ts";
 import { openGraph, storePathOf } from "./store-operand.ts";
 import { UsageError } from "./usage-error.ts";
+import { shellQuote } from "../shell-quote.ts";
 
 /** What is to be made: a path, and for a derivation which outputs, undefined for all. */
 export type Target = { readonly path: StorePath; readonly outputs: readonly string[] | undefined };
@@ -172,10 +173,6 @@ export async function printEnvironment({ flags, operands }: StoreArguments, sess
   const graph = await openGraph(session);
   const { env, args } = await graph.derivation(storePathOf(operands[0], session));
   let text = "";
-  for (const [name, value] of env) text += `export ${name}; ${name}=${quoted(value)}\n`;
-  await session.output.byteString(`${text}export _args; _args=${quoted(args.join(" "))}\n`);
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+  for (const [name, value] of env) text += `export ${name}; ${name}=${shellQuote(value)}\n`;
+  await session.output.byteString(`${text}export _args; _args=${shellQuote(args.join(" "))}\n`);
 }
