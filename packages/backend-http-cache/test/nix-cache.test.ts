@@ -383,6 +383,24 @@ test("credentials go to the host they are for, and to no other that it leads to"
   assert.ok(elsewhere.asked.every(({ authorization }) => authorization === undefined));
 });
 
+test("a proxy is gone through where one is named, and not for hosts that are excepted", async (t) => {
+  const files = await publishedFiles(t, [A]);
+  const proxy = await serveFiles(t, new Map(), (request, response) => {
+    const name = decodeURIComponent(new URL(request.url as string).pathname.slice(1));
+    const file = files.get(name);
+    response.writeHead(file === undefined ? 404 : 200).end(file);
+    return true;
+  });
+  using through = openNixCache("http://cache.invalid", { proxyEnv: { http_proxy: proxy.url } });
+  assert.equal((await bring([A], [through.cache])).isThere, true);
+  assert.ok(proxy.asked.every(({ path }) => path.includes("ttp://cache.invalid/")));
+  using around = openNixCache("http://cache.invalid", {
+    proxyEnv: { http_proxy: proxy.url, no_proxy: "cache.invalid" },
+    ...IMPATIENT,
+  });
+  await assert.rejects(around.cache.priority(), { code: "unreachable" });
+});
+
 test("redirects end somewhere, and at HTTP", async (t) => {
   for (const location of ["/nix-cache-info", "file:///etc/passwd"]) {
     const { url } = await serveFiles(t, new Map(), (_, response) => {
