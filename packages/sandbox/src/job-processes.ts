@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BuildError } from "@firn/build";
 import type { Cgroup } from "./cgroups.ts";
-import { firstInside, killProcess, startedAt } from "./process-table.ts";
+import { firstInside, killGroup, killProcess, startedAt } from "./process-table.ts";
 
 /** How long a sandbox that is to be killed may take to say which process is its first. */
 const SETUP_MS_MAX = 5000;
@@ -71,6 +71,8 @@ export class JobProcesses {
   /** Resolves when none is left. */
   async ended(): Promise<Exit> {
     const launcher = await this.#exited;
+    // One that died while it set things up leaves a child that waits for it for ever, in the group that is theirs alone.
+    if (this.#first === undefined) killGroup(this.#child.pid as number);
     await this.#statusEnded;
     for (let waitMs = 1; this.#first !== undefined; waitMs = Math.min(waitMs * 2, 50)) {
       if (startedAt(this.#first.pid) !== this.#first.startedAt) break;

@@ -48,3 +48,8 @@ export function isAlive(pid: number): boolean {
     return (thrown as NodeJS.ErrnoException).code === "EPERM";
   }
 }
+
+/** Kills what is left of a process group. */
+export function killGroup(pid: number): void {
+  killProcess(-pid);
+}
