@@ -21,6 +21,7 @@ import {
 import { RenderingCalculator, type RealisationService, type TrustedKeys } from "@firn/store";
 import type { OpenedStore } from "../opened-store.ts";
 import { Metrics } from "./metrics.ts";
+import { areSpansRecorded, callSpans, withSpans } from "./spans.ts";
 import type { Tokens } from "./tokens.ts";
 
 export type StoreServerOptions = {
@@ -51,7 +52,9 @@ export interface StoreServer {
 }
 
 export async function openStoreServer(options: StoreServerOptions): Promise<StoreServer> {
-  const { store, tokens, isWritable, report } = options;
+  const { tokens, isWritable, report } = options;
+  const isTraced = areSpansRecorded();
+  const store = isTraced ? withSpans(options.store) : options.store;
   const { blobs, directories, pathInfos } = store;
   const metrics = new Metrics();
   const stopping = new AbortController();
@@ -67,6 +70,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     authorize: (handler, metadata) => {
       if (!isOpenToAll(handler)) allow(metadata("authorization"), handler.method.access);
     },
+    around: isTraced ? callSpans : undefined,
     now: () => performance.now(),
     onCall: (path, code, ms) => metrics.observe({ protocol: "rpc", method: path, code }, ms / 1000),
     onFailure: (thrown, path) => report(thrown, path),

@@ -12,7 +12,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { statusOfCode } from "../error.ts";
 import type { RpcHandler, ServerCall } from "../rpc.ts";
 import { statusOf } from "../status.ts";
-import type { RpcServerOptions } from "./grpc-server.ts";
+import { runCall, type RpcServerOptions } from "./grpc-server.ts";
 
 export type NodeHandler = (
   request: IncomingMessage | Http2ServerRequest,
@@ -113,7 +113,7 @@ async function* run(
   };
   const running = (async () => {
     options.authorize?.(handler, metadata);
-    await handler.run(call);
+    await runCall(handler, call, options);
   })()
     .catch((thrown: unknown) => {
       failure = { thrown };

@@ -19,6 +19,12 @@ const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 
 export type RpcServerOptions = {
   /** Throws unless the call is allowed: `unauthenticated`, `permission-denied`. */
   readonly authorize?: (handler: RpcHandler, metadata: (name: string) => string | undefined) => void;
+  /** Runs each call, for whoever wants to trace it: must run it once, and pass on what it throws. */
+  readonly around?: (
+    path: string,
+    metadata: (name: string) => string | undefined,
+    run: () => Promise<void>,
+  ) => Promise<void>;
   /** Milliseconds from any beginning, for `onCall`. */
   readonly now?: () => number;
   /** Told when a call ends, with its status and how long it took. */
@@ -53,7 +59,7 @@ export class GrpcServer {
       if (handler === undefined) throw new ProtocolError("unimplemented", `this server has no ${path.slice(0, 200)}`);
       this.#options.authorize?.(handler, (name) => call.metadata(name));
       call.begin();
-      await handler.run(call);
+      await runCall(handler, call, this.#options);
     } catch (thrown) {
       // What fails because the call was given up failed for that reason.
       const reason = call.endedBy ?? thrown;
@@ -63,6 +69,16 @@ export class GrpcServer {
     call.finish(status);
     this.#options.onCall?.(path, status?.code ?? "ok", (this.#options.now?.() ?? 0) - startedMs);
   }
+}
+
+/** Runs a handler as the options want it. */
+export async function runCall(handler: RpcHandler, call: ServerCall, { around }: RpcServerOptions): Promise<void> {
+  if (around === undefined) return handler.run(call);
+  await around(
+    handler.method.path,
+    (name) => call.metadata(name),
+    () => handler.run(call),
+  );
 }
 
 class Http2Call implements ServerCall {
