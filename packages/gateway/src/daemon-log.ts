@@ -22,7 +22,7 @@ const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
 const NO_PARENT = 0n;
 
 export class DaemonLog {
-  readonly #channel: DaemonChannel;
+  readonly #channel: Pick<DaemonChannel, "push" | "unsentBytes">;
   readonly #session: WorkerSession;
   readonly #builds = new Map<ByteString, bigint>();
   #all: bigint | undefined;
@@ -31,7 +31,7 @@ export class DaemonLog {
   /** What the client wants to hear. */
   level: number = WORKER_LEVEL.info;
 
-  constructor(channel: DaemonChannel, session: WorkerSession) {
+  constructor(channel: Pick<DaemonChannel, "push" | "unsentBytes">, session: WorkerSession) {
     this.#channel = channel;
     this.#session = session;
   }

@@ -21,16 +21,20 @@ import {
   symlink,
   unlink,
   utimes,
+  writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
 import { throwIfAborted } from "@firn/base";
 import type { TreeExposer } from "@firn/castore";
 import { parseStorePath, type StorePath } from "@firn/nix-compat";
 import { closureOf, type PathInfoService } from "@firn/store";
+import { GatewayError } from "./error.ts";
 
 const MTIME = 1;
 const DIRECTORY_MODE = 0o555;
 const SLASH = Buffer.from("/");
+/** Says that a directory is one of these. */
+const MARKER = ".firn-daemon";
 
 export type StoreDirectoryParts = {
   /** Absolute host path of the directory; made when it is not there. */
@@ -49,14 +53,25 @@ export class StoreDirectory {
     this.#parts = parts;
   }
 
-  /** Finds out what is there already, and removes what was not finished. */
+  /**
+   * Finds out what is there already, and removes what was not finished and what is registered no more. Throws `bad-request` for a directory that holds
+   * something and was not made here: what is in it would be taken as garbage.
+   */
   async open(): Promise<void> {
     const { hostDir } = this.#parts;
     await mkdir(hostDir, { recursive: true, mode: 0o755 });
-    for (const name of await readdir(hostDir)) {
+    const names = await readdir(hostDir);
+    if (names.length > 0 && !names.includes(MARKER))
+      throw new GatewayError(
+        "bad-request",
+        `'${hostDir}' is not empty, and not a directory of the daemon's: name an empty one, or none yet`,
+      );
+    await writeFile(join(hostDir, MARKER), "What is in this directory comes and goes with firn daemon.\n");
+    for (const name of names) {
       if (name.startsWith(".new-")) await remove(join(hostDir, name));
-      else this.#shown.add(name);
+      else if (name !== MARKER) this.#shown.add(name);
     }
+    await this.clean();
   }
 
   /** Makes files of registered paths and of all they refer to. Paths that are not registered are left out. */
