@@ -5,6 +5,7 @@ own.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request as requestPlain } from "node:http";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -162,6 +163,27 @@ test("over TLS the same port speaks HTTP/1.1 and HTTP/2", async (t) => {
   assert.equal(status, 200);
   const unknown = await near.run(["store", "copy", "--from", `grpc+${url}`, "--all"]);
   assert.match(unknown.err, /self-signed certificate/);
+});
+
+test("pages of the web do not get at a server without tokens", async (t) => {
+  const { url } = await serve(t, new Place(t));
+  const { hostname, port } = new URL(url);
+  const statusOf = (headers: Record<string, string>, method = "GET", path = "/nix-cache-info") =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const asked = requestPlain({ hostname, port, method, path, headers, agent: false }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      asked.on("error", reject).end();
+    });
+  assert.equal(await statusOf({ host: `localhost:${port}` }), 200);
+  assert.equal(await statusOf({ host: `127.0.0.1:${port}`, origin: `http://localhost:${port}` }), 200);
+  assert.equal(await statusOf({ host: "rebound.example.org" }), 403);
+  assert.equal(
+    await statusOf({ host: `127.0.0.1:${port}`, origin: "https://example.org" }, "POST", "/castore/blobs"),
+    403,
+  );
+  assert.equal(await statusOf({ host: `127.0.0.1:${port}`, origin: "null" }), 403);
 });
 
 test("a server that takes nothing in says so", async (t) => {

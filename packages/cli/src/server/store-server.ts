@@ -20,6 +20,7 @@ import {
 } from "@firn/protocol/node";
 import { RenderingCalculator, type RealisationService, type TrustedKeys } from "@firn/store";
 import type { OpenedStore } from "../opened-store.ts";
+import { isPrivate } from "./listen-address.ts";
 import { Metrics } from "./metrics.ts";
 import { areSpansRecorded, callSpans, withSpans } from "./spans.ts";
 import type { Tokens } from "./tokens.ts";
@@ -125,12 +126,13 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
     if (castore.handle(http.request, http.response)) return;
     if (!cache.handle(http.request, http.response)) answer(http.response, 404, "there is nothing here\n");
   };
+  const served = connectHandler(handlers, rpc, front);
   try {
     server = await openHttpServer({
       listen: options.listen,
       tls: options.tls,
       grpc: new GrpcServer(handlers, rpc),
-      onRequest: connectHandler(handlers, rpc, front),
+      onRequest: tokens === undefined && options.listen.kind === "tcp" ? notForPages(served) : served,
     });
   } catch (thrown) {
     await cache[Symbol.asyncDispose]();
@@ -144,6 +146,31 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
       await opened.close(graceMs);
       await cache[Symbol.asyncDispose]();
     },
+  };
+}
+
+/**
+ * Without tokens, pages of the web that a browser on this machine shows must not get at the store: what names another host than this one (a name that was made to lead
+ * here), or comes from a page of another, is refused.
+ */
+function notForPages(handler: NodeHandler): NodeHandler {
+  return (request, response) => {
+    const { headers } = request;
+    const host = headers.host ?? (headers[":authority"] as string | undefined);
+    const isOurs = (place: string | undefined) => {
+      const name = URL.parse(place ?? "")?.hostname;
+      return (
+        name !== undefined &&
+        (name === "localhost" || isPrivate({ kind: "tcp", host: name.replace(/^\[|\]$/g, ""), port: 0 }))
+      );
+    };
+    const isRefused = !isOurs(`http://${host}`) || (headers.origin !== undefined && !isOurs(headers.origin));
+    if (!isRefused) return handler(request, response);
+    answer(
+      response as ServerResponse,
+      403,
+      "this server is for programs of this machine: start it with --tokens to use it from elsewhere\n",
+    );
   };
 }
 
