@@ -17,6 +17,7 @@ for (const name of [
   "nar-render",
   "trivial-build",
   "in-process-builds",
+  "build-log",
   "grpc",
   "http-blobs",
   "cache",

@@ -29,7 +29,7 @@ export class FileLogs implements LiveLogs {
     }
   }
 
-  async read(id: string, from: number): Promise<Uint8Array | undefined> {
+  async read(id: string, from: number, buffer?: Uint8Array): Promise<Uint8Array | undefined> {
     let fd: number;
     try {
       fd = openSync(this.#path(id), "r");
@@ -37,9 +37,9 @@ export class FileLogs implements LiveLogs {
       return undefined;
     }
     try {
-      const length = Math.max(0, Math.min(READ_BYTES_MAX, fstatSync(fd).size - from));
-      const bytes = new Uint8Array(length);
-      return length === 0 ? bytes : bytes.subarray(0, readSync(fd, bytes, 0, length, from));
+      const length = Math.max(0, Math.min(buffer?.length ?? READ_BYTES_MAX, fstatSync(fd).size - from));
+      const bytes = buffer ?? new Uint8Array(length);
+      return bytes.subarray(0, length === 0 ? 0 : readSync(fd, bytes, 0, length, from));
     } finally {
       closeSync(fd);
     }

@@ -43,6 +43,22 @@ export function liveLogsContract(name: string, open: () => LiveLogs): void {
       log.close();
     });
 
+    test("a buffer is filled as far as it goes, where one is given", async () => {
+      const logs = open();
+      const log = logs.open("one");
+      for (const text of ["abc", "defg"]) log.append(bytesOf(text));
+      const buffer = new Uint8Array(2);
+      let text = "";
+      for (;;) {
+        const bytes = await logs.read("one", text.length, buffer);
+        if (!bytes?.length) break;
+        assert.equal(bytes.buffer, buffer.buffer);
+        text += byteStringOf(bytes);
+      }
+      assert.equal(text, "abcdefg");
+      log.close();
+    });
+
     test("logs are apart from each other, and one that was removed or never was is undefined", async () => {
       const logs = open();
       const [one, other] = [logs.open("one"), logs.open("other")];

@@ -24,7 +24,7 @@ export type AttemptStores = {
 export async function* watchStored(
   attempt: Attempt,
   stores: AttemptStores,
-  { from = 0, log: withLog = true, signal }: WatchOptions,
+  { from = 0, log: withLog = true, buffer, signal }: WatchOptions,
 ): AsyncGenerator<AttemptEvent> {
   let now = attempt;
   let at = from;
@@ -39,7 +39,7 @@ export async function* watchStored(
     if (now.startedAtMs !== undefined && !isTold) yield { type: "started", attempt: now };
     isTold ||= now.startedAtMs !== undefined;
     if (withLog) {
-      for await (const bytes of storedLog(now.id, at, stores)) {
+      for await (const bytes of storedLog(now.id, at, stores, buffer)) {
         at += bytes.length;
         yield { type: "log", bytes, at };
       }
@@ -50,11 +50,16 @@ export async function* watchStored(
   yield { type: "ended", attempt: now };
 }
 
-/** The log from an offset on, as far as it goes now. */
-export async function* storedLog(id: string, from: number, stores: AttemptStores): AsyncGenerator<Uint8Array> {
+/** The log from an offset on, as far as it goes now; with `buffer`, what comes is good until the next is asked for. */
+export async function* storedLog(
+  id: string,
+  from: number,
+  stores: AttemptStores,
+  buffer?: Uint8Array,
+): AsyncGenerator<Uint8Array> {
   let at = from;
   for (;;) {
-    const bytes = await stores.logs.read(id, at);
+    const bytes = await stores.logs.read(id, at, buffer);
     if (bytes === undefined) break;
     if (bytes.length === 0) return;
     at += bytes.length;

@@ -67,6 +67,8 @@ export type WatchOptions = {
   readonly from?: number;
   /** False: the log is passed over. True when not said. */
   readonly log?: boolean;
+  /** Log bytes may be put here, and are then good until the next event is asked for: for who would otherwise make garbage of all of a log. */
+  readonly buffer?: Uint8Array;
   readonly signal?: AbortSignal;
 };
 

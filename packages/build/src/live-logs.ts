@@ -7,8 +7,11 @@ export interface LiveLogs {
   /** Begins the log of an attempt, empty. */
   open(id: string): LiveLog;
 
-  /** Bytes at offset `from`, as many as are convenient, empty when there are none (yet); undefined when there is no such log. A buffer of the caller's. */
-  read(id: string, from: number): Promise<Uint8Array | undefined>;
+  /**
+   * Bytes at offset `from`, as many as are convenient, empty when there are none (yet); undefined when there is no such log. They are the caller's: in
+   * `buffer`, of which no more than its length is used, or else in a new one.
+   */
+  read(id: string, from: number, buffer?: Uint8Array): Promise<Uint8Array | undefined>;
 
   /** Nothing happens if there is none. */
   remove(id: string): Promise<void>;

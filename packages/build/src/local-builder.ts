@@ -37,6 +37,9 @@ const REQUESTS_MS = 200;
 /** Pauses before what failed around a builder is tried again. */
 const RETRY_PAUSES_MS = [50, 250];
 
+/** What is copied at once when a log becomes a blob. */
+const COPY_BYTES = 64 * 1024;
+
 export type BuildServiceParts = ExecutionParts & {
   /** Nix system names this machine runs. */
   readonly systems: readonly string[];
@@ -107,7 +110,7 @@ class LocalBuilder implements BuildService, TaskWork {
     let at = options.from ?? 0;
     while (options.log !== false) {
       const changed = log.changed();
-      for await (const bytes of storedLog(attempt.id, at, this.#stores)) {
+      for await (const bytes of storedLog(attempt.id, at, this.#stores, options.buffer)) {
         at += bytes.length;
         yield { type: "log", bytes, at };
       }
@@ -226,7 +229,7 @@ class LocalBuilder implements BuildService, TaskWork {
     let end: AttemptEnd = ended;
     let logDigest: Digest | undefined;
     try {
-      logDigest = await this.#keepLog(task);
+      logDigest = await this.#keepLog(task, log.length);
       await this.hold({ ...task.attempt, log: logDigest, outputs }, task.leases);
     } catch (thrown) {
       if (end.reason === "succeeded") end = { reason: "infrastructure", why: `storing the log: ${messageOf(thrown)}` };
@@ -252,10 +255,13 @@ class LocalBuilder implements BuildService, TaskWork {
     return attempt;
   }
 
-  async #keepLog({ id, lease }: Task): Promise<Digest> {
+  async #keepLog({ id, lease }: Task, bytesMax: number): Promise<Digest> {
     await using writer = this.#parts.blobs.openWrite({ lease });
+    const buffer = new Uint8Array(Math.min(COPY_BYTES, bytesMax));
     let at = 0;
-    for (let bytes = await this.#logs.read(id, at); bytes?.length; bytes = await this.#logs.read(id, at)) {
+    for (;;) {
+      const bytes = await this.#logs.read(id, at, buffer);
+      if (bytes === undefined || bytes.length === 0) break;
       await writer.write(bytes);
       at += bytes.length;
     }

@@ -25,7 +25,7 @@ export class MemoryLogs implements LiveLogs {
     };
   }
 
-  async read(id: string, from: number): Promise<Uint8Array | undefined> {
+  async read(id: string, from: number, buffer?: Uint8Array): Promise<Uint8Array | undefined> {
     const kept = this.#logs.get(id);
     if (kept === undefined) return undefined;
     if (from >= kept.length) return new Uint8Array(0);
@@ -36,7 +36,11 @@ export class MemoryLogs implements LiveLogs {
       if (kept.offsets[middle] <= from) low = middle;
       else high = middle - 1;
     }
-    return kept.pieces[low].slice(from - kept.offsets[low]);
+    const piece = kept.pieces[low].subarray(from - kept.offsets[low]);
+    if (buffer === undefined) return piece.slice();
+    const bytes = buffer.subarray(0, Math.min(buffer.length, piece.length));
+    bytes.set(piece.subarray(0, bytes.length));
+    return bytes;
   }
 
   async remove(id: string): Promise<void> {

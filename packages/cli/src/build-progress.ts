@@ -1,10 +1,10 @@
 /*
 What people see of builds under way, on stderr. On a terminal: a block of lines at the bottom, redrawn in place: the graph of what is running, has failed
 and waits for it (build-tree.ts), with the time it has taken, what it took before, and the last it said. Elsewhere: plain lines, each build's start and
-all its output, named.
+all its output, named, in few writes: builders print faster than a write for each line could keep up.
 */
 
-import { bytesOf, type ByteString, textOf } from "@firn/base";
+import { type ByteString, byteStringOfText, textOf } from "@firn/base";
 import type { BuildEvent } from "@firn/glue";
 import { BuildTree, type TreeRow } from "./build-tree.ts";
 import type { Output, Style } from "./output.ts";
@@ -12,6 +12,8 @@ import type { Output, Style } from "./output.ts";
 const ROWS_MAX = 16;
 const REDRAW_MS = 80;
 const TICK_MS = 1000;
+/** Lines of logs that wait to be written in one go. */
+const HELD_CHARS_MAX = 64 * 1024;
 const CLEAR_LINE = "\x1b[2K";
 
 export type ProgressOptions = {
@@ -24,7 +26,7 @@ export type ProgressOptions = {
 /** How long a build of that name took before, in milliseconds; undefined when that is not known. */
 export type Expectation = (name: string) => Promise<number | undefined>;
 
-type Running = { readonly startedAtMs: number; line: string; expectedMs: number | undefined };
+type Running = { readonly startedAtMs: number; line: ByteString; expectedMs: number | undefined };
 
 export class BuildProgress {
   readonly #output: Output;
@@ -35,6 +37,8 @@ export class BuildProgress {
   readonly #running = new Map<ByteString, Running>();
   #fetching: (() => string) | undefined;
   #rowsDrawn = 0;
+  /** Lines of logs that are written before anything else is, and before the turn of the event loop ends. */
+  #held: ByteString = "";
   /** A drawing that is due because something happened, and the one that lets time pass. */
   #redraw: NodeJS.Timeout | undefined;
   #tick: NodeJS.Timeout | undefined;
@@ -65,7 +69,7 @@ export class BuildProgress {
         break;
       case "log": {
         const running = this.#running.get(event.drvPath);
-        if (running !== undefined) running.line = shownOnTerminal(event.line);
+        if (running !== undefined) running.line = event.line;
         if (!isLive || this.#options.printLogs) this.#log(event.name, event.line);
         break;
       }
@@ -88,11 +92,12 @@ export class BuildProgress {
   readonly tell = (text: string): void => {
     if (this.#rowsDrawn > 0) this.#write(this.#cleared());
     this.#rowsDrawn = 0;
-    void this.#output.note(text);
+    this.#say(text);
   };
 
   /** Takes the block away when nothing is running, until more happens. */
   pause(): void {
+    this.#flush();
     if (this.#running.size > 0) return;
     clearTimeout(this.#redraw);
     clearTimeout(this.#tick);
@@ -108,19 +113,23 @@ export class BuildProgress {
   }
 
   #say(text: string): void {
+    this.#flush();
     void this.#output.note(text);
   }
 
   #log(name: string, line: ByteString): void {
     if (this.#output.format !== "text") {
       const details = { derivation: name };
+      this.#flush();
       return void this.#output.say({ level: "info", code: "build-log", message: textOf(line), details });
     }
-    const prefix = this.#output.styled(this.#output.stderr, "dim", `${name}> `);
-    const isTerminal = this.#output.stderr.isTerminal;
-    const text = isTerminal ? Buffer.from(shownOnTerminal(line)) : bytesOf(line);
-    this.#write(Buffer.concat([Buffer.from(this.#cleared() + prefix), text, Buffer.from("\n")]));
+    if (this.#held === "") setImmediate(() => this.#flush());
+    if (this.#output.stderr.isTerminal) {
+      const prefix = this.#output.styled(this.#output.stderr, "dim", `${name}> `);
+      this.#held += this.#cleared() + byteStringOfText(`${prefix}${shownOnTerminal(line)}\n`);
+    } else this.#held += `${name}> ${line}\n`;
     this.#rowsDrawn = 0;
+    if (this.#held.length > HELD_CHARS_MAX) this.#flush();
   }
 
   #draw(): void {
@@ -171,7 +180,8 @@ export class BuildProgress {
     const style: Style = status === "failed" ? "red" : status === "running" ? "bold" : "dim";
     const room = stderr.columns - branch.length - name.length - time.length - note.length - 5;
     const line = running?.line ?? "";
-    const said = room > 8 && line !== "" ? `  ${this.#output.styled(stderr, "dim", line.slice(0, room))}` : "";
+    const said =
+      room > 8 && line !== "" ? `  ${this.#output.styled(stderr, "dim", shownOnTerminal(line).slice(0, room))}` : "";
     const head = `${name}${time}`.slice(0, Math.max(8, stderr.columns - branch.length - 3));
     return `  ${branch}${this.#output.styled(stderr, style, head)}${note.slice(0, Math.max(0, room + note.length))}${said}`;
   }
@@ -181,8 +191,16 @@ export class BuildProgress {
     return `\x1b[1A${CLEAR_LINE}`.repeat(this.#rowsDrawn);
   }
 
-  #write(text: string | Uint8Array): void {
-    this.#output.stderr.write(typeof text === "string" ? Buffer.from(text) : text).catch(() => undefined);
+  #write(text: string): void {
+    this.#flush();
+    this.#output.stderr.write(Buffer.from(text)).catch(() => undefined);
+  }
+
+  #flush(): void {
+    if (this.#held === "") return;
+    const bytes = Buffer.from(this.#held, "latin1");
+    this.#held = "";
+    this.#output.stderr.write(bytes).catch(() => undefined);
   }
 }
 

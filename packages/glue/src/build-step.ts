@@ -33,6 +33,9 @@ import { registerOutputs, type RegisterParts } from "./register-outputs.ts";
 import { needsResolution, resolveDerivation, type ResolvedDerivation } from "./resolve-derivation.ts";
 import { writePending } from "./write-pending.ts";
 
+/** What is read of a log at once. */
+const READ_BYTES = 64 * 1024;
+
 export type StepParts = RegisterParts & {
   readonly realisations: RealisationService;
   readonly buildService: BuildService;
@@ -162,7 +165,7 @@ export async function watchToEnd(
   id: string,
   log: LogLines,
 ): Promise<{ readonly end: AttemptEnd; readonly outputs: readonly AttemptOutput[] }> {
-  for await (const event of service.watch(id)) {
+  for await (const event of service.watch(id, { buffer: new Uint8Array(READ_BYTES) })) {
     if (event.type === "log") log.push(event.bytes);
     if (event.type !== "ended") continue;
     log.end();

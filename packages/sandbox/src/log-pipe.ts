@@ -5,6 +5,8 @@ worse: the same `echo` would empty it.
 
 Node cannot make a FIFO. mkfifo(1) makes some at once, for this job and later ones, of other processes too; whoever renames one has it. Each serves
 one job only, so that nothing a builder does to its own reaches another's log.
+
+Builders write each line by itself. Who read each as it comes would be woken for every one; so after a read that found little there is a pause.
 */
 
 import { execFile } from "node:child_process";
@@ -19,6 +21,9 @@ import { requireProgram } from "./programs.ts";
 const MADE_AT_ONCE = 32;
 /** What is read at once: as much as a pipe holds when nobody made it larger. */
 const READ_BYTES = 64 * 1024;
+/** Between two reads when there was little, and when there was as much as fits a moment ago. */
+const PAUSE_MS = 10;
+const SHORT_PAUSE_MS = 1;
 
 export type LogPipe = {
   /** Gives what is written to `onData`, which is done with the buffer when it returns; resolves when the last writer is gone, or the pipe closed. */
@@ -52,9 +57,13 @@ export class LogPipes {
     unlinkSync(path);
     const buffer = new Uint8Array(READ_BYTES);
     let take: (bytes: Uint8Array) => void = () => undefined;
+    let pauseMs = PAUSE_MS;
     const callback = (length: number) => {
       take(buffer.subarray(0, length));
-      return true;
+      const isMore = length === READ_BYTES;
+      if (!isMore) setTimeout(() => reader.resume(), pauseMs);
+      pauseMs = isMore ? SHORT_PAUSE_MS : PAUSE_MS;
+      return isMore; // false: reads no more until it resumes
     };
     const onread = { buffer, callback };
     const reader = new Socket({ fd: readerFd, readable: true, writable: false, manualStart: true, onread } as object);

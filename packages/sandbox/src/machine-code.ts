@@ -34,6 +34,7 @@ const SYSTEM_CALLS = {
   landlock_restrict_self: { x64: 446, arm64: 446 },
   mount: { x64: 165, arm64: 40 },
   openat: { x64: 257, arm64: 56 },
+  fcntl: { x64: 72, arm64: 25 },
   prlimit64: { x64: 302, arm64: 261 },
   prctl: { x64: 157, arm64: 167 },
   seccomp: { x64: 317, arm64: 277 },

@@ -4,6 +4,7 @@ all of them, and so makes them alike:
 
 - arguments, environment and the name in argv[0] are in it, byte for byte, whatever a launcher's command line or configuration could say;
 - it stays as the builder's parent and writes down how that ended and what it cost, so that a signal is not taken for an exit code above 128;
+- it enlarges the log's pipe, so that the builder goes on while nobody reads for a moment;
 - between fork and exec it closes all descriptors, installs the seccomp filter, gives up the host's abstract sockets, and where wanted enters a user namespace of uid 1000.
 
 It is shown to nobody: the launch script opens it as descriptor 4 and the sandbox starts /proc/self/fd/4; what it has to say goes to a file opened
@@ -145,6 +146,9 @@ const MS_BIND = 4096;
 const MS_REMOUNT = 32;
 const MS_RDONLY = 1;
 const RLIMIT_FSIZE = 1;
+const F_SETPIPE_SZ = 1031;
+/** As large as everybody may make one. */
+const PIPE_BYTES = 1024 * 1024;
 const SIGKILL = 9;
 const SIGCHLD = 17;
 
@@ -164,6 +168,7 @@ function stepsOf(job: SandboxJob, options: StartOptions & { readonly filter?: Ui
     call("dup3", LOG_FD, 1, 0);
     call("dup3", LOG_FD, 2, 0);
   }
+  call("fcntl", 1, F_SETPIPE_SZ, PIPE_BYTES); // refused to who has many; then a builder waits more often for its log to be read
   for (const directory of options.covers?.directories ?? []) {
     const tmpfs = data.text("tmpfs");
     call("mount", tmpfs, data.text(directory), tmpfs, MS_READ_ONLY_AND_PLAIN, 0);
