@@ -86,7 +86,7 @@ export class DaemonServer {
         "bad-request",
         `the path of a socket has at most ${SOCKET_PATH_BYTES_MAX} bytes: '${path}'`,
       );
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     await removeDead(path);
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       if (this.#clients.size >= CLIENTS_MAX) {
@@ -111,6 +111,17 @@ export class DaemonServer {
     });
     this.#servers.push({ server, path });
     chmodSync(path, trusted ? TRUSTED_MODE : UNTRUSTED_MODE);
+  }
+}
+
+/** One level only: Node turns for ever where it should make several below /proc. */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code !== "EEXIST")
+      throw new GatewayError("bad-request", `no socket can be made in '${path}': ${message}`, { cause });
   }
 }
 

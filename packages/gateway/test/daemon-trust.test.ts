@@ -449,6 +449,7 @@ describe("the sockets", () => {
       await assert.rejects(server.listen({ trusted: sockets.trusted }), /another daemon listens/);
       await assert.rejects(server.listen({ trusted: "/etc/passwd" }), /no socket/);
       await assert.rejects(server.listen({ trusted: `/tmp/${"x".repeat(200)}` }), /at most 107 bytes/);
+      await assert.rejects(server.listen({ trusted: "/proc/nowhere/socket" }), /no socket can be made in/);
     });
   });
 
