@@ -4,12 +4,12 @@ path may be long. Symlinks are removed, never followed.
 
 It works by path, so it is only for trees that nobody else can reach any more: below a 0700 directory of ours, after the last process of the
 build is gone. Too long paths are avoided by moving a deep directory up to the top and going on there. Most trees are small: their calls are made in
-this thread, which takes a tenth of the time of asking another one each time; a turn of the event loop passes after a row of them, and large files,
-whose blocks take time to free, are left to others.
+this thread, which takes a tenth of the time of asking another one each time; a turn of the event loop passes after a row of them. Two are left to
+others: large files, whose blocks take time to free, and directories, which wait for the kernel while a dying namespace has something mounted on them.
 */
 
-import { chmodSync, lstatSync, readdirSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
-import { unlink } from "node:fs/promises";
+import { chmodSync, lstatSync, readdirSync, renameSync, unlinkSync } from "node:fs";
+import { rmdir, unlink } from "node:fs/promises";
 import { setImmediate as turn } from "node:timers/promises";
 
 /** Where a directory's path has more bytes than this, it is moved up; the kernel refuses 4096. */
@@ -39,7 +39,7 @@ export async function removeTree(path: string): Promise<void> {
         renameSync(child, Buffer.concat([top, SLASH, Buffer.from(`.firn-deep-${moved++}`)]));
       } else {
         await empty(child);
-        rmdirSync(child);
+        await rmdir(child);
       }
     }
   };
@@ -48,7 +48,7 @@ export async function removeTree(path: string): Promise<void> {
     before = moved;
     await empty(top);
   } while (moved > before);
-  rmdirSync(top);
+  await rmdir(top);
 }
 
 const SLASH = Buffer.from("/");
