@@ -14,11 +14,9 @@ import { identityOfSelf, mayBeAlive, openLocalStore } from "@firn/backend-local"
 import { openBuildRecords } from "@firn/backend-sqlite";
 import { lookup } from "@firn/castore";
 import { parseAbsoluteStorePath } from "@firn/nix-compat";
+import { buildDirectories } from "./firn.ts";
 
 const FIRN = join(import.meta.dirname, "../../../firn");
-/** What builds keep for later ones: pipes nobody used yet, and which sandbox works here. */
-const KEPT = ["pipes", "seen-working"];
-
 /** Two steps; each output is two files, made one after the other. */
 const EXPRESSION = `{ n }: let
   step = name: before: derivation {
@@ -74,7 +72,7 @@ export async function killBuilds(
       report.died += await lookAt(env.FIRN_HOME, round, startedAtMs);
       await ended(build(`${round}`, env, directory), round);
       await lookAt(env.FIRN_HOME, round, startedAtMs);
-      const left = readdirSync(join(env.FIRN_HOME, "builds")).filter((name) => !KEPT.includes(name));
+      const left = buildDirectories(env.FIRN_HOME);
       assert.deepEqual(left, [], `round ${round}: directories of builds are left`);
     }
     return report;

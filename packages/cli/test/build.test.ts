@@ -19,7 +19,7 @@ import {
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { need, onPath } from "../../../dev/need.ts";
-import { type Firn, makeFirn } from "./firn.ts";
+import { buildDirectories, type Firn, makeFirn } from "./firn.ts";
 
 const HELLO = join(import.meta.dirname, "..", "..", "..", "examples", "hello");
 const canBuild = onPath("bwrap") === undefined ? need("unshare") : {};
@@ -235,7 +235,7 @@ describe("a build that goes wrong", canBuild, () => {
 /** Nothing of the failed build is there, and a build after it works. */
 async function assertClean(firn: Firn, expression: string): Promise<void> {
   assert(!existsSync(join(firn.directory, "result")), "no link");
-  assert.deepEqual(readdirSync(join(firn.directory, "state", "builds")), [], "no build directory");
+  assert.deepEqual(buildDirectories(join(firn.directory, "state")), [], "no build directory");
   const [{ outputs }] = JSON.parse((await firn.run(["instantiate", "--json", "-E", expression])).out);
   assert.match((await firn.run(["store", "ls", outputs.out])).err, /is not in the store/);
   const next = await build(firn, script("echo fine > $out"), "--no-link");

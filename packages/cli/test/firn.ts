@@ -1,7 +1,7 @@
 /* Runs the program as a user does, from its sources, with a state directory of its own. */
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -29,6 +29,14 @@ export type Firn = {
   readonly directory: string;
   readonly run: (args: readonly string[], options?: RunOptions) => Promise<Ended>;
 };
+
+/** What builds keep for later ones: pipes nobody used yet, and which sandbox works here. */
+const KEPT = ["pipes", "seen-working"];
+
+/** Names of the directories that builds have in a state directory, of those under way or left behind. */
+export function buildDirectories(stateDir: string): readonly string[] {
+  return readdirSync(join(stateDir, "builds")).filter((name) => !KEPT.includes(name));
+}
 
 /** A place to run Firn in, gone after the test or suite whose `after` is given. */
 export function makeFirn(t: { readonly after: (action: () => void) => void }): Firn {
