@@ -1,11 +1,21 @@
 /*
-Damaged and made-up inputs for everything in store and below that reads bytes from outside: narinfo, path infos, NARs, directories, closure archives, descriptions and
-URLs of services, keys. Each input must be read or refused with an error of ours, quickly. By hand: `npm run slow:fuzz [-- COUNT [SEED]]`.
+Damaged and made-up inputs for everything in store and below that reads bytes from outside: narinfo, path infos, NARs, directories, closure archives, bao
+slices, descriptions and URLs of services, keys. Each input must be read or refused with an error of ours, quickly. By hand: `npm run slow:fuzz [-- COUNT [SEED]]`.
 */
 
 import assert from "node:assert/strict";
 import { byteStringOf, bytesOf, concatBytes, FirnError } from "@firn/base";
-import { Directory, EMPTY_DIGEST, readComposition, readServiceUrl, ServiceRegistry } from "@firn/castore";
+import {
+  decodeSlice,
+  Directory,
+  EMPTY_DIGEST,
+  encodeSlice,
+  MemoryBlobs,
+  outboardOf,
+  readComposition,
+  readServiceUrl,
+  ServiceRegistry,
+} from "@firn/castore";
 import {
   NarParser,
   NarWriter,
@@ -191,6 +201,31 @@ for (let i = 0; i < count / 500; i++) {
   } catch (thrown) {
     assert.ok(thrown instanceof FirnError, String((thrown as Error).stack));
   }
+}
+const blobs = new MemoryBlobs();
+const contents = Uint8Array.from({ length: 40_000 }, (_, i) => (i * 7 + (i >> 8)) & 255);
+const digest = await blobs.put(contents);
+const [from, to] = [17_000, 17_500];
+const outboard = (await outboardOf(blobs, digest)) as Uint8Array;
+await using reader = await blobs.openRead(digest);
+assert.ok(reader);
+const slice = concatBytes(await Array.fromAsync(encodeSlice(reader, outboard, from, to)));
+const slices = { read: 0, refused: 0 };
+tally.set("bao slice", slices);
+for (let i = 0; i < count / 10; i++) {
+  const parts: Uint8Array[] = [];
+  const startedAt = performance.now();
+  try {
+    for await (const part of decodeSlice(streamed(mutated([slice])), digest, from, to)) parts.push(part);
+    slices.read++;
+  } catch (thrown) {
+    assert.ok(thrown instanceof FirnError, String((thrown as Error).stack));
+    slices.refused++;
+  }
+  // Whatever came out before it was refused is the blob's.
+  const got = concatBytes(parts);
+  assert.deepEqual(got, contents.slice(from, from + got.length));
+  assert.ok(performance.now() - startedAt < SLOW_MS, `slice ${i} took too long`);
 }
 for (const [name, { read, refused }] of tally)
   process.stdout.write(`${name.padEnd(12)} ${read} read, ${refused} refused\n`);
