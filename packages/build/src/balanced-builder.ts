@@ -7,7 +7,7 @@ Attempts are the members' own, under their ids; only what never got as far as a 
 */
 
 import type { CastoreServices, Digest, Lease, LeaseService } from "@firn/castore";
-import { type Attempt, durationOf, type Refusal } from "./attempt.ts";
+import type { Attempt, Refusal } from "./attempt.ts";
 import { PAGE_ATTEMPTS, PAGE_ATTEMPTS_MAX } from "./attempt-store.ts";
 import type {
   AttemptEvent,
@@ -21,6 +21,7 @@ import type {
 } from "./build-service.ts";
 import { BuildError } from "./error.ts";
 import { holdForAll, holdOutputs, isSupported, requireInputs, requireSupport } from "./holding.ts";
+import { expectedDuration, lastSuccess } from "./last-success.ts";
 import { MemoryAttempts } from "./memory-attempts.ts";
 import type { TiedRecipe } from "./recipe-graph.ts";
 import type { Recipe } from "./recipe.ts";
@@ -158,13 +159,12 @@ class BalancedBuilder implements BuildService, TaskWork {
   }
 
   async earlier(recipe: Digest, lease: Lease | undefined): Promise<Attempt | undefined> {
-    const [attempt] = (await this.list({ recipe, status: "succeeded", limit: 1 })).attempts;
+    const attempt = await lastSuccess(this, { recipe });
     return attempt !== undefined && (await holdOutputs(attempt, this.#parts, { lease })) ? attempt : undefined;
   }
 
-  async expectedMs(label: string): Promise<number | undefined> {
-    const [last] = (await this.list({ label, status: "succeeded", limit: 1 })).attempts;
-    return last && durationOf(last);
+  expectedMs(label: string): Promise<number | undefined> {
+    return expectedDuration(this, label);
   }
 
   openLease(label: string): Promise<Lease> {

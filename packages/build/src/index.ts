@@ -4,7 +4,7 @@ export type { BuildErrorCode } from "./error.ts";
 export type { Recipe, RecipeConstraints, RecipeInput } from "./recipe.ts";
 export { checkRecipe } from "./recipe-rules.ts";
 export { recipeDigest } from "./recipe-digest.ts";
-export { durationOf, hasEnded } from "./attempt.ts";
+export { hasEnded } from "./attempt.ts";
 export type { Attempt, AttemptEnd, AttemptOutput, AttemptStatus, AttemptUsage, Refusal } from "./attempt.ts";
 export { describeEnd } from "./end-words.ts";
 export type {
@@ -20,6 +20,7 @@ export type {
 } from "./build-service.ts";
 export { compareAttempts } from "./compare-attempts.ts";
 export type { CompareOptions, OutputDifference } from "./compare-attempts.ts";
+export { expectedDuration, lastSuccess } from "./last-success.ts";
 export { DIFFERENCE_CAUSES } from "./difference-causes.ts";
 export type { Circumstances, DifferenceCause } from "./difference-causes.ts";
 export { explainDifferences } from "./explain-differences.ts";

@@ -8,7 +8,7 @@ attempt, as long as the builder has said nothing; failures of builders never are
 
 import { abortable, JobSlots, messageOf } from "@firn/base";
 import type { Digest, Lease } from "@firn/castore";
-import { type Attempt, type AttemptEnd, durationOf, hasEnded, type Refusal } from "./attempt.ts";
+import { type Attempt, type AttemptEnd, hasEnded, type Refusal } from "./attempt.ts";
 import type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
 import { type AttemptStores, storedLog, watchStored } from "./attempt-watch.ts";
 import type {
@@ -25,6 +25,7 @@ import { CappedLog } from "./capped-log.ts";
 import { BuildError } from "./error.ts";
 import { execute, type ExecutionParts, mayPass, type Outcome } from "./execution.ts";
 import { holdForAll, holdOutputs, requireInputs, requireSupport } from "./holding.ts";
+import { expectedDuration, lastSuccess } from "./last-success.ts";
 import type { LiveLogs } from "./live-logs.ts";
 import { MemoryAttempts } from "./memory-attempts.ts";
 import { MemoryLogs } from "./memory-logs.ts";
@@ -156,13 +157,12 @@ class LocalBuilder implements BuildService, TaskWork {
   }
 
   async earlier(recipe: Digest, lease: Lease | undefined): Promise<Attempt | undefined> {
-    const [attempt] = (await this.#attempts.list({ recipe, status: "succeeded", limit: 1 })).attempts;
+    const attempt = await lastSuccess(this.#attempts, { recipe });
     return attempt !== undefined && (await holdOutputs(attempt, this.#parts, { lease })) ? attempt : undefined;
   }
 
-  async expectedMs(label: string): Promise<number | undefined> {
-    const [last] = (await this.#attempts.list({ label, status: "succeeded", limit: 1 })).attempts;
-    return last && durationOf(last);
+  expectedMs(label: string): Promise<number | undefined> {
+    return expectedDuration(this.#attempts, label);
   }
 
   openLease(label: string): Promise<Lease> {

@@ -3,7 +3,7 @@ Derivations become outputs: what `build` does between the evaluation and the lin
 */
 
 import type { Lease } from "@firn/castore";
-import { type BuildService, durationOf } from "@firn/build";
+import { type BuildService, expectedDuration } from "@firn/build";
 import {
   buildDerivations,
   type BuildEvent,
@@ -17,7 +17,7 @@ import {
   GlueError,
 } from "@firn/glue";
 import { isBelowStoreDir, parseAbsoluteStorePath } from "@firn/nix-compat";
-import { BuildProgress, type Expectation, type ProgressOptions } from "./build-progress.ts";
+import { BuildProgress, type ProgressOptions } from "./build-progress.ts";
 import { type BuilderOptions, buildPartsOf, openBuilder } from "./builder.ts";
 import { type NixSettings, readNixSettings } from "./compat/nix-settings.ts";
 import { BuildFailed, EXIT } from "./error.ts";
@@ -189,7 +189,11 @@ export class Realiser implements Disposable {
     build: (onEvent: (event: BuildEvent) => void, progress: BuildProgress) => Promise<T>,
   ): Promise<T> {
     const { output } = this.#session;
-    const progress = (this.#progress ??= new BuildProgress(output, this.#options, service && expectationOf(service)));
+    const progress = (this.#progress ??= new BuildProgress(
+      output,
+      this.#options,
+      service && ((name) => expectedDuration(service, name)),
+    ));
     const failures: GlueError[] = [];
     try {
       return await build((event) => {
@@ -219,14 +223,6 @@ export class Realiser implements Disposable {
 async function* withFirst<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T, void> {
   yield first;
   yield* rest;
-}
-
-/** What the newest success of that name took. */
-function expectationOf(service: BuildService): Expectation {
-  return async (name) => {
-    const [last] = (await service.list({ label: name, status: "succeeded", limit: 1 })).attempts;
-    return last && durationOf(last);
-  };
 }
 
 /** C++ Nix's codes: 100, to which a timeout adds 1 and a wrong hash 2; plain 1 for what never got as far as a builder. */

@@ -4,7 +4,7 @@ That is what it took when a derivation of this name was built last.
 */
 
 import type { ByteString } from "@firn/base";
-import { type BuildService, durationOf } from "@firn/build";
+import { type BuildService, expectedDuration } from "@firn/build";
 import type { BuildStep } from "./build-plan.ts";
 
 /** What a step is expected to take of which nothing is known. */
@@ -29,8 +29,7 @@ export class BuildOrder {
       const { name } = derivation;
       if (this.#expectedMs.has(name)) continue;
       if (this.#expectedMs.size >= NAMES_MAX) return;
-      const [last] = (await this.#service.list({ label: name, status: "succeeded", limit: 1 })).attempts;
-      this.#expectedMs.set(name, (last && durationOf(last)) ?? UNKNOWN_MS);
+      this.#expectedMs.set(name, (await expectedDuration(this.#service, name)) ?? UNKNOWN_MS);
     }
   }
 

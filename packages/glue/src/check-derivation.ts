@@ -14,6 +14,7 @@ import {
   type Circumstances,
   type ExplainedDifference,
   explainDifferences,
+  lastSuccess,
   recipeDigest,
 } from "@firn/build";
 import type { Digest, Lease } from "@firn/castore";
@@ -169,7 +170,7 @@ async function registered(
     made.push({ path: path.slice(1), node: info.node, needles: [] });
     registeredAtMs = (info.registeredAt ?? 0) * 1000 || registeredAtMs;
   }
-  const [last] = (await buildService.list({ recipe, status: "succeeded", limit: 1 })).attempts;
+  const last = await lastSuccess(buildService, { recipe });
   return {
     outputs: made,
     startedAtMs: last?.startedAtMs ?? registeredAtMs,
