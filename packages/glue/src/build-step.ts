@@ -4,20 +4,12 @@ registration. What comes before and after it in a graph is graph-run.ts's busine
 */
 
 import type { ByteString } from "@firn/base";
-import {
-  type AttemptEnd,
-  type AttemptLimits,
-  type AttemptOutput,
-  BuildError,
-  type BuildService,
-  type Refusal,
-} from "@firn/build";
+import type { AttemptLimits, BuildService, Refusal } from "@firn/build";
 import type { CallOptions, Lease } from "@firn/castore";
 import { type Derivation, derivationKind, parseAbsoluteStorePath } from "@firn/nix-compat";
 import type { Realisation, RealisationService } from "@firn/store";
 import { withScratchPaths } from "./address-outputs.ts";
 import { type BuildPlan, type BuildStep, derivationReader } from "./build-plan.ts";
-import { buildFailure } from "./build-failure.ts";
 import { builtinStep } from "./builtin-step.ts";
 import { closureOf } from "./closure.ts";
 import { BUILTIN_BUILDERS, checkBuildable } from "./derivation-attributes.ts";
@@ -26,15 +18,12 @@ import type { RecipeOptions } from "./builder-environment.ts";
 import { GlueError } from "./error.ts";
 import { exportedGraphs } from "./exported-graphs.ts";
 import type { Fetcher } from "./fetcher.ts";
-import { LogLines } from "./log-lines.ts";
 import type { PendingObject } from "./pending.ts";
 import type { OutputPaths, RealisedOutputs } from "./realised-outputs.ts";
 import { registerOutputs, type RegisterParts } from "./register-outputs.ts";
+import { runRecipe } from "./run-recipe.ts";
 import { needsResolution, resolveDerivation, type ResolvedDerivation } from "./resolve-derivation.ts";
 import { writePending } from "./write-pending.ts";
-
-/** What is read of a log at once. */
-const READ_BYTES = 64 * 1024;
 
 export type StepParts = RegisterParts & {
   readonly realisations: RealisationService;
@@ -109,14 +98,9 @@ async function buildBasic(
   const graphParts = { ...parts, readDerivation: derivationReader(parts.blobs, parts.pathInfos, storeDir) };
   const graphs = await exportedGraphs(derivation, attributes, closure, graphParts, { lease, signal });
   const { recipe } = derivationRecipe(scratch, nodes, { ...options, storeDir, graphs });
-  const { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax } = options;
-  const preferLocal = attributes.flag("preferLocalBuild");
-  const submit = { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax, preferLocal, lease, signal };
-  const [id] = await parts.buildService.submit([{ recipe, label: derivation.name }], submit);
-  const log = new LogLines(options.onLine, options.lastLinesOnly);
-  const { end, outputs } = await watchToEnd(parts.buildService, id, log);
-  signal.throwIfAborted();
-  if (end.reason !== "succeeded") throw buildFailure(drvPath, derivation.name, end, log.tail);
+  const running = { ...options, preferLocal: attributes.flag("preferLocalBuild"), lease };
+  const attempt = await runRecipe(recipe, { drvPath, name: derivation.name }, parts.buildService, running);
+  const { id, outputs } = attempt;
   try {
     return await registerOutputs({ drvPath, derivation: scratch, recipe, outputs }, parts, { lease, signal });
   } catch (thrown) {
@@ -157,20 +141,4 @@ async function keepRealisations(
       kept.push({ drvPath, output, path: parseAbsoluteStorePath(path, storeDir), signatures: [] });
   }
   await realisations.put(kept, options);
-}
-
-/** Not by signal: a submission that was withdrawn is over when its attempt is, and nothing may run on behind the caller's back. */
-export async function watchToEnd(
-  service: BuildService,
-  id: string,
-  log: LogLines,
-): Promise<{ readonly end: AttemptEnd; readonly outputs: readonly AttemptOutput[] }> {
-  for await (const event of service.watch(id, { buffer: new Uint8Array(READ_BYTES) })) {
-    if (event.type === "log") log.push(event.bytes);
-    if (event.type !== "ended") continue;
-    log.end();
-    const { end, outputs } = event.attempt;
-    if (end !== undefined) return { end, outputs };
-  }
-  throw new BuildError("unknown-attempt", `the build service stopped reporting on attempt ${id} before it ended`);
 }

@@ -20,15 +20,14 @@ import {
 import type { Digest, Lease } from "@firn/castore";
 import { DEFAULT_STORE_DIR, type Derivation, parseAbsoluteStorePath } from "@firn/nix-compat";
 import { isAddressedByContents } from "./address-outputs.ts";
-import { buildFailure } from "./build-failure.ts";
 import { buildDerivations, type BuildOptions, type BuildParts } from "./build-graph.ts";
 import { derivationReader } from "./build-plan.ts";
-import { watchToEnd } from "./build-step.ts";
 import { closureOf } from "./closure.ts";
 import { BUILTIN_BUILDERS, checkBuildable } from "./derivation-attributes.ts";
 import { derivationRecipe } from "./derivation-recipe.ts";
 import { exportedGraphs } from "./exported-graphs.ts";
-import { LogLines } from "./log-lines.ts";
+import { GlueError } from "./error.ts";
+import { runRecipe } from "./run-recipe.ts";
 import { derivationToRun } from "./resolve-derivation.ts";
 
 /** What is different about one more attempt. */
@@ -101,25 +100,21 @@ export async function checkDerivation(
 
   const attemptWith = async (variation: CheckVariation): Promise<Attempt> => {
     throwIfAborted(signal);
-    const { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax } = options;
-    const limits = { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax };
     const counts = { planned: 1, running: 1, done: 0, failed: 0 };
     onEvent?.({ type: "started", drvPath, name, counts });
-    const [id] = await variation.service.submit([{ recipe: recipeOf(variation), label: name }], {
-      ...limits,
-      lease,
-      signal,
-    });
-    const log = new LogLines((line) => onEvent?.({ type: "log", drvPath, name, line }));
-    const { end } = await watchToEnd(variation.service, id, log);
-    throwIfAborted(signal);
-    if (end.reason !== "succeeded") {
-      const error = buildFailure(drvPath, name, end, log.tail);
-      onEvent?.({ type: "failed", drvPath, name, error, counts });
-      throw error;
+    const onLine = (line: ByteString) => onEvent?.({ type: "log", drvPath, name, line });
+    try {
+      const attempt = await runRecipe(recipeOf(variation), { drvPath, name }, variation.service, {
+        ...options,
+        signal,
+        onLine,
+      });
+      onEvent?.({ type: "finished", drvPath, name, outputs, counts: { ...counts, running: 0, done: 1 } });
+      return attempt;
+    } catch (thrown) {
+      if (thrown instanceof GlueError) onEvent?.({ type: "failed", drvPath, name, error: thrown, counts });
+      throw thrown;
     }
-    onEvent?.({ type: "finished", drvPath, name, outputs, counts: { ...counts, running: 0, done: 1 } });
-    return (await variation.service.get(id)) as Attempt;
   };
 
   const usual: CheckVariation = {
