@@ -6,7 +6,6 @@ half of main_nix_build of C++ Nix.
 Variables reach bash through the environment; what has to happen inside bash is a file it reads first, which is gone when it starts.
 */
 
-import { accessSync, constants, statSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +18,7 @@ import type { EvaluatedDerivation } from "./evaluator/job.ts";
 import { realise, type RealiseOptions } from "./realise.ts";
 import type { Session } from "./session.ts";
 import { runInStore } from "./store-run.ts";
+import { findProgram } from "./find-program.ts";
 import { shellQuote } from "./shell-quote.ts";
 
 export type DerivationShellOptions = {
@@ -144,15 +144,8 @@ function rcFile(options: DerivationShellOptions, directory: string, shell: strin
 /** The shell that was named, or bash of the host; else the derivation's builder, when that is one. */
 function findBash({ shell }: DerivationShellOptions, { builder }: Derivation, { config }: Session): string {
   if (shell !== undefined) return shell;
-  for (const directory of textOf(config.environment.PATH ?? "").split(":")) {
-    const path = join(directory, "bash");
-    try {
-      accessSync(path, constants.X_OK);
-      if (directory.startsWith("/") && statSync(path).isFile()) return path;
-    } catch {
-      // not in this directory
-    }
-  }
+  const bash = findProgram("bash", textOf(config.environment.PATH ?? ""));
+  if (bash !== undefined) return bash;
   if (/\/bash$/.test(builder)) return textOf(builder);
   throw new CliError("unsupported", "there is no bash on PATH: install it, or name one in NIX_BUILD_SHELL");
 }

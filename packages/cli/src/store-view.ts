@@ -6,11 +6,12 @@ bubblewrap makes the namespace where it works, else unshare(1) with mount(8) and
 */
 
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import type { Node } from "@firn/castore";
 import { CliError } from "./error.ts";
+import { findProgram } from "./find-program.ts";
 import { shellQuote } from "./shell-quote.ts";
 
 /** bwrap refuses more words of options. */
@@ -141,19 +142,4 @@ function owner(): { readonly uid: number; readonly gid: number } {
 
 function works(file: string, args: readonly string[]): boolean {
   return spawnSync(file, args, { stdio: "ignore" }).status === 0;
-}
-
-/** An executable on the caller's PATH. */
-function findProgram(name: string, searchPath: string): string | undefined {
-  for (const directory of searchPath.split(":")) {
-    if (!directory.startsWith("/")) continue;
-    const path = join(directory, name);
-    try {
-      accessSync(path, constants.X_OK);
-      if (statSync(path).isFile()) return path;
-    } catch {
-      // not in this directory
-    }
-  }
-  return undefined;
 }

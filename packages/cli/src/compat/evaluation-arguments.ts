@@ -6,6 +6,9 @@ attributes to take. Follows MixEvalArgs of C++ Nix.
 import type { SearchPathEntry } from "@firn/eval";
 import { parseSearchPathEntry } from "../config.ts";
 import type { EvalArgument } from "../evaluator/job.ts";
+import { takeCommonFlag } from "./common-flags.ts";
+import type { NixSettings } from "./nix-settings.ts";
+import { UsageError } from "./usage-error.ts";
 import type { Words } from "./words.ts";
 
 /** `file` and `stdin`: the string is what is there; `value` is the path. */
@@ -29,8 +32,15 @@ export class EvaluationFlags implements EvaluationArguments {
   readonly args: NixArgument[] = [];
   readonly searchPath: SearchPathEntry[] = [];
 
+  /** Takes what is no flag of the program's own: one of these, an operand, or a flag that all programs have. Throws UsageError. */
+  take(word: string, words: Words, settings: NixSettings): void {
+    if (this.#takeFlag(word, words)) return;
+    if (!word.startsWith("-")) this.operands.push(word);
+    else if (!takeCommonFlag(word, settings, words)) throw new UsageError(`unrecognised flag '${word}'`);
+  }
+
   /** Takes a flag, with its operands. False, with nothing done, when it is none of these. Throws UsageError. */
-  take(word: string, words: Words): boolean {
+  #takeFlag(word: string, words: Words): boolean {
     switch (word) {
       case "--expr":
       case "-E":

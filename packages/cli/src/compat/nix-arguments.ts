@@ -3,10 +3,8 @@ nix-instantiate's command line. Flags and operands mix freely; single letters ma
 it. Follows main_nix_instantiate and LegacyArgs of C++ Nix.
 */
 
-import { takeCommonFlag } from "./common-flags.ts";
 import { type EvaluationArguments, EvaluationFlags } from "./evaluation-arguments.ts";
 import type { NixSettings } from "./nix-settings.ts";
-import { UsageError } from "./usage-error.ts";
 import { Words } from "./words.ts";
 
 export type NixArguments = {
@@ -77,9 +75,7 @@ export function parseNixArguments(argv: readonly string[], settings: NixSettings
         state.answer ??= word.slice(2) as "help" | "version";
         break;
       default:
-        if (evaluation.take(word, words)) break;
-        if (!word.startsWith("-")) evaluation.operands.push(word);
-        else if (!takeCommonFlag(word, settings, words)) throw new UsageError(`unrecognised flag '${word}'`);
+        evaluation.take(word, words, settings);
     }
   }
   return state;

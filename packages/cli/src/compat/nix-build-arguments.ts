@@ -3,7 +3,6 @@ nix-build's command line. Flags and operands mix freely; what steers builds are 
 */
 
 import { CliError } from "../error.ts";
-import { takeCommonFlag } from "./common-flags.ts";
 import { type EvaluationArguments, EvaluationFlags } from "./evaluation-arguments.ts";
 import type { NixSettings } from "./nix-settings.ts";
 import { UsageError } from "./usage-error.ts";
@@ -67,9 +66,7 @@ export function parseNixBuildArguments(argv: readonly string[], settings: NixSet
         answer ??= word.slice(2) as "help" | "version";
         break;
       default:
-        if (evaluation.take(word, words)) break;
-        if (!word.startsWith("-")) evaluation.operands.push(word);
-        else if (!takeCommonFlag(word, settings, words)) throw new UsageError(`unrecognised flag '${word}'`);
+        evaluation.take(word, words, settings);
     }
   }
   return { evaluation, link, drvLink, dryRun, check, answer };

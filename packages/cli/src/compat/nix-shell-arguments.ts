@@ -6,7 +6,6 @@ with `#! nix-shell`. Follows main_nix_build of C++ Nix.
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { CliError } from "../error.ts";
-import { takeCommonFlag } from "./common-flags.ts";
 import { type EvaluationArguments, EvaluationFlags } from "./evaluation-arguments.ts";
 import type { NixSettings } from "./nix-settings.ts";
 import { UsageError } from "./usage-error.ts";
@@ -80,9 +79,7 @@ export function parseNixShellArguments(
         answer ??= word.slice(2) as "help" | "version";
         break;
       default:
-        if (evaluation.take(word, words)) break;
-        if (!word.startsWith("-")) evaluation.operands.push(word);
-        else if (!takeCommonFlag(word, settings, words)) throw new UsageError(`unrecognised flag '${word}'`);
+        evaluation.take(word, words, settings);
     }
   }
   if (script !== undefined) {
