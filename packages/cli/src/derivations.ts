@@ -18,7 +18,7 @@ export async function instantiate(
   expression: ExpressionOptions,
   session: Session,
   lease: Lease,
-  realise?: RealiseOptions,
+  realise?: RealiseOptions | Realiser,
 ): Promise<readonly EvaluatedDerivation[]> {
   const pending: PendingObject[] = [];
   const onPending = (objects: readonly PendingObject[]) => {

@@ -4,6 +4,7 @@ import type { Lease } from "@firn/castore";
 import { derivationReader, planBuild, RealisedOutputs } from "@firn/glue";
 import type { BuilderOptions } from "./builder.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
+import type { Output } from "./output.ts";
 import type { Session } from "./session.ts";
 
 /** Paths of their .drv files, dependencies first. */
@@ -26,4 +27,12 @@ export async function missingDerivations(
     { lease, signal: session.signal },
   );
   return [...steps.keys()];
+}
+
+/** Says on stderr what would be built, in C++ Nix's words; nothing when that is nothing. */
+export async function tellMissing(drvPaths: readonly string[], output: Output): Promise<void> {
+  if (drvPaths.length === 0) return;
+  const what = drvPaths.length === 1 ? "this derivation" : `these ${drvPaths.length} derivations`;
+  await output.note(`${what} will be built:`);
+  for (const drvPath of drvPaths) await output.note(`  ${drvPath}`);
 }

@@ -141,14 +141,10 @@ async function build(given: BuildCommandOptions, session: Session): Promise<numb
 
 async function sayWhatIsMissing(options: BuildCommandOptions, session: Session, lease: Lease): Promise<undefined> {
   const { output } = session;
-  const { missingDerivations } = await import("../missing-derivations.ts");
+  const { missingDerivations, tellMissing } = await import("../missing-derivations.ts");
   const derivations = await instantiate(options.expression, session, lease, options);
   const missing = await missingDerivations(derivations, options, session, lease);
-  if (missing.length > 0)
-    await output.note(
-      missing.length === 1 ? "this derivation will be built:" : `these ${missing.length} derivations will be built:`,
-    );
-  for (const drvPath of missing) await output.note(`  ${drvPath}`);
+  await tellMissing(missing, output);
   if (options.json)
     await output.json(
       derivations.map(({ attrPath, drvPath, outputName, outputs }) => ({
@@ -171,7 +167,7 @@ async function checkBuilds(
   const { Realiser } = await import("../realise.ts"); // loads builder and sandbox, which help can do without
   const { checkJson, checkText, isReproducible } = await import("../check-report.ts");
   using realiser = new Realiser(options, session, lease);
-  const derivations = await instantiate(options.expression, session, lease, options);
+  const derivations = await instantiate(options.expression, session, lease, realiser);
   const rows: object[] = [];
   let areSame = true;
   for (const drvPath of new Set(derivations.map((derivation) => derivation.drvPath))) {

@@ -4,6 +4,7 @@
 
 import { parseAbsoluteStorePath, type StorePath } from "@firn/nix-compat";
 import { CliError, EXIT } from "../error.ts";
+import { tellMissing } from "../missing-derivations.ts";
 import { realise } from "../realise.ts";
 import type { EvaluatedDerivation } from "../evaluator/job.ts";
 import type { Session } from "../session.ts";
@@ -159,11 +160,11 @@ export async function noteMissing(targets: readonly Target[], graph: PathGraph, 
     for (const [input, outputs] of derivation.inputDrvs)
       stack.push({ path: parseAbsoluteStorePath(input, session.config.storeDir), outputs });
   }
-  if (missing.size === 0) return;
-  const what = missing.size === 1 ? "this derivation" : `these ${missing.size} derivations`;
-  await session.output.note(`${what} will be built:`);
-  for (const path of await graph.sorted(missing))
-    await session.output.note(`  ${path.absolute(session.config.storeDir)}`);
+  const paths = missing.size === 0 ? [] : await graph.sorted(missing);
+  await tellMissing(
+    paths.map((path) => path.absolute(session.config.storeDir)),
+    session.output,
+  );
 }
 
 /** A derivation's environment as lines a shell can read. */
