@@ -1,5 +1,6 @@
 /* grpc.health.v1: whether the server, or one of its services, answers. */
 
+import { untilAborted } from "@firn/base";
 import { messageCodec } from "./codec.ts";
 import { ProtocolError } from "./error.ts";
 import {
@@ -28,19 +29,12 @@ export function healthHandlers(services: ReadonlySet<string>, stopping: AbortSig
     serverStream(WATCH, async function* ({ service }, { signal }) {
       if (!isKnown(service)) {
         yield RESPONSE.make({ status: Status.SERVICE_UNKNOWN });
-        await fired(signal);
+        await untilAborted(signal);
         return;
       }
       yield RESPONSE.make({ status: statusNow() });
-      await Promise.race([fired(signal), fired(stopping)]);
+      await untilAborted(AbortSignal.any([signal, stopping]));
       if (!signal.aborted) yield RESPONSE.make({ status: Status.NOT_SERVING });
     }),
   ];
-}
-
-function fired(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -3,6 +3,7 @@ Leases that callers hold: each lives as long as the call that opened it, so a ca
 Other calls name it in their metadata.
 */
 
+import { untilAborted } from "@firn/base";
 import { type CallOptions, CastoreError, type Lease, type LeaseService } from "@firn/castore";
 import { HOLD_RESPONSE, LEASE_METHODS } from "./castore-methods.ts";
 import { ProtocolError } from "./error.ts";
@@ -44,7 +45,7 @@ export class HeldLeases {
     this.#held.set(leaseId, lease);
     try {
       yield HOLD_RESPONSE.make({ leaseId });
-      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      await untilAborted(signal);
     } finally {
       this.#held.delete(leaseId);
     }

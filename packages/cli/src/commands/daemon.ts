@@ -2,6 +2,7 @@
 `firn daemon`: lets programs that speak Nix's worker protocol, Nix's own among them, work on Firn's store and build with it.
 */
 
+import { untilAborted } from "@firn/base";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { Duplex } from "node:stream";
@@ -82,7 +83,7 @@ async function serve(options: DaemonCommandOptions, session: Session): Promise<u
     });
     if (trusted !== undefined) await output.note(`listening on ${trusted} for trusted clients`);
     if (untrusted !== undefined) await output.note(`listening on ${untrusted} for untrusted clients`);
-    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    await untilAborted(signal);
     await output.note("stopping");
   } finally {
     await server.close();

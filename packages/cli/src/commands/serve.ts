@@ -4,7 +4,7 @@
 
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { messageOf } from "@firn/base";
+import { messageOf, untilAborted } from "@firn/base";
 import type { BuildService } from "@firn/build";
 import { parsePublicKey, parseSecretKey } from "@firn/nix-compat";
 import { TrustedKeys } from "@firn/store";
@@ -135,7 +135,7 @@ async function serve(options: ServeOptions, session: Session): Promise<number> {
   });
   if (options.json) await output.json({ url: server.url });
   else await output.note(`serving ${store.label} on ${server.url}`);
-  if (!signal.aborted) await new Promise((done) => signal.addEventListener("abort", done, { once: true }));
+  await untilAborted(signal);
   if (options.graceSeconds > 0) await output.note("stopping when what runs has ended; once more stops at once");
   await server.close(options.graceSeconds * 1000);
   return EXIT.ok;
