@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { GcOptions, GcResult } from "@firn/backend-local";
 import { HASH_PART_CHARS } from "@firn/nix-compat";
 import { LiveLine } from "./live-line.ts";
-import { type Generation, knownProfiles, oldGenerations, removeGenerations } from "./profile.ts";
+import { type Generation, adoptProfiles, knownProfiles, oldGenerations, removeGenerations } from "./profile.ts";
 import type { Session } from "./session.ts";
 
 export type CollectOptions = Omit<GcOptions, "signal" | "onProgress" | "withoutLinks" | "keptBlobs"> & {
@@ -25,9 +25,8 @@ export async function collect(options: CollectOptions, session: Session): Promis
   const dryRun = options.dryRun === true;
   const store = await session.openStore();
   using line = new LiveLine(output);
-  const profiles = await knownProfiles(session);
-  const olderThanMs = which === "all" ? undefined : which?.olderThanMs;
-  const generations = which === undefined ? [] : profiles.flatMap((profile) => oldGenerations(profile, olderThanMs));
+  const generations = which === undefined ? [] : await generationsToGo(which, session);
+  if (which === undefined) await adoptProfiles(session);
   if (!dryRun) {
     await removeGenerations(generations, session);
     await store.roots.clean();
@@ -43,6 +42,11 @@ export async function collect(options: CollectOptions, session: Session): Promis
   });
   if (!dryRun) await removeOutputLinks(session);
   return { ...result, generations };
+}
+
+async function generationsToGo(which: "all" | { readonly olderThanMs: number }, session: Session) {
+  const olderThanMs = which === "all" ? undefined : which.olderThanMs;
+  return (await knownProfiles(session)).flatMap((profile) => oldGenerations(profile, olderThanMs));
 }
 
 /** Removes what leads to the files of paths that are gone. */

@@ -151,9 +151,18 @@ export async function knownProfiles(session: Session): Promise<Profile[]> {
   const links = new Set<string>();
   for (const { link = "" } of roots.listRoots()) {
     const [, profile] = GENERATION.exec(link) ?? [];
-    if (profile !== undefined && targetOf(profile) !== undefined) links.add(profile);
+    if (profile !== undefined && isLink(profile)) links.add(profile);
   }
   return [...links].sort().map((link) => readProfile(link));
+}
+
+/** Whether a link is there: what only looks like a generation has something else there, or nothing. */
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
 }
 
 /** Makes roots of the links below the state directory's `profiles`, whoever made them: being there is enough. */
