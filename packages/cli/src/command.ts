@@ -50,13 +50,14 @@ const PAIR_SEPARATOR = "\0";
 /**
  * Commander's flags take one operand. This turns `--arg NAME EXPR` into `--arg=NAME<NUL>EXPR`, and flags that may stand alone into ones with a value,
  * before it looks, up to a `--`.
- * Throws `usage` when an operand is missing.
+ * Throws `usage` when an operand is missing, unless the words may be another program's, which gets its own back by `splitJoined`.
  */
 export function joinPairs(
   argv: readonly string[],
   pairFlags: readonly string[],
-  loneFlags: Readonly<Record<string, string>> = {},
+  options: { readonly loneFlags?: Readonly<Record<string, string>>; readonly passesThrough?: boolean } = {},
 ): string[] {
+  const { loneFlags = {}, passesThrough = false } = options;
   const joined: string[] = [];
   for (let i = 0; i < argv.length; i++) {
     if (argv[i] === "--") return [...joined, ...argv.slice(i)];
@@ -64,15 +65,24 @@ export function joinPairs(
       joined.push(`${argv[i]}=${loneFlags[argv[i]]}`);
       continue;
     }
-    if (!pairFlags.includes(argv[i])) {
+    const isWhole = i + 2 < argv.length;
+    if (!pairFlags.includes(argv[i]) || (passesThrough && !isWhole)) {
       joined.push(argv[i]);
       continue;
     }
-    if (i + 2 >= argv.length) throw new CliError("usage", `option '${argv[i]}' needs two operands, a name and a value`);
+    if (!isWhole) throw new CliError("usage", `option '${argv[i]}' needs two operands, a name and a value`);
     joined.push(`${argv[i]}=${argv[i + 1]}${PAIR_SEPARATOR}${argv[i + 2]}`);
     i += 2;
   }
   return joined;
+}
+
+/** The words that `joinPairs` made one of; any other word is itself, since none has a NUL. */
+export function splitJoined(word: string): string[] {
+  const at = word.indexOf(PAIR_SEPARATOR);
+  if (at < 0) return [word];
+  const flagEnd = word.indexOf("=");
+  return [word.slice(0, flagEnd), word.slice(flagEnd + 1, at), word.slice(at + 1)];
 }
 
 /** The two operands of a joined pair. */

@@ -4,7 +4,7 @@ for; the others are known here by name and summary, which is all that help and s
 */
 
 import { Command, CommanderError } from "commander";
-import { type AnyCommand, type CommandEntry, joinPairs } from "./command.ts";
+import { type AnyCommand, type CommandEntry, joinPairs, splitJoined } from "./command.ts";
 import { CliError, EXIT } from "./error.ts";
 import type { Session } from "./session.ts";
 import { STORE_FORMS } from "./store-choice.ts";
@@ -226,17 +226,19 @@ export async function parseCommandLine(argv: readonly string[], sink: HelpSink):
     if (loaded.passesThrough) made.passThroughOptions();
     made.action(() => {
       const { store, ...flags } = loaded.store === undefined ? { store: undefined, ...made.opts() } : made.opts();
-      parsed = { name: known.name, command: loaded, options: loaded.optionsOf(made.args, flags), store };
+      parsed = {
+        name: known.name,
+        command: loaded,
+        options: loaded.optionsOf(made.args.flatMap(splitJoined), flags),
+        store,
+      };
     });
   }
   try {
     const words = entry === undefined ? 0 : entry.name.split(" ").length;
-    await root.parseAsync(
-      [...argv.slice(0, words), ...joinPairs(argv.slice(words), loaded?.pairFlags ?? [], loaded?.loneFlags)],
-      {
-        from: "user",
-      },
-    );
+    await root.parseAsync([...argv.slice(0, words), ...joinPairs(argv.slice(words), loaded?.pairFlags ?? [], loaded)], {
+      from: "user",
+    });
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
     if (thrown.exitCode === 0) return undefined;

@@ -126,6 +126,13 @@ test("derivations are built by their paths, and -k goes on after a failure", () 
   assert.equal(drvPath, linked.out);
 });
 
+test("operands are not taken apart", () => {
+  const words = new Words(["--argstr", "x", "-O2", "-vj4"]);
+  const seen: string[] = [];
+  for (const word of words) seen.push(word, ...(word === "--argstr" ? words.operands(word, 2) : []));
+  assert.deepEqual(seen, ["--argstr", "x", "-O2", "-v", "-j", "4"]);
+});
+
 test("letters behind one dash are flags, and what follows them is an operand", () => {
   assert.deepEqual(
     [...new Words(["-vv", "-j4", "-kK", "--max-jobs", "-", "x-y"])],

@@ -7,7 +7,6 @@ import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { textOf } from "@firn/base";
 import { lookup, needDirectory } from "@firn/castore";
-import { parseAbsoluteStorePath } from "@firn/nix-compat";
 import { declareDerivationFlags, derivationFlags } from "../derivation-flags.ts";
 import { defineCommand, examples } from "../command.ts";
 import { CliError } from "../error.ts";
@@ -114,7 +113,7 @@ async function mainProgram({ path, info }: StoreTarget, shown: string, session: 
   const bin = await lookup(store, info.node, "bin", { signal: session.signal });
   const entries = bin?.kind === "directory" ? (await needDirectory(store.directories, bin.digest)).entries : [];
   const programs = entries.map(({ name }) => textOf(name));
-  const name = parseAbsoluteStorePath(storePath, session.config.storeDir).name.replace(/-[^A-Za-z].*$/, "");
+  const name = path.name.replace(/-[^A-Za-z].*$/, "");
   const found = programs.length === 1 ? programs[0] : programs.find((program) => program === name);
   if (found !== undefined) return `${storePath}/bin/${found}`;
   const hint =

@@ -7,20 +7,23 @@ those of all programs speak differently of an operand that is missing, as getArg
 import { UsageError } from "./usage-error.ts";
 
 export class Words {
-  readonly #words: readonly string[];
+  readonly #words: string[];
   #at = 0;
 
   constructor(argv: readonly string[]) {
-    this.#words = argv.flatMap((word) => {
-      const [, letters, rest] = /^-([A-Za-z]+)(.*)$/s.exec(word) ?? [];
-      if (letters === undefined) return [word];
-      return [...Array.from(letters, (letter) => `-${letter}`), ...(rest === "" ? [] : [rest])];
-    });
+    this.#words = [...argv];
   }
 
-  /** The words that are left, each taken when it is asked for. */
+  /** The words that are left, each taken when it is asked for; operands that were taken meanwhile are not taken apart. */
   *[Symbol.iterator](): Generator<string, void> {
-    while (this.#at < this.#words.length) yield this.#words[this.#at++];
+    while (this.#at < this.#words.length) {
+      const [, letters, rest] = /^-([A-Za-z]+)(.*)$/s.exec(this.#words[this.#at]) ?? [];
+      if (letters !== undefined) {
+        const apart = Array.from(letters, (letter) => `-${letter}`);
+        this.#words.splice(this.#at, 1, ...apart, ...(rest === "" ? [] : [rest]));
+      }
+      yield this.#words[this.#at++];
+    }
   }
 
   /** The operand of one of the program's own flags. */
