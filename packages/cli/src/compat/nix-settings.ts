@@ -21,29 +21,40 @@ const SWITCHES = [
   "keep-failed",
   "keep-going",
   "print-build-logs",
+  "require-sigs",
+  "substitute",
 ];
 const LINTS = ["lint-url-literals", "lint-short-path-literals", "lint-absolute-path-literals"];
 const LISTS = ["experimental-features", "nix-path"];
-const NUMBERS = ["max-call-depth", "cores", "timeout", "max-silent-time", "max-build-log-size"];
-const OTHERS = ["eval-system", "system", "max-jobs"];
+const NUMBERS = [
+  "connect-timeout",
+  "cores",
+  "download-attempts",
+  "max-build-log-size",
+  "max-call-depth",
+  "max-silent-time",
+  "max-substitution-jobs",
+  "timeout",
+];
+const OTHERS = ["eval-system", "max-jobs", "netrc-file", "sandbox", "substituters", "system", "trusted-public-keys"];
 
 /** Settings of Nix that change nothing here. */
 const ELSEWHERE = new Set(
   `accept-flake-config access-tokens allow-dirty allow-dirty-locks allow-new-privileges allow-symlinked-store
   allow-unsafe-native-code-during-evaluation allowed-impure-host-deps allowed-uris allowed-users always-allow-substitutes
-  auto-allocate-uids auto-optimise-store bash-prompt bash-prompt-prefix bash-prompt-suffix build-dir build-hook build-poll-interval
-  build-users-group builders builders-use-substitutes commit-lock-file-summary compress-build-log connect-timeout
-  debugger-on-trace debugger-on-warn diff-hook download-attempts download-buffer-size download-speed eval-attrset-update-layer-rhs-threshold
+  auto-allocate-uids auto-optimise-store bash-prompt bash-prompt-prefix bash-prompt-suffix build-dir build-hook
+  build-poll-interval build-users-group builders builders-use-substitutes commit-lock-file-summary compress-build-log
+  debugger-on-trace debugger-on-warn diff-hook download-buffer-size download-speed eval-attrset-update-layer-rhs-threshold
   eval-cache eval-cores eval-profile-file eval-profiler eval-profiler-frequency external-builders extra-platforms filter-syscalls
-  flake-registry fsync-metadata fsync-store-paths gc-reserved-space hashed-mirrors http-connections http2 id-count ignore-try ignored-acls
-  impersonate-linux-26 impure-env json-log-path keep-build-log keep-derivations keep-env-derivations keep-outputs
-  lazy-trees log-lines max-free max-substitution-jobs min-free min-free-check-interval
-  nar-buffer-size narinfo-cache-meta-ttl narinfo-cache-negative-ttl narinfo-cache-positive-ttl netrc-file plugin-files post-build-hook
-  pre-build-hook preallocate-contents print-missing repair require-drop-supplementary-groups require-sigs run-diff-hook
-  sandbox sandbox-build-dir sandbox-dev-shm-size sandbox-fallback sandbox-paths secret-key-files show-trace ssl-cert-file
-  stalled-download-timeout start-id store substitute substituters sync-before-registering system-features tarball-ttl   trace-import-from-derivation trust-tarballs-from-git-forges trusted-public-keys trusted-substituters trusted-users
-  upgrade-nix-store-path-url use-case-hack use-cgroups use-registries use-sqlite-wal use-xdg-base-directories user-agent-suffix verbosity
-  warn-dirty warn-large-path-threshold`.split(/\s+/),
+  flake-registry fsync-metadata fsync-store-paths gc-reserved-space hashed-mirrors http-connections http2 id-count ignore-try
+  ignored-acls impersonate-linux-26 impure-env json-log-path keep-build-log keep-derivations keep-env-derivations keep-outputs
+  lazy-trees log-lines max-free min-free min-free-check-interval nar-buffer-size narinfo-cache-meta-ttl
+  narinfo-cache-negative-ttl narinfo-cache-positive-ttl plugin-files post-build-hook pre-build-hook preallocate-contents
+  print-missing repair require-drop-supplementary-groups run-diff-hook sandbox-build-dir sandbox-dev-shm-size sandbox-fallback
+  sandbox-paths secret-key-files ssl-cert-file stalled-download-timeout start-id store sync-before-registering system-features
+  tarball-ttl trace-import-from-derivation trust-tarballs-from-git-forges trusted-substituters trusted-users
+  upgrade-nix-store-path-url use-case-hack use-cgroups use-registries use-sqlite-wal use-xdg-base-directories user-agent-suffix
+  verbosity warn-dirty warn-large-path-threshold`.split(/\s+/),
 );
 
 /** Experimental features by name, so that a misspelt one is noticed. */
