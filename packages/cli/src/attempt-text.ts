@@ -70,11 +70,11 @@ export function attemptJson(attempt: Attempt): object {
   };
 }
 
-function nodeName(node: Node): string {
+export function nodeName(node: Node): string {
   return node.kind === "symlink" ? `-> ${textOf(node.target)}` : formatDigest(node.digest);
 }
 
-export function durationText(ms: number): string {
+function durationText(ms: number): string {
   if (ms < 10_000) return `${(Math.max(0, ms) / 1000).toFixed(2)}s`;
   const seconds = Math.round(ms / 1000);
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${String(seconds % 60).padStart(2, "0")}s`;

@@ -138,9 +138,10 @@ export class BuildProgress {
     this.#redraw = undefined;
     const { waiting, running, done, failed } = this.#tree.counts();
     const { stderr } = this.#output;
-    const lines = this.#tree.rows(ROWS_MAX).map((row) => this.#row(row));
-    const hidden = running - lines.length;
-    if (hidden > 0 && lines.length === ROWS_MAX) lines.push(`  and ${hidden} more`);
+    const rows = this.#tree.rows(ROWS_MAX);
+    const lines = rows.map((row) => this.#row(row));
+    const hidden = running - rows.filter(({ status }) => status === "running").length;
+    if (hidden > 0) lines.push(`  and ${hidden} more`);
     const more = waiting === 0 ? "" : `, ${waiting} waiting`;
     const failures = failed === 0 ? "" : this.#output.styled(stderr, "red", `, ${failed} failed`);
     const planned = waiting + running + done + failed;
@@ -155,7 +156,7 @@ export class BuildProgress {
   #start(drvPath: ByteString, name: string): void {
     const running: Running = { startedAtMs: Date.now(), line: "", expectedMs: undefined };
     this.#running.set(drvPath, running);
-    this.#tree.set(drvPath, "running");
+    this.#tree.start(drvPath, name);
     // Nice to know, and not worth failing for.
     this.#expectation?.(name).then(
       (expectedMs) => {

@@ -25,7 +25,6 @@ type TreeNode = {
   readonly name: string;
   readonly dependencies: readonly ByteString[];
   status: BuildStatus;
-  hasDependents: boolean;
 };
 
 /** A row to be: its node and the rows below it. */
@@ -33,6 +32,8 @@ type Branch = { readonly node: TreeNode; readonly below: Branch[]; waiting: numb
 
 export class BuildTree {
   readonly #nodes = new Map<ByteString, TreeNode>();
+  /** What others need. */
+  readonly #needed = new Set<ByteString>();
 
   /** Adds builds; dependencies that are not among them, now or later, are there already. */
   add(
@@ -43,21 +44,16 @@ export class BuildTree {
     }>,
   ): void {
     for (const { drvPath, name, dependencies } of builds) {
-      const known = this.#nodes.get(drvPath);
-      this.#nodes.set(drvPath, {
-        drvPath,
-        name,
-        dependencies,
-        status: known?.status ?? "waiting",
-        hasDependents: known?.hasDependents ?? false,
-      });
+      const status = this.#nodes.get(drvPath)?.status ?? "waiting";
+      this.#nodes.set(drvPath, { drvPath, name, dependencies, status });
+      for (const dependency of dependencies) this.#needed.add(dependency);
     }
-    for (const { dependencies } of this.#nodes.values()) {
-      for (const dependency of dependencies) {
-        const node = this.#nodes.get(dependency);
-        if (node !== undefined) node.hasDependents = true;
-      }
-    }
+  }
+
+  /** A build begins, of which nothing may have been said before. */
+  start(drvPath: ByteString, name: string): void {
+    if (!this.#nodes.has(drvPath)) this.add([{ drvPath, name, dependencies: [] }]);
+    this.set(drvPath, "running");
   }
 
   set(drvPath: ByteString, status: BuildStatus): void {
@@ -77,7 +73,7 @@ export class BuildTree {
     const seen = new Set<TreeNode>();
     const roots: Branch[] = [];
     for (const node of this.#nodes.values()) {
-      if (node.hasDependents) continue;
+      if (this.#needed.has(node.drvPath)) continue;
       const branch = this.#branch(node, seen);
       if (branch !== undefined && (branch.below.length > 0 || isShown(node))) roots.push(branch);
     }
@@ -116,14 +112,14 @@ export class BuildTree {
 }
 
 /** Whether it has a row of its own, whatever is below it. */
-function isShown({ status }: TreeNode): boolean {
+function isShown({ status }: Pick<TreeNode, "status">): boolean {
   return status === "running" || status === "failed";
 }
 
 /** Leaves rows out from the end, but keeps what hangs on nothing that is left out. */
 function fitted(rows: readonly TreeRow[], rowsMax: number): TreeRow[] {
   if (rows.length <= rowsMax) return [...rows];
-  const active = rows.filter(({ status }) => status === "running" || status === "failed");
+  const active = rows.filter(isShown);
   if (active.length >= rowsMax) return active.slice(0, rowsMax).map((row) => ({ ...row, branch: "" }));
   return rows.slice(0, rowsMax);
 }

@@ -6,7 +6,7 @@ that looks like to be caused by.
 import { type ByteString, byteStringOfText, textOf } from "@firn/base";
 import type { DifferenceCause, ExplainedDifference } from "@firn/build";
 import type { CheckedDerivation, CheckRound } from "@firn/glue";
-import { differenceJson, differenceRow } from "./tree-difference.ts";
+import { outputDifferenceJson, outputDifferenceRow } from "./tree-difference.ts";
 
 const CAUSES: Readonly<Record<DifferenceCause, string>> = {
   timestamp: "the time of the build (SOURCE_DATE_EPOCH is the usual way out)",
@@ -39,10 +39,7 @@ function roundText({ attempt, cores, buildDirectory, differences }: CheckRound):
 }
 
 function differenceText({ difference, causes }: ExplainedDifference): ByteString {
-  const rows =
-    difference.kind === "tree"
-      ? differenceRow(difference.difference, difference.ranges, `/${difference.output}`)
-      : `${difference.kind === "only-left" ? "-" : "+"} /${difference.output}\n`;
+  const rows = outputDifferenceRow(difference, `/${difference.output}`);
   const why = causes.map((cause) => byteStringOfText(`    looks like ${CAUSES[cause]}\n`));
   return `${rows}${why.join("")}`.replace(/^(?=.)/gm, "  ");
 }
@@ -59,9 +56,7 @@ export function checkJson(checked: CheckedDerivation): object {
       buildDirectory: textOf(buildDirectory),
       differences: differences.map(({ difference, causes }) => ({
         output: textOf(`/${difference.output}`),
-        ...(difference.kind === "tree"
-          ? differenceJson(difference.difference, difference.ranges)
-          : { path: "", change: difference.kind === "only-left" ? "removed" : "added" }),
+        ...outputDifferenceJson(difference),
         causes,
       })),
     })),

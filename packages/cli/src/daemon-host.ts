@@ -4,6 +4,7 @@ What `firn daemon` offers its clients: the local store, builds by this machine's
 
 import { readlinkSync } from "node:fs";
 import { byteStringOfText, textOf } from "@firn/base";
+import { NIX_VERSION } from "@firn/eval";
 import { type DaemonBuild, type DaemonHost, type DaemonRoots, GatewayError, type StoreDirectory } from "@firn/gateway";
 import { buildDerivations, derivationReader } from "@firn/glue";
 import { isBelowStoreDir, parseStorePathPrefix, type StorePath } from "@firn/nix-compat";
@@ -16,9 +17,6 @@ import { replaceLink } from "./result-link.ts";
 import { ServedLogs } from "./server/served-logs.ts";
 import type { Session } from "./session.ts";
 import { openSubstitution, trustedKeysOf } from "./substitution.ts";
-
-/** The version of Nix whose daemon this is like. */
-const NIX_VERSION = "2.35.2";
 
 export type DaemonHostOptions = RealiseOptions & {
   /** Where paths are kept as real files. */

@@ -1,6 +1,7 @@
 /* Differences of trees as commands print them: lines for people, objects for programs. */
 
 import { type ByteString, textOf } from "@firn/base";
+import type { OutputDifference } from "@firn/build";
 import type { ChangedRange, Node, TreeDifference } from "@firn/castore";
 import { nodeJson } from "./node-json.ts";
 
@@ -28,4 +29,15 @@ export function differenceJson(difference: TreeDifference, ranges: readonly Chan
   const left = difference.kind === "added" ? undefined : nodeJson(difference.left);
   const right = difference.kind === "removed" ? undefined : nodeJson(difference.right);
   return { path: textOf(path), change: kind, left, right, ranges: kind === "changed" ? ranges : undefined };
+}
+
+/** Of outputs of builds: as above, or one that only one side has. `output` is how it is called. */
+export function outputDifferenceRow(found: OutputDifference, output: ByteString): ByteString {
+  if (found.kind === "tree") return differenceRow(found.difference, found.ranges, output);
+  return `${found.kind === "only-left" ? "-" : "+"} ${output}\n`;
+}
+
+export function outputDifferenceJson(found: OutputDifference): object {
+  if (found.kind === "tree") return differenceJson(found.difference, found.ranges);
+  return { path: "", change: found.kind === "only-left" ? "removed" : "added" };
 }

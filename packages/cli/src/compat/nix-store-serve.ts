@@ -15,7 +15,7 @@ import { UsageError } from "./usage-error.ts";
 export async function serve({ flags, operands, settings }: StoreArguments, session: Session): Promise<void> {
   checkFlags(flags, ["--write"]);
   if (operands.length > 0) throw new UsageError("no arguments expected");
-  const options = { ...realiseOptionsOf(settings), substitution: () => settings, directory: undefined };
+  const options = { ...realiseOptionsOf(settings), directory: undefined };
   const host = await openDaemonHost(options, session);
   // Node takes its own streams as well, of which its type does not know.
   const stream = Duplex.from({ readable: process.stdin, writable: process.stdout } as never);

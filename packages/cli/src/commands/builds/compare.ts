@@ -1,12 +1,12 @@
 /* `firn builds compare`: what differs between the outputs of two builds. Exit code 0 when nothing does, 1 when something does. */
 
-import { type ByteString, textOf } from "@firn/base";
-import { compareAttempts, type OutputDifference } from "@firn/build";
+import { textOf } from "@firn/base";
+import { compareAttempts } from "@firn/build";
 import { findAttempt } from "../../attempt-choice.ts";
 import { defineCommand, examples } from "../../command.ts";
 import { wholeNumber } from "../../expression.ts";
 import type { Session } from "../../session.ts";
-import { differenceJson, differenceRow } from "../../tree-difference.ts";
+import { outputDifferenceJson, outputDifferenceRow } from "../../tree-difference.ts";
 
 const RANGES = 10;
 
@@ -49,20 +49,9 @@ async function compare({ left, right, ranges: rangesMax, json }: CompareOptions,
   let differ = false;
   for await (const found of compareAttempts(one, other, store, { rangesMax, signal })) {
     differ = true;
-    if (json) rows.push(jsonOf(found));
-    else await output.byteString(textRow(found));
+    if (json) rows.push({ output: textOf(found.output), ...outputDifferenceJson(found) });
+    else await output.byteString(outputDifferenceRow(found, found.output));
   }
   if (json) await output.json(rows);
   return differ ? 1 : 0;
-}
-
-function textRow(found: OutputDifference): ByteString {
-  if (found.kind === "tree") return differenceRow(found.difference, found.ranges, found.output);
-  return `${found.kind === "only-left" ? "-" : "+"} ${found.output}\n`;
-}
-
-function jsonOf(found: OutputDifference): object {
-  const output = textOf(found.output);
-  if (found.kind === "tree") return { output, ...differenceJson(found.difference, found.ranges) };
-  return { output, path: "", change: found.kind === "only-left" ? "removed" : "added" };
 }

@@ -3,8 +3,8 @@
 import { join, resolve } from "node:path";
 import { textOf } from "@firn/base";
 import type { Attempt, Recipe } from "@firn/build";
-import { type CallOptions, type Digest, formatDigest } from "@firn/castore";
-import { attemptJson } from "../../attempt-text.ts";
+import type { CallOptions, Digest } from "@firn/castore";
+import { attemptJson, nodeName } from "../../attempt-text.ts";
 import { builderFlags, declareBuilderFlags } from "../../builder-flags.ts";
 import { defineCommand, examples } from "../../command.ts";
 import { nodeJson } from "../../node-json.ts";
@@ -65,10 +65,7 @@ async function run({ file, out, json, ...options }: RunOptions, session: Session
   } else {
     for (const [name, { status, outputs }] of byName) {
       if (status !== "succeeded") continue;
-      for (const { path, node } of outputs) {
-        const contents = node.kind === "symlink" ? `-> ${textOf(node.target)}` : formatDigest(node.digest);
-        await output.line(`${name}  ${textOf(path)}  ${contents}`);
-      }
+      for (const { path, node } of outputs) await output.line(`${name}  ${textOf(path)}  ${nodeName(node)}`);
     }
   }
   return exitCodeOfAttempts(attempts);

@@ -92,12 +92,15 @@ async function copyBetween(
   target: OpenedStore,
   options: CopyPathsOptions,
 ): Promise<CopyResult> {
-  if (source.peer === undefined && target.peer === undefined) return copyPaths(paths, source, target, options);
-  const { pullPaths, pushPaths } = await import("@firn/protocol");
-  if (source.peer !== undefined) return pullPaths(paths, source.peer, target, options);
-  return target.peer === undefined
-    ? copyPaths(paths, source, target, options)
-    : pushPaths(paths, source, target.peer, options);
+  if (source.peer !== undefined) {
+    const { pullPaths } = await import("@firn/protocol");
+    return pullPaths(paths, source.peer, target, options);
+  }
+  if (target.peer !== undefined) {
+    const { pushPaths } = await import("@firn/protocol");
+    return pushPaths(paths, source, target.peer, options);
+  }
+  return copyPaths(paths, source, target, options);
 }
 
 type Copied = {
