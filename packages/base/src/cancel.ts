@@ -1,6 +1,6 @@
 /*
 Cancellation. Every long call takes an AbortSignal; loops ask `throwIfAborted` between steps, waits use
-`abortable`. The reason of the signal is what is thrown, so the one who cancelled decides what is reported.
+`abortable` and `pause`. The reason of the signal is what is thrown, so the one who cancelled decides what is reported.
 */
 
 /** Throws the signal's reason when it has fired. */
@@ -11,12 +11,22 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 /** `promise`, or a rejection with the signal's reason as soon as it fires. The work behind `promise` goes on. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  throwIfAborted(signal);
   return new Promise<T>((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    // Listened to in any case: what fails after its caller left is nobody's unhandled rejection.
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
+}
+
+/** Resolves after so many milliseconds, or rejects with the signal's reason as soon as it fires. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const passed = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  return abortable(passed, signal).finally(() => clearTimeout(timer));
 }
 
 /** Resolves when the signal has fired. */

@@ -13,7 +13,7 @@ export {
   textOf,
 } from "./bytes.ts";
 export type { ByteString } from "./bytes.ts";
-export { abortable, throwIfAborted, untilAborted } from "./cancel.ts";
+export { abortable, pause, throwIfAborted, untilAborted } from "./cancel.ts";
 export { collectBytes, mapConcurrently, streamOf } from "./stream.ts";
 export type { ByteStream } from "./stream.ts";
 export { JobSlots } from "./job-slots.ts";

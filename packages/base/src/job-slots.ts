@@ -23,14 +23,17 @@ export class JobSlots {
       return;
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiting: Waiting = { urgency, give: resolve };
     const onAbort = () => {
       this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
       reject(signal.reason);
     };
+    const give = () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    };
+    const waiting: Waiting = { urgency, give };
     this.#waiting.splice(this.#placeOf(urgency), 0, waiting);
     signal.addEventListener("abort", onAbort, { once: true });
-    promise.finally(() => signal.removeEventListener("abort", onAbort)).catch(() => {});
     await promise;
   }
 

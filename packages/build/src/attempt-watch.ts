@@ -3,7 +3,7 @@ Watching an attempt from its records alone: one that ended, or one that another 
 while it grows it is looked at often, since nothing tells one process what another one writes.
 */
 
-import { abortable } from "@firn/base";
+import { pause } from "@firn/base";
 import type { BlobService } from "@firn/castore";
 import { type Attempt, hasEnded } from "./attempt.ts";
 import type { AttemptStore } from "./attempt-store.ts";
@@ -45,7 +45,7 @@ export async function* watchStored(
       }
     }
     if (isLast) break;
-    await abortable(new Promise((resolve) => setTimeout(resolve, LOG_POLL_MS)), signal);
+    await pause(LOG_POLL_MS, signal);
   }
   yield { type: "ended", attempt: now };
 }

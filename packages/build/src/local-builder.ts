@@ -6,7 +6,7 @@ Failures of the machinery around a builder (the sandbox could not be set up, the
 attempt, as long as the builder has said nothing; failures of builders never are.
 */
 
-import { abortable, JobSlots, messageOf } from "@firn/base";
+import { abortable, JobSlots, messageOf, pause } from "@firn/base";
 import type { Digest, Lease } from "@firn/castore";
 import { type Attempt, type AttemptEnd, hasEnded, type Refusal } from "./attempt.ts";
 import type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
@@ -213,13 +213,13 @@ class LocalBuilder implements BuildService, TaskWork {
   async #try(task: Task, recipe: TiedRecipe, log: CappedLog): Promise<Outcome> {
     const signal = task.cancelled.signal;
     const options = { ...task.options, lease: task.lease, signal, onLog: (bytes: Uint8Array) => log.append(bytes) };
-    for (const pause of RETRY_PAUSES_MS) {
+    for (const ms of RETRY_PAUSES_MS) {
       try {
         return await execute(recipe, this.#parts, options);
       } catch (thrown) {
         if (signal.aborted || log.length > 0 || !mayPass(thrown)) throw thrown;
       }
-      await abortable(new Promise((resolve) => setTimeout(resolve, pause)), signal);
+      await pause(ms, signal);
     }
     return await execute(recipe, this.#parts, options);
   }

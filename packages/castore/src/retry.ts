@@ -3,7 +3,7 @@ Trying again: calls that failed with an error that says it may pass (`retryable`
 goes on where it was. Writers are not: what they wrote is gone with the connection, and only their caller has it.
 */
 
-import { abortable, FirnError } from "@firn/base";
+import { FirnError, pause } from "@firn/base";
 import type { Interceptor, ServiceCall } from "./intercept.ts";
 
 export type RetryOptions = {
@@ -20,17 +20,9 @@ export type RetryOptions = {
 /** For Intercepted…: runs repeatable calls again. */
 export function retrying(options: RetryOptions = {}): Interceptor {
   const { attemptsMax = 5, delayMs = 100, delayMsMax = 10_000, random = anyFraction } = options;
-  const pause = async (attempt: number, signal: AbortSignal | undefined) => {
+  const pauseAfter = (attempt: number) => {
     const longest = Math.min(delayMsMax, delayMs * 2 ** (attempt - 1));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const passed = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, longest / 2 + (random() * longest) / 2);
-    });
-    try {
-      await abortable(passed, signal);
-    } finally {
-      clearTimeout(timer);
-    }
+    return longest / 2 + (random() * longest) / 2;
   };
   const mayPass = (thrown: unknown, call: ServiceCall, attempt: number) =>
     call.repeatable &&
@@ -46,7 +38,7 @@ export function retrying(options: RetryOptions = {}): Interceptor {
         } catch (thrown) {
           if (!mayPass(thrown, call, attempt)) throw thrown;
         }
-        await pause(attempt, call.signal);
+        await pause(pauseAfter(attempt), call.signal);
       }
     },
     async *stream(call, start) {
@@ -60,7 +52,7 @@ export function retrying(options: RetryOptions = {}): Interceptor {
         } catch (thrown) {
           if (!mayPass(thrown, call, attempt)) throw thrown;
         }
-        await pause(attempt, call.signal);
+        await pause(pauseAfter(attempt), call.signal);
       }
     },
   };

@@ -6,7 +6,7 @@ Where outputs go by their contents, what is in the store was rewritten after it 
 the others are compared with that.
 */
 
-import { abortable, type ByteString, throwIfAborted } from "@firn/base";
+import { type ByteString, pause, throwIfAborted } from "@firn/base";
 import {
   type Attempt,
   type AttemptOutput,
@@ -128,7 +128,7 @@ export async function checkDerivation(
   const rounds: CheckRound[] = [];
   for (const variation of options.variations) {
     const waitMs = timesOf(before).endedAtMs + APART_MS - parts.now();
-    if (waitMs > 0) await abortable(new Promise((resolve) => setTimeout(resolve, waitMs)), signal);
+    if (waitMs > 0) await pause(waitMs, signal);
     const attempt = await attemptWith(variation);
     const around = {
       left: { ...timesOf(before), buildDirectory: usual.buildDirectory, cores: usual.cores },
