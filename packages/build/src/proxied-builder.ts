@@ -4,7 +4,7 @@ on from the log offset where it was, and what may be asked twice is. A submissio
 joined, so nothing runs twice at the same time.
 */
 
-import { abortable, FirnError } from "@firn/base";
+import { FirnError, pause } from "@firn/base";
 import type { AttemptEvent, BuildService, BuildServiceSupports, WatchOptions } from "./build-service.ts";
 
 export type ProxiedBuilderOptions = {
@@ -24,19 +24,25 @@ export function proxiedBuildService(
   const { supports, attemptsMax = 5, delayMs = 100 } = options;
   let connection: Promise<BuildService> | undefined;
 
-  /** Waits before the next attempt, or throws what cannot pass. */
-  const pause = async (thrown: unknown, attempt: number, signal?: AbortSignal) => {
+  /** Waits before the next attempt, or throws what cannot pass. A connection others have made meanwhile stays. */
+  const pauseAfter = async (
+    thrown: unknown,
+    failed: Promise<BuildService>,
+    attempt: number,
+    signal: AbortSignal | undefined,
+  ) => {
     if (!(thrown instanceof FirnError && thrown.retryable) || attempt >= attemptsMax) throw thrown;
-    connection = undefined;
-    await abortable(new Promise((resolve) => setTimeout(resolve, delayMs * 2 ** (attempt - 1))), signal);
+    if (connection === failed) connection = undefined;
+    await pause(delayMs * 2 ** (attempt - 1), signal);
   };
   const call = async <T>(run: (service: BuildService) => Promise<T>, signal?: AbortSignal): Promise<T> => {
     for (let attempt = 1; ; attempt++) {
+      connection ??= connect();
+      const used = connection;
       try {
-        connection ??= connect();
-        return await run(await connection);
+        return await run(await used);
       } catch (thrown) {
-        await pause(thrown, attempt, signal);
+        await pauseAfter(thrown, used, attempt, signal);
       }
     }
   };
@@ -45,10 +51,10 @@ export function proxiedBuildService(
     let from = watchOptions.from ?? 0;
     let isStarted = false;
     for (let attempt = 1; ; attempt++) {
+      connection ??= connect();
+      const used = connection;
       try {
-        connection ??= connect();
-        const service = await connection;
-        for await (const event of service.watch(id, { ...watchOptions, from })) {
+        for await (const event of (await used).watch(id, { ...watchOptions, from })) {
           if (event.type === "started" && isStarted) continue;
           attempt = 1; // it got further
           if (event.type === "log") from = event.at;
@@ -57,7 +63,7 @@ export function proxiedBuildService(
         }
         return;
       } catch (thrown) {
-        await pause(thrown, attempt, watchOptions.signal);
+        await pauseAfter(thrown, used, attempt, watchOptions.signal);
       }
     }
   }
