@@ -15,6 +15,7 @@ import {
   type Node,
   outboardOf,
   printChunkList,
+  STATIC_WHOLE_BYTES_MAX,
   staticName,
 } from "@firn/castore";
 import type { StorePath } from "@firn/nix-compat";
@@ -31,8 +32,6 @@ import {
 } from "@firn/store";
 
 const FILES_AHEAD = 16;
-/** Blobs up to this length have no outboard: whoever wants one reads it whole. */
-const WHOLE_BYTES_MAX = 256 * 1024;
 const SCRATCH = ".new";
 
 export type PublishOptions = {
@@ -103,40 +102,39 @@ async function publishTree(node: Node, from: StoreServices, files: NewFiles, sig
   await files.write(tree, encodeTree(each(directories)));
 }
 
+/** A longer blob as the chunks that the store knows of it, any other one as one file. */
 async function publishBlob(digest: Digest, from: StoreServices, files: NewFiles, signal?: AbortSignal): Promise<void> {
-  const { blobs } = from;
-  const [name, list] = [staticName("blobs", digest), staticName("lists", digest)];
-  if ((await files.has(name)) || (await files.has(list))) return;
-  const chunks = await blobs.chunks(digest, { signal });
+  const list = staticName("lists", digest);
+  if ((await files.has(staticName("blobs", digest))) || (await files.has(list))) return;
+  const chunks = await from.blobs.chunks(digest, { signal });
   if (chunks === undefined) throw missing("blob", digest);
-  const isCut = chunks.length > 1;
-  if (isCut) {
-    const publishChunk = (chunk: ChunkMeta, inner: AbortSignal) => publishWhole(chunk.digest, from, files, inner);
-    await mapConcurrently(chunks, FILES_AHEAD, publishChunk, signal);
-  }
-  await using reader = await blobs.openRead(digest, { signal });
-  if (reader === undefined) throw missing("blob", digest);
-  if (reader.size > WHOLE_BYTES_MAX) {
-    const outboard = await outboardOf(blobs, digest, { signal });
-    if (outboard === undefined) throw missing("blob", digest);
-    await files.write(staticName("outboards", digest), streamOf(outboard));
-  }
+  const size = chunks.reduce((sum, chunk) => sum + chunk.size, 0);
+  if (chunks.length <= 1 || size <= STATIC_WHOLE_BYTES_MAX) return publishWhole(digest, from, files, signal);
+  const publishChunk = (chunk: ChunkMeta, inner: AbortSignal) => publishWhole(chunk.digest, from, files, inner);
+  await mapConcurrently(chunks, FILES_AHEAD, publishChunk, signal);
+  await publishOutboard(digest, from, files, signal);
   // Last, since it is what is looked for.
-  if (isCut) await files.write(list, streamOf(Buffer.from(printChunkList(chunks))));
-  else await files.write(name, reader.stream());
+  await files.write(list, streamOf(Buffer.from(printChunkList(chunks))));
 }
 
-async function publishWhole(
+async function publishWhole(digest: Digest, from: StoreServices, files: NewFiles, signal?: AbortSignal): Promise<void> {
+  const name = staticName("blobs", digest);
+  if (await files.has(name)) return;
+  await using reader = await from.blobs.openRead(digest, { signal });
+  if (reader === undefined) throw missing("blob", digest);
+  if (reader.size > STATIC_WHOLE_BYTES_MAX) await publishOutboard(digest, from, files, signal);
+  await files.write(name, reader.stream());
+}
+
+async function publishOutboard(
   digest: Digest,
   { blobs }: StoreServices,
   files: NewFiles,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const name = staticName("blobs", digest);
-  if (await files.has(name)) return;
-  await using reader = await blobs.openRead(digest, { signal });
-  if (reader === undefined) throw missing("blob", digest);
-  await files.write(name, reader.stream());
+  const outboard = await outboardOf(blobs, digest, { signal });
+  if (outboard === undefined) throw missing("blob", digest);
+  await files.write(staticName("outboards", digest), streamOf(outboard));
 }
 
 function missing(what: string, digest: Digest): StoreError {

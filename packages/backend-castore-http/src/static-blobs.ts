@@ -20,13 +20,12 @@ import {
   digestOf,
   outboardSize,
   parseChunkList,
+  STATIC_WHOLE_BYTES_MAX,
   staticName,
   verifiedRange,
 } from "@firn/castore";
 import type { StaticFiles } from "./static-files.ts";
 
-/** What is asked for first: blobs up to this length take one request. */
-const FIRST_BYTES = 256 * 1024;
 /** Longest chunk, in bytes. */
 const CHUNK_BYTES_MAX = 64 * 1024 * 1024;
 /** Longest outboard, in bytes: of a blob of 16 GiB. */
@@ -53,10 +52,10 @@ export class StaticBlobs implements BlobService {
   async openRead(digest: Digest, options?: CallOptions): Promise<BlobReader | undefined> {
     const { signal } = options ?? {};
     const name = staticName("blobs", digest);
-    const file = await this.#files.open(name, { from: 0, to: FIRST_BYTES }, signal);
+    const file = await this.#files.open(name, { from: 0, to: STATIC_WHOLE_BYTES_MAX }, signal);
     if (file === undefined) return this.#openChunked(digest, options);
     const { size } = file;
-    if (size <= FIRST_BYTES) {
+    if (size <= STATIC_WHOLE_BYTES_MAX) {
       const bytes = await collectBytes(file.body, size, () => corrupt(digest, this.#files.label));
       if (digestOf(bytes) !== digest) throw corrupt(digest, this.#files.label);
       return new BytesReader(bytes, signal);

@@ -16,11 +16,15 @@ import {
 import { collectBytes } from "@firn/base";
 import {
   type BlobService,
+  type Digest,
   Directory,
   digestOf,
   type DirectoryService,
+  MemoryBlobs,
+  readBlob,
   TieredBlobs,
   TieredDirectories,
+  transferBlob,
 } from "@firn/castore";
 import { blobServiceContract, directoryServiceContract } from "@firn/castore/contract";
 import { closureOf, copyPaths, type StoreServices } from "@firn/store";
@@ -128,6 +132,41 @@ test("ranges of a blob that is cut, and of one that is not, are proven and take 
     const range = await collectBytes(reader.stream(1_000_000, 1_000_100), 100, () => new Error("too long"));
     assert.deepEqual(range, LARGE.slice(1_000_000, 1_000_100));
     assert.ok(asked.length - before <= 2, "a short range takes one request, or two where chunks meet");
+  }
+});
+
+/** Cuts in halves, as stores of others may cut more coarsely. */
+class CoarseBlobs extends MemoryBlobs {
+  override readonly supports = { write: true, chunks: true };
+
+  override async chunks(digest: Digest) {
+    if (digest !== digestOf(LARGE)) return [];
+    const halves = [LARGE.subarray(0, 1_500_000), LARGE.subarray(1_500_000)];
+    return Promise.all(halves.map(async (half) => ({ digest: await this.put(half), size: half.length })));
+  }
+}
+
+test("blobs that are cut come chunk by chunk, whatever the lengths of blob and chunks are", async (t) => {
+  const source = await openLocalStore(join(temporary(t), "source"));
+  t.after(() => source.close());
+  const [first] = (await source.blobs.chunks(await source.blobs.put(LARGE))) ?? [];
+  const short = LARGE.slice(0, first.size + 60_000);
+  assert.equal((await source.blobs.chunks(await source.blobs.put(short)))?.length, 2);
+  const coarse = { ...memoryStore(), blobs: new CoarseBlobs() };
+  const cases: readonly (readonly [string, StoreServices, Uint8Array])[] = [
+    ["f", source, LARGE],
+    ["g", source, short],
+    ["h", coarse, LARGE],
+  ];
+  for (const [letter, from, bytes] of cases) {
+    const dir = temporary(t);
+    const to = await openLocalStore(join(temporary(t), "target"));
+    t.after(() => to.close());
+    await register(from, letter, await treeNode(from, { bytes }));
+    await publishStatic([pathOf(letter)], from, dir);
+    const { files } = tracked(t, await serveDirectory(dir));
+    assert.ok(await transferBlob(digestOf(bytes), new StaticBlobs(files), to.blobs));
+    assert.deepEqual(await readBlob(to.blobs, digestOf(bytes), LARGE.length), bytes);
   }
 });
 

@@ -47,6 +47,7 @@ export {
   parseChunkList,
   parseStaticName,
   printChunkList,
+  STATIC_WHOLE_BYTES_MAX,
   staticName,
 } from "./static-layout.ts";
 export type { StaticKind } from "./static-layout.ts";

@@ -4,6 +4,7 @@ themselves. Who reads them trusts nothing but digests; no file ever changes.
 */
 
 import { ByteSource, byteStringOf, type ByteStream, concatBytes } from "@firn/base";
+import { CHUNK_BYTES_MAX } from "@firn/hash";
 import type { ChunkMeta } from "./blob-service.ts";
 import { Directory } from "./directory.ts";
 import { DIRECTORY_BYTES_MAX } from "./directory-codec.ts";
@@ -28,6 +29,12 @@ export function parseStaticName(name: string): { readonly kind: StaticKind; read
   if (digest === undefined || !digest.startsWith(start)) return undefined;
   return { kind: kind as StaticKind, digest: digest as Digest };
 }
+
+/**
+ * Contents up to this length, in bytes, are one file, which takes one request and has no outboard: who wants one reads them. It is the length of Firn's
+ * longest chunk, so that chunks are such contents.
+ */
+export const STATIC_WHOLE_BYTES_MAX = CHUNK_BYTES_MAX;
 
 /** Longest list of chunks that is read, in bytes: of a blob of more than 50 GB. */
 export const CHUNK_LIST_BYTES_MAX = 16 * 1024 * 1024;
