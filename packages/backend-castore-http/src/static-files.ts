@@ -80,9 +80,14 @@ export class StaticFiles implements AsyncDisposable {
         : response.headers["content-length"];
     if (sizeText === undefined || !/^[0-9]{1,15}$/.test(sizeText)) {
       // Trees are sent while they are made, so their length is not known.
-      return { size: Number.NaN, isWhole: true, body: this.#body(response, name), close };
+      return { size: Number.NaN, isWhole: true, body: this.#body(response, name, signal), close };
     }
-    return { size: Number(sizeText), isWhole: response.statusCode !== 206, body: this.#body(response, name), close };
+    return {
+      size: Number(sizeText),
+      isWhole: response.statusCode !== 206,
+      body: this.#body(response, name, signal),
+      close,
+    };
   }
 
   /** All of a file that has at most `bytesMax` bytes. */
@@ -96,10 +101,11 @@ export class StaticFiles implements AsyncDisposable {
     this.#agent.destroy();
   }
 
-  async *#body(response: IncomingMessage, name: string): ByteStream {
+  async *#body(response: IncomingMessage, name: string, signal: AbortSignal | undefined): ByteStream {
     try {
       for await (const bytes of response) yield new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     } catch (thrown) {
+      throwIfAborted(signal);
       throw this.#failed(name, thrown);
     }
   }

@@ -22,6 +22,7 @@ import {
   type DirectoryService,
   MemoryBlobs,
   readBlob,
+  staticName,
   TieredBlobs,
   TieredDirectories,
   transferBlob,
@@ -253,6 +254,21 @@ test("what gateway makes is what publishing writes", async (t) => {
     const [made, written] = await Promise.all([files.read(name, 1 << 24), published.files.read(name, 1 << 24)]);
     assert.deepEqual(made, written, name);
   }
+});
+
+test("a read that is cancelled ends with the reason of that, however far it came", async (t) => {
+  const store = memoryStore();
+  const digest = await store.blobs.put(LARGE);
+  const { files } = tracked(t, await serveStore(store));
+  const stop = new AbortController();
+  const reason = new Error("enough");
+  const file = await files.open(staticName("blobs", digest), undefined, stop.signal);
+  await assert.rejects(
+    async () => {
+      for await (const _ of file!.body) stop.abort(reason);
+    },
+    (thrown) => thrown === reason,
+  );
 });
 
 test("a server that is not there, and a place that is none, are said to be so", async () => {
