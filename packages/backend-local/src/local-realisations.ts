@@ -1,6 +1,6 @@
 /*
-Realisations of the local store. They hold nothing and nothing holds them: a collection forgets those whose paths it deleted, and one that led
-nowhere would be ignored by who asks for the path.
+Realisations of the local store. They hold nothing and nothing holds them: a collection forgets those whose paths it deleted, and those that
+cannot be read; one that led nowhere would be ignored by who asks for the path.
 */
 
 import { FirnError, throwIfAborted } from "@firn/base";
@@ -73,10 +73,16 @@ export class LocalRealisations implements RealisationService {
   }
 }
 
-/** Forgets the realisations of paths that are not registered. */
+/** Forgets the realisations of paths that are not registered, and those that are damaged. */
 export function forgetDangling(index: StoreIndex): void {
-  const leadsNowhere = (key: Uint8Array, value: Uint8Array) =>
-    !index.pathInfos.doesExist(textKey(decoded(key, value).path.hashPart));
+  const leadsNowhere = (key: Uint8Array, value: Uint8Array) => {
+    try {
+      return !index.pathInfos.doesExist(textKey(decoded(key, value).path.hashPart));
+    } catch (thrown) {
+      if (thrown instanceof FirnError) return true;
+      throw thrown;
+    }
+  };
   const dangling: Uint8Array[] = [];
   for (const { key, value } of index.realisations.getRange()) {
     if (leadsNowhere(key, value)) dangling.push(Buffer.from(key));

@@ -7,7 +7,8 @@ import { describe, test } from "node:test";
 import { type LocalStore, openLocalStore } from "@firn/backend-local";
 import { type CallOptions, type Digest, Directory, type Node } from "@firn/castore";
 import { makeFixedOutputPath, StorePath } from "@firn/nix-compat";
-import { calculateNar, type PathInfo } from "@firn/store";
+import { calculateNar, type PathInfo, realisationKey } from "@firn/store";
+import { digestKey, StoreIndex, textKey } from "../src/store-index.ts";
 import { temporaryDir } from "./odd-tree.ts";
 
 async function withStore(body: (store: LocalStore, dir: string) => Promise<void>): Promise<void> {
@@ -294,7 +295,6 @@ describe("a collection", () => {
       await store.roots.addRoot("damaged", info.path);
       const dead = await register(store, "dead");
       assert(info.node.kind === "directory");
-      const { StoreIndex, digestKey } = await import("../src/store-index.ts");
       const index = new StoreIndex(store.dir);
       const record = Buffer.from(index.directories.getBinary(digestKey(info.node.digest)) as Uint8Array);
       record[record.length - 1] ^= 1;
@@ -356,6 +356,31 @@ test("realisations of paths that are deleted are forgotten, others stay", async 
     const drvPath = new StorePath("d".repeat(32), "thing.drv");
     const outputs = Object.entries({ out: kept, doc: dead });
     await store.realisations.put(outputs.map(([output, { path }]) => ({ drvPath, output, path, signatures: [] })));
+    await store.collectGarbage();
+    assert.deepEqual(
+      (await Array.fromAsync(store.realisations.list())).map(({ output }) => output),
+      ["out"],
+    );
+  });
+});
+
+test("realisations that are damaged are forgotten, and stop no collection", async () => {
+  await withStore(async (store) => {
+    const kept = await register(store, "kept");
+    await store.roots.addRoot("kept", kept.path);
+    const drvPath = new StorePath("d".repeat(32), "thing.drv");
+    const damage: readonly (readonly [string, string])[] = [
+      ["cut", '{"v":1,'],
+      ["future", '{"v":999}'],
+      ["pathless", '{"v":1,"path":"nowhere","signatures":[]}'],
+      ["empty", ""],
+    ];
+    for (const output of ["out", ...damage.map(([name]) => name)])
+      await store.realisations.put([{ drvPath, output, path: kept.path, signatures: [] }]);
+    const index = new StoreIndex(store.dir);
+    for (const [output, value] of damage)
+      index.realisations.putSync(textKey(realisationKey(drvPath, output)), textKey(value));
+    await index.close();
     await store.collectGarbage();
     assert.deepEqual(
       (await Array.fromAsync(store.realisations.list())).map(({ output }) => output),
