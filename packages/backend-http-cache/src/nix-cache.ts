@@ -4,7 +4,7 @@ comes in only as what the narinfo says it is, byte for byte.
 */
 
 import { byteStringOf, type ByteStream, equalBytes } from "@firn/base";
-import type { CallOptions, CastoreServices, Node } from "@firn/castore";
+import { type CallOptions, type CastoreServices, type Node, SingleFlight } from "@firn/castore";
 import { type Compression, decompress, parseCompression } from "@firn/compression";
 import { createHasher } from "@firn/hash";
 import {
@@ -45,7 +45,8 @@ export class NixCache implements Substituter {
   readonly label: string;
   readonly files: CacheFiles;
   readonly #options: NixCacheOptions;
-  #info: Promise<NixCacheInfo> | undefined;
+  readonly #asking = new SingleFlight<"", NixCacheInfo>();
+  #info: NixCacheInfo | undefined;
 
   constructor(files: CacheFiles, options: NixCacheOptions = {}) {
     this.files = files;
@@ -60,14 +61,8 @@ export class NixCache implements Substituter {
 
   /** What the cache says of itself. Throws `other-cache` when it is one for another store directory. */
   async info(options?: CallOptions): Promise<NixCacheInfo> {
-    const storeDir = this.#options.storeDir ?? DEFAULT_STORE_DIR;
-    this.#info ??= this.#readInfo(storeDir, options);
-    try {
-      return await this.#info;
-    } catch (thrown) {
-      this.#info = undefined; // the next one asks again
-      throw thrown;
-    }
+    this.#info ??= await this.#asking.run("", (signal) => this.#readInfo({ signal }), options?.signal);
+    return this.#info;
   }
 
   async offer(hashPart: string, options?: CallOptions): Promise<Offer | undefined> {
@@ -91,7 +86,8 @@ export class NixCache implements Substituter {
     return bytes && parseBuildTraceEntry(byteStringOf(bytes), drvPath, output);
   }
 
-  async #readInfo(storeDir: string, options?: CallOptions): Promise<NixCacheInfo> {
+  async #readInfo(options: CallOptions): Promise<NixCacheInfo> {
+    const storeDir = this.#options.storeDir ?? DEFAULT_STORE_DIR;
     const bytes = await this.files.read("nix-cache-info", NIX_CACHE_INFO_BYTES_MAX, options);
     if (bytes === undefined)
       throw new HttpCacheError("failed", `${this.label} is no binary cache: it has no nix-cache-info`);

@@ -51,7 +51,8 @@ export class Substitution {
   readonly #asking = new SingleFlight<string, Offered | undefined>();
   /** By path; they last until the path is registered, and are gone then or when it failed. */
   readonly #bringing = new SingleFlight<string, void>();
-  #sources: Promise<readonly Substituter[]> | undefined;
+  readonly #ordering = new SingleFlight<"", readonly Substituter[]>();
+  #sources: readonly Substituter[] | undefined;
 
   constructor(parts: SubstitutionParts) {
     this.#parts = parts;
@@ -75,16 +76,20 @@ export class Substitution {
       if (thrown instanceof StoreError && thrown.code === "missing") return false;
       throw thrown;
     }
-    const begun = new Map<string, Promise<void>>();
+    const joins = new Map<string, Join>();
+    const begun: Promise<void>[] = [];
     for (const one of missing) {
-      const before = one.references.flatMap((reference) => begun.get(reference.toString()) ?? []);
+      const before = one.references.flatMap((reference) => joins.get(reference.toString()) ?? []);
       const key = one.path.toString();
-      const work = (inner: AbortSignal) => this.#bring(one, before, inner);
-      const brought = this.#bringing.run(key, work, signal);
-      brought.catch(() => undefined); // thrown below
-      begun.set(key, brought);
+      const join: Join = (by) => {
+        const brought = this.#bringing.run(key, (inner) => this.#bring(one, before, inner), by);
+        brought.catch(() => undefined); // thrown where it is awaited
+        return brought;
+      };
+      joins.set(key, join);
+      begun.push(join(signal));
     }
-    const failed = (await Promise.allSettled(begun.values())).find(({ status }) => status === "rejected");
+    const failed = (await Promise.allSettled(begun)).find(({ status }) => status === "rejected");
     if (failed?.status === "rejected") throw failed.reason;
     return true;
   }
@@ -94,7 +99,7 @@ export class Substitution {
    * cannot be had.
    */
   async realisation(drvPath: StorePath, output: string, options: CallOptions = {}): Promise<Realisation | undefined> {
-    const signal = options.signal ?? new AbortController().signal;
+    const { signal } = options;
     for (const source of await this.#ordered(signal)) {
       try {
         const found = await source.realisation?.(drvPath, output, { signal });
@@ -154,7 +159,9 @@ export class Substitution {
     );
   }
 
-  async #bring(one: Offered, before: readonly Promise<void>[], signal: AbortSignal): Promise<void> {
+  async #bring(one: Offered, before: readonly Join[], signal: AbortSignal): Promise<void> {
+    // On its own behalf, and not that of whoever began it, who may leave while others wait for this.
+    const references = before.map((join) => join(signal));
     await this.#slots.take(signal);
     let info: PathInfo;
     try {
@@ -165,7 +172,7 @@ export class Substitution {
     } finally {
       this.#slots.release();
     }
-    await Promise.all(before);
+    await Promise.all(references);
     await this.#parts.to.pathInfos.put([info], { signal, lease: this.#parts.lease });
   }
 
@@ -207,8 +214,13 @@ export class Substitution {
     return info;
   }
 
-  /** Those that answer, by priority. */
-  #ordered(signal: AbortSignal): Promise<readonly Substituter[]> {
+  /** Those that answer, by priority. They are asked once. */
+  async #ordered(signal: AbortSignal | undefined): Promise<readonly Substituter[]> {
+    this.#sources ??= await this.#ordering.run("", (inner) => this.#order(inner), signal);
+    return this.#sources;
+  }
+
+  async #order(signal: AbortSignal): Promise<readonly Substituter[]> {
     const ask = async (source: Substituter) => {
       try {
         return [{ source, priority: await source.priority({ signal }) }];
@@ -217,23 +229,19 @@ export class Substitution {
         return [];
       }
     };
-    this.#sources ??= mapConcurrently(this.#parts.sources, JOBS_MAX, ask).then((answers) =>
-      answers
-        .flat()
-        .sort((left, right) => left.priority - right.priority)
-        .map(({ source }) => source),
-    );
-    this.#sources.catch(() => {
-      this.#sources = undefined; // whoever asked gave up: the next one asks again
-    });
-    return this.#sources;
+    const answers = await mapConcurrently(this.#parts.sources, JOBS_MAX, ask, signal);
+    const byPriority = answers.flat().sort((left, right) => left.priority - right.priority);
+    return byPriority.map(({ source }) => source);
   }
 
-  #passOver(source: string, thrown: unknown, signal: AbortSignal): void {
-    if (signal.aborted || !(thrown instanceof FirnError)) throw thrown;
+  #passOver(source: string, thrown: unknown, signal: AbortSignal | undefined): void {
+    if (signal?.aborted || !(thrown instanceof FirnError)) throw thrown;
     this.#parts.onEvent?.({ type: "problem", source, message: messageOf(thrown) });
   }
 }
+
+/** Waits for a path that is on its way, until the signal fires. */
+type Join = (by: AbortSignal | undefined) => Promise<void>;
 
 type Offered = {
   readonly path: StorePath;
