@@ -29,14 +29,17 @@ const ADVICE: Readonly<Record<number, string>> = {
 /** The `storage` error for a failed step, described as "storing a blob". Errors that say more already are passed through. */
 export function sqliteError(doing: string, thrown: unknown): Error {
   if (thrown instanceof FirnError) return thrown;
-  const code = Number((thrown as { errcode?: unknown } | undefined)?.errcode ?? 0) & 255;
+  const code = codeOf(thrown);
   const retryable = code === BUSY || code === LOCKED;
   return new CastoreError("storage", `${doing} failed: ${sqliteProblem(thrown)}`, { cause: thrown, retryable });
 }
 
 /** What a failure of SQLite means, for a message. */
 export function sqliteProblem(thrown: unknown): string {
-  const code = Number((thrown as { errcode?: unknown } | undefined)?.errcode ?? 0) & 255;
-  const advice = ADVICE[code];
+  const advice = ADVICE[codeOf(thrown)];
   return advice === undefined ? messageOf(thrown) : `${advice} (${messageOf(thrown)})`;
+}
+
+function codeOf(thrown: unknown): number {
+  return Number((thrown as { errcode?: unknown } | undefined)?.errcode ?? 0) & 255;
 }

@@ -5,9 +5,11 @@ tables are is the schema's.
 */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { throwIfAborted } from "@firn/base";
 import { SqliteStoreError, sqliteError, sqliteProblem } from "./error.ts";
 
 const BUSY_TIMEOUT_MS = 30_000;
+const PAGE_ROWS = 500;
 
 export type SqliteSchema = {
   /** What the file is, for messages: "store". */
@@ -65,6 +67,17 @@ export class SqliteFile {
     return this.#reading(() => this.#statement(sql).all(...values));
   }
 
+  /** All rows in the order of a text, a page at a time so that a slow consumer holds nothing. `sql` takes the text of the row before and how many are wanted. */
+  *pages(sql: string, textOf: string, signal?: AbortSignal): Generator<Record<string, unknown>, void> {
+    for (let after = ""; ; ) {
+      throwIfAborted(signal);
+      const rows = this.all(sql, after, PAGE_ROWS);
+      yield* rows;
+      if (rows.length < PAGE_ROWS) return;
+      after = rows[rows.length - 1][textOf] as string;
+    }
+  }
+
   /** Inside `write` only. Yields the id of the row that was inserted. */
   run(sql: string, ...values: (string | number | null | Uint8Array)[]): number {
     return Number(this.#statement(sql).run(...values).lastInsertRowid);
@@ -76,6 +89,7 @@ export class SqliteFile {
    */
   write<T>(doing: string, work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      if (!this.#isOpen) throw sqliteError(doing, new Error("the file is closed"));
       this.#waiting.push({ doing, run: work, resolve, reject });
       if (this.#waiting.length === 1) setImmediate(() => this.#commit());
     });
@@ -147,10 +161,18 @@ export class SqliteFile {
       }
       this.#database.exec("commit");
     } catch (thrown) {
-      if (this.#database.isTransaction) this.#database.exec("rollback");
+      this.#rollBack();
       for (const { doing, reject } of writes) reject(sqliteError(doing, thrown));
       return;
     }
     for (const answer of answers) answer();
+  }
+
+  #rollBack(): void {
+    try {
+      if (this.#database.isTransaction) this.#database.exec("rollback");
+    } catch {
+      // a disk that fails altogether; what made the transaction fail is told
+    }
   }
 }

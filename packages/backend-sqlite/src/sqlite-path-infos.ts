@@ -2,7 +2,6 @@
 Path infos in SQLite, in store's encoding, with a table of referrers. Contents are not asked for, so it can be a cache's near side.
 */
 
-import { throwIfAborted } from "@firn/base";
 import type { CallOptions, MemoryLeases } from "@firn/castore";
 import type { StorePath } from "@firn/nix-compat";
 import {
@@ -14,9 +13,6 @@ import {
   type PathInfoServiceSupports,
 } from "@firn/store";
 import type { SqliteFile } from "./sqlite-file.ts";
-
-/** Rows read at a time while listing, so that a slow consumer holds nothing. */
-const PAGE = 500;
 
 export class SqlitePathInfos implements PathInfoService {
   readonly supports: PathInfoServiceSupports = { write: true, list: true };
@@ -55,14 +51,9 @@ export class SqlitePathInfos implements PathInfoService {
 
   async *list(options?: CallOptions): AsyncGenerator<PathInfo, void> {
     this.#leases.begin(options);
-    for (let after = ""; ; ) {
-      throwIfAborted(options?.signal);
-      const sql = "select hash_part, encoded from path_infos where hash_part > ? order by hash_part limit ?";
-      const rows = this.#file.all(sql, after, PAGE);
-      for (const { encoded } of rows) yield decodePathInfo(encoded as Uint8Array);
-      if (rows.length < PAGE) return;
-      after = rows[rows.length - 1].hash_part as string;
-    }
+    const sql = "select hash_part, encoded from path_infos where hash_part > ? order by hash_part limit ?";
+    for (const { encoded } of this.#file.pages(sql, "hash_part", options?.signal))
+      yield decodePathInfo(encoded as Uint8Array);
   }
 
   async referrers(path: StorePath, options?: CallOptions): Promise<readonly StorePath[]> {

@@ -2,22 +2,17 @@
 Realisations in SQLite, in store's encoding. Nothing deletes paths from such a store, so nothing forgets realisations.
 */
 
-import { throwIfAborted } from "@firn/base";
 import type { CallOptions, MemoryLeases } from "@firn/castore";
 import type { StorePath } from "@firn/nix-compat";
 import {
-  checkRealisation,
   decodeRealisation,
   encodeRealisation,
-  mergeRealisation,
+  mergeRealisations,
   type Realisation,
   realisationKey,
   type RealisationService,
 } from "@firn/store";
 import type { SqliteFile } from "./sqlite-file.ts";
-
-/** Rows read at a time while listing, so that a slow consumer holds nothing. */
-const PAGE = 500;
 
 export class SqliteRealisations implements RealisationService {
   readonly #file: SqliteFile;
@@ -35,11 +30,8 @@ export class SqliteRealisations implements RealisationService {
 
   async put(realisations: readonly Realisation[], options?: CallOptions): Promise<void> {
     this.#leases.begin(options);
-    realisations.forEach(checkRealisation);
     await this.#file.write("keeping realisations", () => {
-      for (const realisation of realisations) {
-        const key = realisationKey(realisation.drvPath, realisation.output);
-        const kept = mergeRealisation(this.#read(key), realisation);
+      for (const [key, kept] of mergeRealisations(realisations, (key) => this.#read(key))) {
         const sql =
           "insert into realisations(key, encoded) values (?, ?) on conflict(key) do update set encoded = excluded.encoded";
         this.#file.run(sql, key, encodeRealisation(kept));
@@ -49,14 +41,9 @@ export class SqliteRealisations implements RealisationService {
 
   async *list(options?: CallOptions): AsyncGenerator<Realisation, void> {
     this.#leases.begin(options);
-    for (let after = ""; ; ) {
-      throwIfAborted(options?.signal);
-      const sql = "select key, encoded from realisations where key > ? order by key limit ?";
-      const rows = this.#file.all(sql, after, PAGE);
-      for (const { key, encoded } of rows) yield decodeRealisation(key as string, encoded as string);
-      if (rows.length < PAGE) return;
-      after = rows[rows.length - 1].key as string;
-    }
+    const sql = "select key, encoded from realisations where key > ? order by key limit ?";
+    for (const { key, encoded } of this.#file.pages(sql, "key", options?.signal))
+      yield decodeRealisation(key as string, encoded as string);
   }
 
   #read(key: string): Realisation | undefined {

@@ -72,6 +72,17 @@ test("damage is found and never handed out", async () => {
   await damaged.close();
 });
 
+test("what comes after the file was closed is refused, and what came before is stored", async () => {
+  const file = newFile();
+  const store = openSqliteStore(file);
+  const before = store.blobs.put(new Uint8Array(10));
+  await store.close();
+  await assert.rejects(store.blobs.put(new Uint8Array(20)), { code: "storage", message: /closed/ });
+  const again = openSqliteStore(file);
+  assert.equal(await again.blobs.has(await before), true);
+  await again.close();
+});
+
 describe("a file that is something else", () => {
   test("is refused and left alone", () => {
     const text = newFile();
