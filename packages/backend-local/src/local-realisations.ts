@@ -7,10 +7,9 @@ import { FirnError, throwIfAborted } from "@firn/base";
 import type { CallOptions } from "@firn/castore";
 import type { StorePath } from "@firn/nix-compat";
 import {
-  checkRealisation,
   decodeRealisation,
   encodeRealisation,
-  mergeRealisation,
+  mergeRealisations,
   type Realisation,
   realisationKey,
   type RealisationService,
@@ -42,14 +41,10 @@ export class LocalRealisations implements RealisationService {
   async put(realisations: readonly Realisation[], options?: CallOptions): Promise<void> {
     this.#leases.begin(options);
     const index = this.#index;
-    realisations.forEach(checkRealisation);
     try {
       await this.#commits.run(() => {
-        for (const realisation of realisations) {
-          const key = realisationKey(realisation.drvPath, realisation.output);
-          const kept = mergeRealisation(readRealisation(index, key), realisation);
+        for (const [key, kept] of mergeRealisations(realisations, (key) => readRealisation(index, key)))
           index.realisations.putSync(textKey(key), textKey(encodeRealisation(kept)));
-        }
       });
     } catch (thrown) {
       if (thrown instanceof FirnError) throw thrown;

@@ -5,7 +5,7 @@ What every RealisationService must do, as tests. `open` makes a fresh, empty ser
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseStorePath, StorePath } from "@firn/nix-compat";
-import type { Realisation, RealisationService } from "@firn/store";
+import { type Realisation, type RealisationService, SIGNATURES_MAX } from "@firn/store";
 
 type Opened = { readonly realisations: RealisationService; close(): Promise<void> };
 
@@ -59,6 +59,15 @@ export function realisationServiceContract(name: string, open: () => Promise<Ope
       for (const bad of wrong)
         await assert.rejects(realisations.put([realised(one), bad]), { code: "invalid-realisation" });
       assert.equal(await realisations.get(drvPath, "out"), undefined);
+    });
+
+    check("more signatures than can be read again are refused, also when they come together", async (realisations) => {
+      const signatures = Array.from({ length: SIGNATURES_MAX }, (_, i) => signature(`key-${i}`, 1));
+      await realisations.put([realised(one, { signatures })]);
+      const more = realised(one, { signatures: [signature("one-more", 1)] });
+      await assert.rejects(realisations.put([realised(other, { output: "doc" }), more]), { code: "limit" });
+      assert.deepEqual(await realisations.get(drvPath, "out"), realised(one, { signatures }));
+      assert.equal(await realisations.get(drvPath, "doc"), undefined);
     });
 
     check("all are listed, however many", async (realisations) => {

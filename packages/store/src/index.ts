@@ -14,8 +14,9 @@ export {
 } from "./static-paths.ts";
 export type { PathInfoService, PathInfoServiceSupports } from "./path-info-service.ts";
 export { MemoryPathInfos } from "./memory-path-infos.ts";
-export { checkRealisation, mergeRealisation } from "./realisation.ts";
+export { checkRealisation } from "./realisation.ts";
 export type { Realisation } from "./realisation.ts";
+export { mergeRealisations } from "./realisation-put.ts";
 export { decodeRealisation, encodeRealisation, realisationKey } from "./realisation-codec.ts";
 export {
   BUILD_TRACE_BYTES_MAX,

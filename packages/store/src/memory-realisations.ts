@@ -5,8 +5,9 @@ Realisations in memory, for tests and browsers.
 import { throwIfAborted } from "@firn/base";
 import { type CallOptions, MemoryLeases } from "@firn/castore";
 import type { StorePath } from "@firn/nix-compat";
-import { checkRealisation, mergeRealisation, type Realisation } from "./realisation.ts";
+import type { Realisation } from "./realisation.ts";
 import { realisationKey } from "./realisation-codec.ts";
+import { mergeRealisations } from "./realisation-put.ts";
 import type { RealisationService } from "./realisation-service.ts";
 
 export class MemoryRealisations implements RealisationService {
@@ -24,11 +25,8 @@ export class MemoryRealisations implements RealisationService {
 
   async put(realisations: readonly Realisation[], options?: CallOptions): Promise<void> {
     this.#leases.begin(options);
-    realisations.forEach(checkRealisation);
-    for (const realisation of realisations) {
-      const key = realisationKey(realisation.drvPath, realisation.output);
-      this.#known.set(key, mergeRealisation(this.#known.get(key), realisation));
-    }
+    for (const [key, kept] of mergeRealisations(realisations, (key) => this.#known.get(key)))
+      this.#known.set(key, kept);
   }
 
   async *list(options?: CallOptions): AsyncGenerator<Realisation, void> {
