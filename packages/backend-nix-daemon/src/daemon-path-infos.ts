@@ -11,7 +11,7 @@ import { type CallOptions, type CastoreServices, LruMap, type Node } from "@firn
 import { toHex } from "@firn/hash";
 import { keyedPathInfo, type StorePath, WireWriter, type WorkerPathInfo, type WorkerSession } from "@firn/nix-compat";
 import {
-  closureOf,
+  inRegistrationOrder,
   ingestNar,
   mergeAll,
   type PathInfo,
@@ -59,7 +59,7 @@ export class DaemonPathInfos implements PathInfoService {
     const registered = await this.#registered(infos, options);
     const written = mergeAll(infos, (hashPart) => registered.get(hashPart));
     const fresh = written.filter(({ path }) => !registered.has(path.hashPart));
-    await this.#send(await inOrder(fresh), options);
+    await this.#send(inRegistrationOrder(fresh), options);
     for (const { path, signatures } of written) {
       const earlier = registered.get(path.hashPart);
       const brought = signatures.filter(({ scheme }) => scheme === undefined);
@@ -206,16 +206,4 @@ function pathInfoOf(path: StorePath, said: WorkerPathInfo, node: Node): PathInfo
 async function isThere(node: Node, { blobs, directories }: CastoreServices, options?: CallOptions): Promise<boolean> {
   if (node.kind === "symlink") return true;
   return await (node.kind === "file" ? blobs : directories).has(node.digest, options);
-}
-
-/** References before what refers to them. */
-function inOrder(infos: readonly PathInfo[]): Promise<PathInfo[]> {
-  const byHashPart = new Map(infos.map((info) => [info.path.hashPart, info]));
-  const among = { get: async (hashPart: string) => byHashPart.get(hashPart) };
-  const skip = ({ hashPart }: StorePath) => !byHashPart.has(hashPart);
-  return closureOf(
-    infos.map(({ path }) => path),
-    among,
-    { skip },
-  );
 }

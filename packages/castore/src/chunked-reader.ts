@@ -21,7 +21,7 @@ const CHUNK_BYTES_LIMIT = 64 * 1024 * 1024;
 export type ReadChunk = (chunk: ChunkMeta) => Promise<Uint8Array>;
 
 /** Chunks read through a service that knows them as blobs. */
-export function chunksFrom(blobs: BlobService, options?: CallOptions): ReadChunk {
+export function chunksFrom(blobs: Pick<BlobService, "openRead">, options?: CallOptions): ReadChunk {
   return (chunk) => readBlob(blobs, chunk.digest, CHUNK_BYTES_LIMIT, options);
 }
 

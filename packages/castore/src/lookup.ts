@@ -77,7 +77,7 @@ export function tooDeep(): CastoreError {
 
 /** A blob's contents as one new buffer. `missing` when absent, `limit` when longer than `bytesMax`. */
 export async function readBlob(
-  blobs: BlobService,
+  blobs: Pick<BlobService, "openRead">,
   digest: Digest,
   bytesMax: number,
   options?: CallOptions,

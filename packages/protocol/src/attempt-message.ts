@@ -11,7 +11,7 @@ import type {
   Attempt as AttemptMessage,
   AttemptSchema,
 } from "./gen/firn/build/v1/attempt_pb.ts";
-import { messageOfNode, nodeOfMessage, numberOfMessage } from "./node-message.ts";
+import { bigOfNumber, messageOfNode, nodeOfMessage, numberOfBig, numberOfMessage } from "./node-message.ts";
 
 type EndField = "code" | "signal" | "afterMs" | "bytesMax" | "path" | "why" | "attempt";
 
@@ -46,11 +46,11 @@ export function messageOfAttempt(attempt: Attempt): MessageInitShape<typeof Atte
     builder: attempt.builder,
     status: attempt.status,
     queuedAtMs: BigInt(attempt.queuedAtMs),
-    startedAtMs: bigOf(attempt.startedAtMs),
-    endedAtMs: bigOf(attempt.endedAtMs),
+    startedAtMs: bigOfNumber(attempt.startedAtMs),
+    endedAtMs: bigOfNumber(attempt.endedAtMs),
     end: end && messageOfEnd(end),
     log: log && bytesOfDigest(log),
-    logBytes: bigOf(attempt.logBytes),
+    logBytes: bigOfNumber(attempt.logBytes),
     outputs: outputs.map(({ path, node, needles }) => ({
       path: bytesOf(path),
       node: messageOfNode(node, ""),
@@ -58,9 +58,9 @@ export function messageOfAttempt(attempt: Attempt): MessageInitShape<typeof Atte
     })),
     cpuUserMs: attempt.cpuUserMs,
     cpuSystemMs: attempt.cpuSystemMs,
-    memoryPeakBytes: bigOf(attempt.memoryPeakBytes),
-    ioReadBytes: bigOf(attempt.ioReadBytes),
-    ioWriteBytes: bigOf(attempt.ioWriteBytes),
+    memoryPeakBytes: bigOfNumber(attempt.memoryPeakBytes),
+    ioReadBytes: bigOfNumber(attempt.ioReadBytes),
+    ioWriteBytes: bigOfNumber(attempt.ioWriteBytes),
   };
 }
 
@@ -82,9 +82,6 @@ function messageOfEnd(end: AttemptEnd) {
 /** Throws `invalid-argument` for what no attempt is. */
 export function attemptOfMessage(message: AttemptMessage | undefined): Attempt {
   if (message === undefined) throw new ProtocolError("invalid-argument", "an attempt did not come");
-  const status = STATUSES.find((one) => one === message.status);
-  if (status === undefined)
-    throw new ProtocolError("invalid-argument", `an attempt cannot be ${message.status.slice(0, 50)}`);
   const { id, label, builder, resolved, log, end, cpuUserMs, cpuSystemMs } = message;
   return present({
     id,
@@ -92,13 +89,13 @@ export function attemptOfMessage(message: AttemptMessage | undefined): Attempt {
     resolved: resolved && digestOfRequest(resolved),
     label,
     builder,
-    status,
+    status: attemptStatusOf(message.status),
     queuedAtMs: numberOfMessage(message.queuedAtMs, "a time"),
-    startedAtMs: numberOf(message.startedAtMs),
-    endedAtMs: numberOf(message.endedAtMs),
+    startedAtMs: numberOfBig(message.startedAtMs),
+    endedAtMs: numberOfBig(message.endedAtMs),
     end: end && endOfMessage(end),
     log: log && digestOfRequest(log),
-    logBytes: numberOf(message.logBytes),
+    logBytes: numberOfBig(message.logBytes),
     outputs: message.outputs.map(({ path, node, needles }) => ({
       path: byteStringOf(path),
       node: nodeOfMessage(node).node,
@@ -106,10 +103,17 @@ export function attemptOfMessage(message: AttemptMessage | undefined): Attempt {
     })),
     cpuUserMs,
     cpuSystemMs,
-    memoryPeakBytes: numberOf(message.memoryPeakBytes),
-    ioReadBytes: numberOf(message.ioReadBytes),
-    ioWriteBytes: numberOf(message.ioWriteBytes),
+    memoryPeakBytes: numberOfBig(message.memoryPeakBytes),
+    ioReadBytes: numberOfBig(message.ioReadBytes),
+    ioWriteBytes: numberOfBig(message.ioWriteBytes),
   });
+}
+
+/** Throws `invalid-argument` for a word that is none. */
+export function attemptStatusOf(word: string): AttemptStatus {
+  const status = STATUSES.find((one) => one === word);
+  if (status !== undefined) return status;
+  throw new ProtocolError("invalid-argument", `an attempt cannot be ${word.slice(0, 50)}`);
 }
 
 function endOfMessage(message: EndMessage): AttemptEnd {
@@ -125,14 +129,6 @@ function endOfMessage(message: EndMessage): AttemptEnd {
     else end[field] = message[field];
   }
   return end as AttemptEnd;
-}
-
-function bigOf(value: number | undefined): bigint | undefined {
-  return value === undefined ? undefined : BigInt(Math.round(value));
-}
-
-function numberOf(value: bigint | undefined): number | undefined {
-  return value === undefined ? undefined : numberOfMessage(value, "a number");
 }
 
 /** Without the fields that are not there: what is unknown is absent. */

@@ -1,7 +1,7 @@
 /* Firn's builds, served. A submission outlives the call that made it, and is taken back by another call. */
 
 import type { BuildService, SubmitOptions, SubmittedRecipe } from "@firn/build";
-import { type attemptOfMessage, messageOfAttempt } from "./attempt-message.ts";
+import { attemptStatusOf, messageOfAttempt } from "./attempt-message.ts";
 import {
   BUILD_METHODS,
   CANCEL_RESPONSE,
@@ -18,7 +18,7 @@ import { digestOfRequest } from "./digest-list.ts";
 import { ProtocolError } from "./error.ts";
 import type { SubmitRequest_Options } from "./gen/firn/build/v1/build_pb.ts";
 import type { HeldLeases } from "./held-leases.ts";
-import { numberOfMessage } from "./node-message.ts";
+import { numberOfBig, numberOfMessage } from "./node-message.ts";
 import { messageOfRecipe, recipeOfMessage } from "./recipe-message.ts";
 import { clientStream, type RpcHandler, serverStream, unary } from "./rpc.ts";
 
@@ -28,7 +28,6 @@ const SUBMISSIONS_MAX = 10_000;
 
 export function buildHandlers(service: BuildService, leases: HeldLeases): readonly RpcHandler[] {
   const submissions = new Map<string, AbortController>();
-  let submitted = 0;
   const methods = BUILD_METHODS;
   return [
     unary(methods.supports, async () => {
@@ -48,12 +47,12 @@ export function buildHandlers(service: BuildService, leases: HeldLeases): readon
         given ??= options;
         if (recipes.length === SUBMISSION_RECIPES_MAX)
           throw new ProtocolError("resource-exhausted", `a submission has more than ${SUBMISSION_RECIPES_MAX} recipes`);
-        recipes.push({ recipe: recipeOfMessage(recipe), label, chainMs: numberOf(chainMs) });
+        recipes.push({ recipe: recipeOfMessage(recipe), label, chainMs: numberOfBig(chainMs) });
       }
       const { lease } = leases.optionsOf(context);
       const withdrawn = new AbortController();
       const attempts = await service.submit(recipes, { ...optionsOf(given), lease, signal: withdrawn.signal });
-      const submission = String(++submitted);
+      const submission = crypto.randomUUID(); // nobody takes back what is another's by guessing
       submissions.set(submission, withdrawn);
       for (const [oldest] of submissions) {
         if (submissions.size <= SUBMISSIONS_MAX) break;
@@ -95,9 +94,9 @@ export function buildHandlers(service: BuildService, leases: HeldLeases): readon
       const page = await service.list({
         recipe: recipe && digestOfRequest(recipe),
         label,
-        status: status === undefined ? undefined : statusOf(status),
+        status: status === undefined ? undefined : attemptStatusOf(status),
         idPrefix,
-        sinceMs: numberOf(sinceMs),
+        sinceMs: numberOfBig(sinceMs),
         limit,
         cursor,
       });
@@ -110,25 +109,16 @@ export function buildHandlers(service: BuildService, leases: HeldLeases): readon
   ];
 }
 
-function statusOf(status: string): ReturnType<typeof attemptOfMessage>["status"] {
-  if (status === "waiting" || status === "running" || status === "succeeded" || status === "failed") return status;
-  throw new ProtocolError("invalid-argument", `an attempt cannot be ${status.slice(0, 50)}`);
-}
-
 function optionsOf(given: SubmitRequest_Options | undefined): SubmitOptions {
   if (given === undefined) return {};
   return {
     reuse: given.reusesSuccess ? "success" : "never",
     keepGoing: given.keepsGoing,
     preferLocal: given.prefersLocal,
-    timeoutMs: numberOf(given.timeoutMs),
-    silenceMs: numberOf(given.silenceMs),
-    buildSpaceBytes: numberOf(given.buildSpaceBytes),
-    memoryBytes: numberOf(given.memoryBytes),
-    logBytesMax: numberOf(given.logBytesMax),
+    timeoutMs: numberOfBig(given.timeoutMs),
+    silenceMs: numberOfBig(given.silenceMs),
+    buildSpaceBytes: numberOfBig(given.buildSpaceBytes),
+    memoryBytes: numberOfBig(given.memoryBytes),
+    logBytesMax: numberOfBig(given.logBytesMax),
   };
-}
-
-function numberOf(value: bigint | undefined): number | undefined {
-  return value === undefined ? undefined : numberOfMessage(value, "a number");
 }

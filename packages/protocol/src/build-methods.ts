@@ -7,7 +7,11 @@ import {
   BuildResponseSchema,
   BuildService as SnixBuildService,
 } from "./gen/snix/build/v1/build_pb.ts";
-import { BuildSchema, BuildService as TvixBuildService } from "./gen/tvix/build/v1/build_pb.ts";
+import {
+  BuildRequestSchema as TvixBuildRequestSchema,
+  BuildSchema,
+  BuildService as TvixBuildService,
+} from "./gen/tvix/build/v1/build_pb.ts";
 import { defineMethod } from "./rpc.ts";
 
 /** A recipe may have 64 MiB of texts. */
@@ -49,6 +53,7 @@ export const BUILD_METHODS = {
 
 export const BUILD_REQUEST = messageCodec(BuildRequestSchema);
 export const SNIX_BUILD_RESPONSE = messageCodec(BuildResponseSchema);
+export const TVIX_BUILD_REQUEST = messageCodec(TvixBuildRequestSchema);
 export const TVIX_BUILD = messageCodec(BuildSchema);
 
 export const SNIX_DO_BUILD = defineMethod(SnixBuildService.method.doBuild, BUILD_REQUEST, SNIX_BUILD_RESPONSE, WRITE);

@@ -4,7 +4,14 @@ build.v1 of Snix and of Tvix over Firn's builder: one request, one build, the an
 
 import { byteStringOf, byteStringOfText } from "@firn/base";
 import { type Attempt, type BuildService, describeEnd, hasEnded, type Recipe } from "@firn/build";
-import { BUILD_REQUEST, SNIX_BUILD_RESPONSE, SNIX_DO_BUILD, TVIX_BUILD, TVIX_DO_BUILD } from "./build-methods.ts";
+import {
+  BUILD_REQUEST,
+  SNIX_BUILD_RESPONSE,
+  SNIX_DO_BUILD,
+  TVIX_BUILD,
+  TVIX_BUILD_REQUEST,
+  TVIX_DO_BUILD,
+} from "./build-methods.ts";
 import { ProtocolError } from "./error.ts";
 import type { BuildRequest } from "./gen/snix/build/v1/build_pb.ts";
 import type { HeldLeases } from "./held-leases.ts";
@@ -41,10 +48,8 @@ export function doBuildHandlers(service: BuildService, leases: HeldLeases): read
         .sort((left, right) => (left.name < right.name ? -1 : 1));
       // The other dialect's message has the same bytes.
       const [encoded] = BUILD_REQUEST.encode(request);
-      const [head] = TVIX_BUILD.encode(TVIX_BUILD.make({}));
-      const echoed = TVIX_BUILD.decode(Uint8Array.from([0x0a, ...varint(encoded.length), ...encoded, ...head]));
       return TVIX_BUILD.make({
-        buildRequest: echoed.buildRequest,
+        buildRequest: TVIX_BUILD_REQUEST.decode(encoded),
         outputs: named.map(({ node, name }) => tvixNode(messageOfNode(node, name))),
         outputsNeedles: named.map(({ needles }) => ({ needles: needles.map(BigInt) })),
       });
@@ -55,13 +60,6 @@ export function doBuildHandlers(service: BuildService, leases: HeldLeases): read
 /** Tvix calls the same field otherwise. */
 function tvixNode({ entry }: ReturnType<typeof messageOfNode>) {
   return { node: entry } as never;
-}
-
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-  return [...bytes, rest];
 }
 
 /** The recipe of a request. Its rules are checked where it is submitted. */

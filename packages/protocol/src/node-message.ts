@@ -55,6 +55,16 @@ function nodeOfEntry(entry: Exclude<Entry["entry"], { case: undefined }>): Node 
   }
 }
 
+/** A number for a field that may be absent. */
+export function bigOfNumber(value: number | undefined): bigint | undefined {
+  return value === undefined ? undefined : BigInt(Math.round(value));
+}
+
+/** What such a field says. Throws `out-of-range`. */
+export function numberOfBig(value: bigint | undefined): number | undefined {
+  return value === undefined ? undefined : numberOfMessage(value, "a number");
+}
+
 /** A uint64 that has to be a number. Throws `out-of-range` above 2^53-1. */
 export function numberOfMessage(value: bigint, what: string): number {
   if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);

@@ -28,7 +28,7 @@ import type {
 import { messageOfNode, nodeOfMessage, numberOfMessage } from "./node-message.ts";
 
 /** Bytes of a store path's hash part. */
-const HASH_PART_BYTES = 20;
+export const HASH_PART_BYTES = 20;
 const DRV = ".drv";
 
 const CA_TYPES: readonly (readonly [type: Hash, method: ContentAddressMethod, algorithm: HashAlgorithm])[] = [

@@ -3,7 +3,7 @@ Paths brought from one of Firn's servers: the closure comes in one call, the tre
 chunks that are not here in one stream. Nothing that comes is believed.
 */
 
-import { throwIfAborted } from "@firn/base";
+import { concatBytes, throwIfAborted } from "@firn/base";
 import {
   type CallOptions,
   CastoreError,
@@ -100,13 +100,11 @@ class Pull {
     const lacking: StorePath[] = [];
     for (const path of roots) if (!(await this.#isThere(path))) lacking.push(path);
     if (lacking.length === 0) return [];
-    const bytes = new Uint8Array(lacking.length * 20);
-    lacking.forEach(({ hashPart }, i) => {
-      bytes.set(bytesOfHashPart(hashPart), i * 20);
-    });
     const found = new Map<string, PathInfo>();
     const { channel } = this.#peer;
-    const request = CLOSURE_REQUEST.make({ roots: bytes });
+    const request = CLOSURE_REQUEST.make({
+      roots: concatBytes(lacking.map(({ hashPart }) => bytesOfHashPart(hashPart))),
+    });
     for await (const { pathInfo } of callServerStream(channel, FIRN_STORE_METHODS.closure, request, { signal })) {
       const info = pathInfoOfFirnMessage(pathInfo);
       found.set(info.path.hashPart, info);
@@ -159,6 +157,12 @@ class Pull {
       readonly { readonly digest: Digest; readonly size: number; readonly isHere: boolean }[]
     >();
     const wanted: Digest[] = [];
+    const known = new Map<Digest, boolean>();
+    const isHereAlready = async (chunk: Digest) => {
+      const isHere = known.get(chunk) ?? (await blobs.has(chunk, { signal }));
+      known.set(chunk, isHere);
+      return isHere;
+    };
     for (const [i, digest] of digests.entries()) {
       const { isPresent, size, chunkDigests, chunkSizes } = stats[i];
       if (!isPresent) throw notInSource("blob", digest);
@@ -170,7 +174,7 @@ class Pull {
       const parts = isGranular ? chunks : [{ digest, size: numberOfMessage(size, "a size") }];
       const plan = [];
       for (const part of parts) {
-        const isHere = isGranular && blobs.supports.chunks && (await blobs.has(part.digest, { signal }));
+        const isHere = isGranular && blobs.supports.chunks && (await isHereAlready(part.digest));
         if (!isHere) wanted.push(part.digest);
         plan.push({ ...part, isHere });
       }

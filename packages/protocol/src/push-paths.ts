@@ -13,7 +13,7 @@ import type { PutBlobsRequest } from "./gen/firn/castore/v1/castore_pb.ts";
 import type { Peer } from "./peer.ts";
 import { RemoteDirectories } from "./remote-directories.ts";
 import { RemotePathInfos } from "./remote-path-infos.ts";
-import { callUnary, ClientStream } from "./rpc.ts";
+import { callClientStream, callUnary } from "./rpc.ts";
 import { storeErrorOf } from "./status.ts";
 import { FIRN_STORE_METHODS, MISSING_PATHS_REQUEST } from "./store-methods.ts";
 
@@ -110,35 +110,31 @@ class Push {
     }
     const chunks = new Set([...lists.values()].flatMap((list) => list.map(({ digest }) => digest)));
     const lacking = await lackingAt(this.#peer, chunks, new Set(), this.#options);
-    const stream = new ClientStream(this.#peer.channel, CONTENT_METHODS.putBlobs, this.#peer.rpcOptions(this.#options));
-    try {
-      for (const [digest, list] of lists) {
-        if (list.length === 0) await this.#sendWhole(digest, stream);
-        for (const chunk of list) {
-          if (lacking.blobs.has(chunk.digest)) await this.#sendWhole(chunk.digest, stream);
-          else {
-            await stream.send(PUT_BLOBS_REQUEST.make({ part: { case: "known", value: bytesOfDigest(chunk.digest) } }));
-            this.#progress.bytesSpared += chunk.size;
-          }
-        }
-        await stream.send(PUT_BLOBS_REQUEST.make({ part: { case: "end", value: bytesOfDigest(digest) } }));
-      }
-    } catch (thrown) {
-      await stream.finish(); // says why it was cut off
-      throw thrown;
-    } finally {
-      if (signal?.aborted) stream.cancel();
-    }
-    await stream.finish();
+    const parts = this.#partsOf(lists, lacking.blobs);
+    await callClientStream(this.#peer.channel, CONTENT_METHODS.putBlobs, parts, this.#peer.rpcOptions(this.#options));
   }
 
-  async #sendWhole(digest: Digest, stream: Pick<ClientStream<PutBlobsRequest, never>, "send">): Promise<void> {
+  async *#partsOf(lists: ReadonlyMap<Digest, readonly ChunkMeta[]>, lacking: ReadonlySet<Digest>) {
+    for (const [digest, list] of lists) {
+      if (list.length === 0) yield* this.#contentsOf(digest);
+      for (const chunk of list) {
+        if (lacking.has(chunk.digest)) yield* this.#contentsOf(chunk.digest);
+        else {
+          yield PUT_BLOBS_REQUEST.make({ part: { case: "known", value: bytesOfDigest(chunk.digest) } });
+          this.#progress.bytesSpared += chunk.size;
+        }
+      }
+      yield PUT_BLOBS_REQUEST.make({ part: { case: "end", value: bytesOfDigest(digest) } });
+    }
+  }
+
+  async *#contentsOf(digest: Digest): AsyncGenerator<PutBlobsRequest, void> {
     await using reader = await this.#from.blobs.openRead(digest, { signal: this.#options.signal });
     if (reader === undefined) throw notInSource("blob", digest);
     for await (const bytes of reader.stream()) {
       for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
         const value = bytes.subarray(at, at + PIECE_BYTES);
-        await stream.send(PUT_BLOBS_REQUEST.make({ part: { case: "data", value } }));
+        yield PUT_BLOBS_REQUEST.make({ part: { case: "data", value } });
         this.#progress.bytes += value.length;
       }
       this.#progress.tell();

@@ -21,7 +21,9 @@ import {
   decodeSlice,
   type Digest,
   digestFromBytes,
+  digestOf,
   PieceWriter,
+  verifyChunkList,
 } from "@firn/castore";
 import {
   CASTORE_METHODS,
@@ -117,26 +119,19 @@ export class RemoteBlobs implements BlobService {
     const chunks = await this.#stat(digest, true, options);
     if (chunks === undefined) return undefined;
     if (chunks.length > 1) return this.#openChunked(digest, chunks, options);
-    const bytes = await this.#readWhole(digest, options);
-    return bytes && new BytesReader(bytes, options?.signal);
+    return this.#openWhole(digest, options);
   }
 
   /** The list is read once to see that it is the blob's; afterwards each chunk proves itself. */
   async #openChunked(digest: Digest, chunks: readonly ChunkMeta[], options?: CallOptions): Promise<BlobReader> {
-    const whole = {
-      openRead: async (one: Digest) => {
-        const bytes = await this.#readWhole(one, options);
-        return bytes && new BytesReader(bytes, options?.signal);
-      },
-    };
-    const readChunk = chunksFrom(whole as unknown as BlobService, options);
-    const reader = new ChunkedReader(chunks, readChunk, options?.signal);
-    const hasher = createHasher("blake3");
-    for await (const bytes of reader.stream()) hasher.update(bytes);
-    if (toHex(hasher.digest()) === digest) return reader;
-    throw new CastoreError("corrupt", `${this.#peer.channel.label} lists chunks for blob ${digest} that are not its`, {
-      context: { digest },
-    });
+    const readChunk = chunksFrom({ openRead: (one) => this.#openWhole(one, options) }, options);
+    await verifyChunkList(digest, chunks, readChunk, options?.signal);
+    return new ChunkedReader(chunks, readChunk, options?.signal);
+  }
+
+  async #openWhole(digest: Digest, options?: CallOptions): Promise<BlobReader | undefined> {
+    const bytes = await this.#readWhole(digest, options);
+    return bytes && new BytesReader(bytes, options?.signal);
   }
 
   async #readWhole(digest: Digest, options?: CallOptions): Promise<Uint8Array | undefined> {
@@ -145,9 +140,7 @@ export class RemoteBlobs implements BlobService {
       const { read } = CASTORE_METHODS[dialect];
       const pieces = callServerStream(this.#peer.channel, read, bytesOfDigest(digest), this.#peer.rpcOptions(options));
       const bytes = await collectBytes(pieces, WHOLE_BYTES_MAX, () => tooLong(`blob ${digest}`, WHOLE_BYTES_MAX));
-      const hasher = createHasher("blake3");
-      hasher.update(bytes);
-      if (toHex(hasher.digest()) === digest) return bytes;
+      if (digestOf(bytes) === digest) return bytes;
       throw new CastoreError("corrupt", `${this.#peer.channel.label} sent other bytes for blob ${digest}`, {
         context: { digest },
       });
@@ -274,11 +267,7 @@ function openRemoteWriter(peer: Peer, options: CallOptions | undefined): BlobWri
         for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
           // Copied: it is sent later, and the caller may write to its buffer.
           const piece = new Uint8Array(bytes.subarray(at, at + PIECE_BYTES));
-          await sending.send(piece).catch(async (thrown: unknown) => {
-            // A peer that ends the call early has said why.
-            await failingAsCastore(() => sending.finish());
-            throw castoreErrorOf(thrown);
-          });
+          await failingAsCastore(() => sending.send(piece));
         }
       },
       finish: async () => {

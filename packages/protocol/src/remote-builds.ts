@@ -28,15 +28,17 @@ import {
   WATCH_REQUEST,
   WITHDRAW_REQUEST,
 } from "./build-methods.ts";
-import { numberOfMessage } from "./node-message.ts";
+import { bigOfNumber, numberOfMessage } from "./node-message.ts";
 import type { Peer } from "./peer.ts";
 import { messageOfRecipe, recipeOfMessage } from "./recipe-message.ts";
-import { callServerStream, callUnary, ClientStream } from "./rpc.ts";
+import { callClientStream, callServerStream, callUnary } from "./rpc.ts";
 import { buildErrorOf } from "./status.ts";
 
 export class RemoteBuilds implements BuildService {
   readonly supports: BuildServiceSupports;
   readonly #peer: Peer;
+  /** Those with a signal, until each of their attempts was seen to end. */
+  readonly #submissions = new Set<{ readonly running: Set<string>; readonly release: () => void }>();
 
   private constructor(peer: Peer, supports: BuildServiceSupports) {
     this.#peer = peer;
@@ -61,28 +63,29 @@ export class RemoteBuilds implements BuildService {
   async submit(recipes: readonly SubmittedRecipe[], options: SubmitOptions = {}): Promise<readonly string[]> {
     const { signal, lease } = options;
     throwIfAborted(signal);
-    const stream = new ClientStream(this.#peer.channel, BUILD_METHODS.submit, this.#peer.rpcOptions({ lease, signal }));
-    const { submission, attempts } = await failing(async () => {
-      try {
-        for (const [i, { recipe, label, chainMs }] of recipes.entries()) {
-          const given = i === 0 ? messageOfOptions(options) : undefined;
-          await stream.send(
-            SUBMIT_REQUEST.make({ options: given, recipe: messageOfRecipe(recipe), label, chainMs: bigOf(chainMs) }),
-          );
-        }
-      } catch (thrown) {
-        await stream.finish(); // says why it was cut off
-        throw thrown;
-      }
-      return stream.finish();
-    });
+    const messages = recipes.values().map(({ recipe, label, chainMs }, i) =>
+      SUBMIT_REQUEST.make({
+        options: i === 0 ? messageOfOptions(options) : undefined,
+        recipe: messageOfRecipe(recipe),
+        label,
+        chainMs: bigOfNumber(chainMs),
+      }),
+    );
+    const given = this.#peer.rpcOptions({ lease, signal });
+    const { submission, attempts } = await failing(() =>
+      callClientStream(this.#peer.channel, BUILD_METHODS.submit, messages, given),
+    );
     const withdraw = () => {
       const request = WITHDRAW_REQUEST.make({ submission });
       // A peer that is gone has nothing to withdraw, or hears of it from nobody.
       callUnary(this.#peer.channel, BUILD_METHODS.withdraw, request).catch(() => undefined);
     };
     if (signal?.aborted) withdraw();
-    else signal?.addEventListener("abort", withdraw, { once: true });
+    else if (signal !== undefined) {
+      signal.addEventListener("abort", withdraw, { once: true });
+      const release = () => signal.removeEventListener("abort", withdraw);
+      this.#submissions.add({ running: new Set(attempts), release });
+    }
     return attempts;
   }
 
@@ -92,10 +95,22 @@ export class RemoteBuilds implements BuildService {
       for await (const { event } of callServerStream(this.#peer.channel, BUILD_METHODS.watch, request, { signal })) {
         if (event.case === "log")
           yield { type: "log", bytes: event.value.bytes, at: numberOfMessage(event.value.at, "an offset") };
-        else if (event.case !== undefined) yield { type: event.case, attempt: attemptOfMessage(event.value) };
+        else if (event.case !== undefined) {
+          if (event.case === "ended") this.#ended(id);
+          yield { type: event.case, attempt: attemptOfMessage(event.value) };
+        }
       }
     } catch (thrown) {
       throw buildErrorOf(thrown);
+    }
+  }
+
+  /** Nobody withdraws what has ended, so its signal, which may live long, need not be listened to. */
+  #ended(id: string): void {
+    for (const submission of this.#submissions) {
+      if (!submission.running.delete(id) || submission.running.size > 0) continue;
+      submission.release();
+      this.#submissions.delete(submission);
     }
   }
 
@@ -120,7 +135,7 @@ export class RemoteBuilds implements BuildService {
       label,
       status,
       idPrefix,
-      sinceMs: bigOf(sinceMs),
+      sinceMs: bigOfNumber(sinceMs),
       limit,
       cursor,
     });
@@ -140,16 +155,12 @@ function messageOfOptions(options: SubmitOptions) {
     reusesSuccess: options.reuse === "success",
     keepsGoing: options.keepGoing,
     prefersLocal: options.preferLocal,
-    timeoutMs: bigOf(options.timeoutMs),
-    silenceMs: bigOf(options.silenceMs),
-    buildSpaceBytes: bigOf(options.buildSpaceBytes),
-    memoryBytes: bigOf(options.memoryBytes),
-    logBytesMax: bigOf(options.logBytesMax),
+    timeoutMs: bigOfNumber(options.timeoutMs),
+    silenceMs: bigOfNumber(options.silenceMs),
+    buildSpaceBytes: bigOfNumber(options.buildSpaceBytes),
+    memoryBytes: bigOfNumber(options.memoryBytes),
+    logBytesMax: bigOfNumber(options.logBytesMax),
   };
-}
-
-function bigOf(value: number | undefined): bigint | undefined {
-  return value === undefined ? undefined : BigInt(Math.round(value));
 }
 
 async function failing<T>(call: () => Promise<T>): Promise<T> {

@@ -20,7 +20,7 @@ import {
 import { CASTORE_METHODS, CONTENT_METHODS, GET_DIRECTORY_REQUEST, MISSING_REQUEST } from "./castore-methods.ts";
 import { isAbsence } from "./castore-handlers.ts";
 import type { Peer } from "./peer.ts";
-import { callServerStream, callUnary, ClientStream } from "./rpc.ts";
+import { callClientStream, callServerStream, callUnary } from "./rpc.ts";
 import { castoreErrorOf } from "./status.ts";
 
 export class RemoteDirectories implements DirectoryService {
@@ -107,32 +107,29 @@ export class RemoteDirectories implements DirectoryService {
     await this.#send(directories, new Set(), options);
   }
 
-  async #send(directories: Iterable<Directory>, stored: Set<Digest>, options?: CallOptions): Promise<void> {
+  async #send(directories: Iterable<Directory>, stored: ReadonlySet<Digest>, options?: CallOptions): Promise<void> {
     try {
       const { dialect, isFirn } = await this.#peer.kind();
       const { putDirectories } = CASTORE_METHODS[dialect];
-      const stream = new ClientStream(this.#peer.channel, putDirectories, this.#peer.rpcOptions(options));
-      let last: Digest | undefined;
-      try {
-        // Others want all of a tree in one put, what they have included.
-        if (!isFirn) {
-          for (const digest of stored)
-            for await (const directory of leavesFirst(digest, this.getRecursive(digest, options)))
-              await stream.send(directory);
-        }
-        for (const directory of directories) {
-          await stream.send(directory);
-          last = directory.digest;
-        }
-      } catch (thrown) {
-        await stream.finish(); // says why it was cut off
-        throw thrown;
-      }
-      const root = digestFromBytes(await stream.finish());
+      const fresh = [...directories];
+      const answer = await callClientStream(
+        this.#peer.channel,
+        putDirectories,
+        isFirn ? fresh : this.#wholeTree(fresh, stored, options),
+        this.#peer.rpcOptions(options),
+      );
+      const last = fresh.at(-1)?.digest;
+      const root = digestFromBytes(answer);
       if (root !== last) throw new CastoreError("corrupt", `${this.#peer.channel.label} took tree ${last} for ${root}`);
     } catch (thrown) {
       throw castoreErrorOf(thrown);
     }
+  }
+
+  /** Others want all of a tree in one put, what they have included. */
+  async *#wholeTree(fresh: readonly Directory[], stored: ReadonlySet<Digest>, options?: CallOptions) {
+    for (const digest of stored) yield* leavesFirst(digest, this.getRecursive(digest, options));
+    yield* fresh;
   }
 
   async *#stream(digest: Digest, recursive: boolean, options?: CallOptions): AsyncGenerator<Directory, void> {

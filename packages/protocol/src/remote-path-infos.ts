@@ -8,6 +8,7 @@ import type { CallOptions, Node } from "@firn/castore";
 import { parseStorePath, type StorePath } from "@firn/nix-compat";
 import {
   checkPathInfo,
+  inRegistrationOrder,
   type NarCalculator,
   type NarDigest,
   type PathInfo,
@@ -24,7 +25,7 @@ import {
   pathInfoOfMessage,
 } from "./path-info-message.ts";
 import type { Peer } from "./peer.ts";
-import { callServerStream, callUnary, ClientStream } from "./rpc.ts";
+import { callClientStream, callServerStream, callUnary } from "./rpc.ts";
 import { storeErrorOf } from "./status.ts";
 import {
   ENTRY,
@@ -81,7 +82,7 @@ export class RemotePathInfos implements PathInfoService, NarCalculator {
       const { dialect, isFirn } = await this.#peer.kind();
       const given = this.#peer.rpcOptions(options);
       if (!isFirn) {
-        for (const info of referencesFirst(infos))
+        for (const info of inRegistrationOrder(infos))
           await callUnary(
             this.#peer.channel,
             STORE_METHODS[dialect].put,
@@ -90,14 +91,8 @@ export class RemotePathInfos implements PathInfoService, NarCalculator {
           );
         return;
       }
-      const stream = new ClientStream(this.#peer.channel, FIRN_STORE_METHODS.put, given);
-      try {
-        for (const info of infos) await stream.send(PUT_REQUEST.make({ pathInfo: firnMessageOfPathInfo(info) }));
-      } catch (thrown) {
-        await stream.finish(); // says why it was cut off
-        throw thrown;
-      }
-      await stream.finish();
+      const messages = infos.values().map((info) => PUT_REQUEST.make({ pathInfo: firnMessageOfPathInfo(info) }));
+      await callClientStream(this.#peer.channel, FIRN_STORE_METHODS.put, messages, given);
     } catch (thrown) {
       throw storeErrorOf(thrown);
     }
@@ -168,22 +163,4 @@ export class RemotePathInfos implements PathInfoService, NarCalculator {
       throw storeErrorOf(thrown);
     }
   }
-}
-
-/** The infos so that none comes before another of them that it refers to. */
-function referencesFirst(infos: readonly PathInfo[]): PathInfo[] {
-  const byPath = new Map(infos.map((info) => [info.path.toString(), info]));
-  const ordered = new Set<PathInfo>();
-  const visiting = new Set<PathInfo>();
-  const visit = (info: PathInfo) => {
-    if (ordered.has(info) || visiting.has(info)) return;
-    visiting.add(info);
-    for (const reference of info.references) {
-      const other = byPath.get(reference.toString());
-      if (other !== undefined) visit(other);
-    }
-    ordered.add(info);
-  };
-  for (const info of infos) visit(info);
-  return [...ordered];
 }

@@ -182,6 +182,22 @@ export async function* callServerStream<I, O>(
   }
 }
 
+/** Sends all inputs. When they end with a failure the call is given up, so that the server does not take those that came for all. */
+export async function callClientStream<I, O>(
+  channel: Channel,
+  method: RpcMethod<I, O>,
+  inputs: Iterable<I> | AsyncIterable<I>,
+  options?: RpcOptions,
+): Promise<O> {
+  const stream = new ClientStream(channel, method, options);
+  try {
+    for await (const input of inputs) await stream.send(input);
+    return await stream.finish();
+  } finally {
+    stream.cancel();
+  }
+}
+
 /** A stream of messages to the server and its answer. */
 export class ClientStream<I, O> {
   readonly #method: RpcMethod<I, O>;
@@ -192,8 +208,14 @@ export class ClientStream<I, O> {
     this.#call = channel.call(method.path, options);
   }
 
+  /** Resolves when more may be sent. A server that took no more has said why: that is thrown. */
   async send(input: I): Promise<void> {
-    await this.#call.send(this.#method.input.encode(input));
+    try {
+      await this.#call.send(this.#method.input.encode(input));
+    } catch (thrown) {
+      await this.finish();
+      throw thrown;
+    }
   }
 
   /** Ends the stream and yields the answer. */

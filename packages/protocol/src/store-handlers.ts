@@ -12,6 +12,7 @@ import type { HeldLeases } from "./held-leases.ts";
 import { nodeOfMessage } from "./node-message.ts";
 import {
   firnMessageOfPathInfo,
+  HASH_PART_BYTES,
   hashPartOfBytes,
   messageOfPathInfo,
   pathInfoOfFirnMessage,
@@ -34,7 +35,6 @@ import {
 /** Most paths of one put; they are held until all came. */
 const PUT_PATHS_MAX = 1 << 16;
 const QUESTIONS_AHEAD = 64;
-const HASH_PART_BYTES = 20;
 
 export type StoreHandlerParts = {
   readonly pathInfos: PathInfoService;

@@ -1,6 +1,7 @@
 /* Builds over a connection: Firn's service keeps the contract through a real server, and build.v1 of Snix and Tvix does a build. */
 
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { after, test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { byteStringOf, bytesOf } from "@firn/base";
@@ -12,6 +13,7 @@ import { GrpcChannel, GrpcServer, openHttpServer } from "@firn/protocol/node";
 import { MemoryPathInfos, RenderingCalculator } from "@firn/store";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { contractService } from "../../build/test/contract-service.ts";
+import { recipeOf } from "../../build/test/recipes.ts";
 import { BuildRequestSchema, BuildResponseSchema } from "../src/gen/snix/build/v1/build_pb.ts";
 import { BuildSchema } from "../src/gen/tvix/build/v1/build_pb.ts";
 import { messageCodec } from "../src/codec.ts";
@@ -86,6 +88,23 @@ async function doBuild(builders: Readonly<Record<string, ContractBuilder>>, word
   });
 }
 
+test("a submission listens for its signal until its attempts have ended", async () => {
+  const local = contractService({ copy: async () => "made" });
+  const builds = await connect(local.service);
+  const { signal } = new AbortController();
+  const submitted = await builds.submit(
+    ["nix/store/a", "nix/store/b"].map((output) => ({
+      recipe: recipeOf({ argv: ["/bin/sh", "copy"], outputs: [output] }),
+    })),
+    { signal },
+  );
+  for (const [i, id] of submitted.entries()) {
+    assert.equal(getEventListeners(signal, "abort").length, 1, `while ${submitted.length - i} may run`);
+    await Array.fromAsync(builds.watch(id));
+  }
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+});
+
 test("DoBuild of Snix answers with the outputs in the order of the request", async () => {
   const { outputs } = fromBinary(
     BuildResponseSchema,
@@ -104,7 +123,11 @@ test("DoBuild of Tvix answers with the request, and the outputs by name", async 
     BuildSchema,
     await doBuild({ copy: async ({ inputs }) => `${inputs} copied` }, "copy", "tvix"),
   );
-  assert.deepEqual(answer.buildRequest?.outputs, ["nix/store/z-out", "nix/store/a-lib"]);
+  const { buildRequest } = answer;
+  assert.deepEqual(buildRequest?.outputs, ["nix/store/z-out", "nix/store/a-lib"]);
+  assert.deepEqual(buildRequest.commandArgs, ["/bin/sh", "copy"]);
+  assert.deepEqual(new Uint8Array(buildRequest.environmentVars[0].value), bytesOf("/none"));
+  assert.equal(buildRequest.inputs[0].node.case, "file");
   const names = answer.outputs.map(({ node }) => (node.case === undefined ? "" : byteStringOf(node.value.name)));
   assert.deepEqual(names, ["a-lib", "z-out"]);
   assert.equal(answer.outputsNeedles.length, 2);

@@ -54,7 +54,7 @@ export async function closureOf<Info extends Referring>(
     }
     level = [...next.values()];
   }
-  return referencesFirst(found);
+  return inRegistrationOrder([...found.values()].filter((info) => info !== undefined));
 }
 
 /** The path info of exactly this path, or `missing`. */
@@ -68,11 +68,13 @@ export async function needPathInfo<Info extends Referring>(
   throw new StoreError("missing", `path ${path} is not registered`, { context: { path: path.toString() } });
 }
 
-function referencesFirst<Info extends Referring>(found: ReadonlyMap<string, Info | undefined>): Info[] {
+/** These, references before referrers. References to others do not count. */
+export function inRegistrationOrder<Info extends Referring>(infos: readonly Info[]): Info[] {
+  const byPath = new Map(infos.map((info) => [info.path.toString(), info]));
   const ordered: Info[] = [];
   const entered = new Set<string>();
-  for (const top of found.values()) {
-    if (top === undefined || entered.has(top.path.toString())) continue;
+  for (const top of byPath.values()) {
+    if (entered.has(top.path.toString())) continue;
     entered.add(top.path.toString());
     const open = [{ info: top, references: top.references.values() }];
     for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
@@ -83,7 +85,7 @@ function referencesFirst<Info extends Referring>(found: ReadonlyMap<string, Info
         continue;
       }
       const key = next.value.toString();
-      const info = found.get(key);
+      const info = byPath.get(key);
       if (info === undefined || entered.has(key)) continue;
       entered.add(key);
       open.push({ info, references: info.references.values() });

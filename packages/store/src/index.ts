@@ -45,7 +45,7 @@ export { checkContentAddress, isContentAddressed } from "./content-check.ts";
 export { firnFingerprint } from "./firn-fingerprint.ts";
 export { isTrusted, signPathInfo, signRealisation, TrustedKeys } from "./signing.ts";
 export type { GoodSignatures } from "./signing.ts";
-export { CLOSURE_PATHS_MAX, closureOf, needPathInfo } from "./closure.ts";
+export { CLOSURE_PATHS_MAX, closureOf, inRegistrationOrder, needPathInfo } from "./closure.ts";
 export type { ClosureOptions } from "./closure.ts";
 export { InterceptedPathInfos } from "./intercept-path-infos.ts";
 export { readOnlyPathInfos } from "./read-only-path-infos.ts";

@@ -17,6 +17,7 @@ import {
   CachedPathInfos,
   calculateNar,
   closureOf,
+  inRegistrationOrder,
   InterceptedPathInfos,
   MemoryPathInfos,
   type PathInfo,
@@ -126,6 +127,8 @@ describe("a closure", () => {
     assert.equal(names(await closureOf([path("d")], service, { skip: (one) => one.equals(path("b")) })), "acd");
     assert.equal(names(await closureOf([], service)), "");
     await assert.rejects(closureOf([path("f")], service), { code: "missing" });
+    const all = [info("d", ["b", "c"]), info("c", ["a", "f"]), info("b", ["a"]), info("a")];
+    assert.match(names(inRegistrationOrder(all)), /^a(bc|cb)d$/);
     // The same hash part under another name is another path.
     await assert.rejects(closureOf([new StorePath("d".repeat(32), "other")], service), { code: "missing" });
   });

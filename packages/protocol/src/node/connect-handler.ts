@@ -10,7 +10,7 @@ import { concatBytes } from "@firn/base";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { statusOfCode } from "../error.ts";
-import type { RpcHandler, ServerCall } from "../rpc.ts";
+import { MESSAGE_BYTES_MAX, type RpcHandler, type ServerCall } from "../rpc.ts";
 import { statusOf } from "../status.ts";
 import { runCall, type RpcServerOptions } from "./grpc-server.ts";
 
@@ -19,8 +19,6 @@ export type NodeHandler = (
   response: ServerResponse | Http2ServerResponse,
 ) => void;
 
-/** Messages above this length are refused: bulk goes over gRPC or plain HTTP. */
-const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 /** Answers that wait for the caller to read. */
 const WAITING_MAX = 4;
 
@@ -48,7 +46,7 @@ export function connectHandler(
     routes,
     grpc: false,
     acceptCompression: [], // bulk does not compress well, and trying takes longer than sending
-    readMaxBytes: MESSAGE_BYTES_MAX,
+    readMaxBytes: MESSAGE_BYTES_MAX, // bulk goes over gRPC or plain HTTP
     // The library's type of a response has one overload more than Node's.
     fallback: otherwise as NonNullable<Parameters<typeof connectNodeAdapter>[0]["fallback"]>,
   });
@@ -87,13 +85,15 @@ async function* run(
   const sent: Message[] = [];
   const stopped = new AbortController();
   const signal = AbortSignal.any([context.signal, stopped.signal]);
-  let wake = () => {};
   let isDone = false;
   let failure: { readonly thrown: unknown } | undefined;
-  const changed = () =>
-    new Promise<void>((resolve) => {
-      wake = resolve;
-    });
+  // Whoever waits, the handler for room or the caller's side for a message, is woken by what the other one does.
+  let change = Promise.withResolvers<void>();
+  const wake = () => {
+    change.resolve();
+    change = Promise.withResolvers();
+  };
+  signal.addEventListener("abort", wake, { once: true });
   const metadata = (name: string) => context.requestHeader.get(name) ?? undefined;
   const call: ServerCall = {
     signal,
@@ -105,7 +105,7 @@ async function* run(
     send: async (parts) => {
       while (sent.length >= WAITING_MAX) {
         signal.throwIfAborted();
-        await new Promise((resolve) => setImmediate(resolve));
+        await change.promise;
       }
       sent.push(fromBinary(output, concatBytes(parts)));
       wake();
@@ -126,9 +126,11 @@ async function* run(
   try {
     for (;;) {
       const next = sent.shift();
-      if (next !== undefined) yield next;
-      else if (isDone) break;
-      else await changed();
+      if (next !== undefined) {
+        wake();
+        yield next;
+      } else if (isDone) break;
+      else await change.promise;
     }
     await running;
     if (failure !== undefined) {

@@ -107,7 +107,8 @@ export class GrpcChannel implements Channel {
   }
 }
 
-function authorityOf({ host, port }: { readonly host: string; readonly port: number }): string {
+/** Host and port as they stand in a URL. */
+export function authorityOf({ host, port }: { readonly host: string; readonly port: number }): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 

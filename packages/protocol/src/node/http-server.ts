@@ -14,11 +14,11 @@ import {
 } from "node:http2";
 import { createServer as createSecureServer } from "node:https";
 import { connect, type Server as NetServer, type Socket } from "node:net";
-import { unlink } from "node:fs/promises";
+import { chmod, unlink } from "node:fs/promises";
 import type { TLSSocket } from "node:tls";
 import { ProtocolError } from "../error.ts";
 import type { NodeHandler } from "./connect-handler.ts";
-import { HTTP2_SETTINGS, WINDOW_BYTES } from "./grpc-channel.ts";
+import { authorityOf, HTTP2_SETTINGS, WINDOW_BYTES } from "./grpc-channel.ts";
 import { type GrpcServer, isGrpc } from "./grpc-server.ts";
 
 export type ListenAddress =
@@ -146,10 +146,11 @@ export async function openHttpServer(options: HttpServerOptions): Promise<HttpSe
   await listenOn(server, listen);
   const address = server.address();
   const port = address !== null && typeof address === "object" ? address.port : undefined;
-  const shownHost =
-    listen.kind === "tcp" && listen.host.includes(":") ? `[${listen.host}]` : listen.kind === "tcp" && listen.host;
+  const scheme = tls === undefined ? "http" : "https";
   const url =
-    listen.kind === "unix" ? `unix:${listen.path}` : `${tls === undefined ? "http" : "https"}://${shownHost}:${port}`;
+    listen.kind === "unix"
+      ? `unix:${listen.path}`
+      : `${scheme}://${authorityOf({ host: listen.host, port: port as number })}`;
 
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number) => {
@@ -207,10 +208,7 @@ async function listenOn(server: NetServer, listen: ListenAddress): Promise<void>
     await unlink(listen.path);
     await begin();
   }
-  if (listen.kind === "unix" && listen.mode !== undefined) {
-    const { chmod } = await import("node:fs/promises");
-    await chmod(listen.path, listen.mode);
-  }
+  if (listen.kind === "unix" && listen.mode !== undefined) await chmod(listen.path, listen.mode);
 }
 
 function answers(path: string): Promise<boolean> {
