@@ -6,7 +6,7 @@ graph-run.ts's; here is what it starts from, and what is handed back.
 import { assert, type ByteString } from "@firn/base";
 import type { BuildService } from "@firn/build";
 import type { CastoreServices, Lease, LeaseService } from "@firn/castore";
-import { DEFAULT_STORE_DIR } from "@firn/nix-compat";
+import { DEFAULT_STORE_DIR, type Derivation } from "@firn/nix-compat";
 import type { PathInfo, PathInfoService, RealisationService } from "@firn/store";
 import {
   type BuildTarget,
@@ -64,7 +64,8 @@ export async function buildDerivations(
   const lease = options.lease ?? (own as Lease);
   const storeDir = parts.storeDir ?? DEFAULT_STORE_DIR;
   const pathInfos = rememberedPathInfos(parts.pathInfos);
-  const readDerivation = parts.readDerivation ?? derivationReader(parts.blobs, pathInfos, storeDir);
+  const readAnew = parts.readDerivation ?? derivationReader(parts.blobs, pathInfos, storeDir);
+  const readDerivation: ReadDerivation = async (drvPath, call) => run.derivation(drvPath) ?? readAnew(drvPath, call);
   const realised = new RealisedOutputs({ ...parts, pathInfos, storeDir });
   const planning = (more: readonly BuildTarget[], planSignal: AbortSignal) =>
     planBuild(
@@ -85,7 +86,7 @@ export async function buildDerivations(
   const built = new Map<ByteString, OutputPaths>();
   for (const { target, drvPath } of wanted) {
     const paths = new Map(built.get(target.drvPath));
-    for (const name of outputNames(run.derivation(drvPath), target.outputs)) {
+    for (const name of outputNames(run.derivation(drvPath) as Derivation, target.outputs)) {
       const path = realised.pathOf(drvPath, name);
       assert(path !== undefined, "what was built is known");
       paths.set(name, path);

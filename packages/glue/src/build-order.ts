@@ -3,7 +3,7 @@ Which of the steps that could be built now comes first: the one with the longest
 That is what it took when a derivation of this name was built last.
 */
 
-import type { ByteString } from "@firn/base";
+import { type ByteString, mapConcurrently } from "@firn/base";
 import { type BuildService, expectedDuration } from "@firn/build";
 import type { BuildStep } from "./build-plan.ts";
 
@@ -11,6 +11,7 @@ import type { BuildStep } from "./build-plan.ts";
 const UNKNOWN_MS = 1000;
 /** Most names that are asked for; what they take is not told apart beyond. */
 const NAMES_MAX = 2000;
+const QUESTIONS_AHEAD = 16;
 
 export class BuildOrder {
   readonly #service: Pick<BuildService, "list">;
@@ -25,12 +26,14 @@ export class BuildOrder {
 
   /** Asks what steps took before. To be called before `plan`; without it all are expected to take the same. */
   async learn(steps: Iterable<BuildStep>): Promise<void> {
+    const names = new Set<string>();
     for (const { derivation } of steps) {
-      const { name } = derivation;
-      if (this.#expectedMs.has(name)) continue;
-      if (this.#expectedMs.size >= NAMES_MAX) return;
-      this.#expectedMs.set(name, (await expectedDuration(this.#service, name)) ?? UNKNOWN_MS);
+      if (this.#expectedMs.size + names.size >= NAMES_MAX) break;
+      if (!this.#expectedMs.has(derivation.name)) names.add(derivation.name);
     }
+    await mapConcurrently(names, QUESTIONS_AHEAD, async (name) => {
+      this.#expectedMs.set(name, (await expectedDuration(this.#service, name)) ?? UNKNOWN_MS);
+    });
   }
 
   /** Takes note of all steps there are, done or not. */

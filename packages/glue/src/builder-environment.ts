@@ -16,7 +16,8 @@ import { checkBuildable } from "./derivation-attributes.ts";
 import { type ExportedGraphs, graphJson, registrationText } from "./exported-graphs.ts";
 import { structuredAttrsFiles } from "./structured-attrs.ts";
 
-const BUILD_DIRECTORY = "/build";
+/** Where builders start when nothing else is said. */
+export const BUILD_DIRECTORY = "/build";
 
 export type RecipeOptions = {
   readonly storeDir?: string;

@@ -20,6 +20,7 @@ import {
 import type { Digest, Lease } from "@firn/castore";
 import { DEFAULT_STORE_DIR, type Derivation, parseAbsoluteStorePath } from "@firn/nix-compat";
 import { isAddressedByContents } from "./address-outputs.ts";
+import { BUILD_DIRECTORY } from "./builder-environment.ts";
 import { buildDerivations, type BuildOptions, type BuildParts } from "./build-graph.ts";
 import { derivationReader } from "./build-plan.ts";
 import { closureOf } from "./closure.ts";
@@ -60,7 +61,6 @@ export type CheckedDerivation = {
   readonly rounds: readonly CheckRound[];
 };
 
-const BUILD_DIRECTORY = "/build";
 /** Clocks of formats are coarse; this far apart, attempts write different times. */
 const APART_MS = 2000;
 

@@ -236,7 +236,7 @@ export class EvalStore {
       outputs.push(this.#target(parsed.drvPath, parsed.output));
     }
     const wanted = outputs.filter((_, n) => !this.#realised.has(elements[n]));
-    if (wanted.length > 0) this.#build(wanted, elements);
+    if (wanted.length > 0) this.#build(wanted);
     let rewritten = path;
     elements.forEach((element, n) => {
       const { drvPath, output, path: stated } = outputs[n];
@@ -247,9 +247,10 @@ export class EvalStore {
     return rewritten;
   }
 
-  #build(outputs: readonly OutputTarget[], elements: readonly ByteString[]): void {
+  #build(outputs: readonly OutputTarget[]): void {
     if (this.realiser === undefined) {
-      const message = `cannot build '${displayContextElement(elements[0])}' during evaluation: nothing can be built here`;
+      const [{ drvPath, output }] = outputs;
+      const message = `cannot build '${displayContextElement(`!${output}!${drvPath}`)}' during evaluation: nothing can be built here`;
       throw new EvalError("unsupported", message);
     }
     const missing = outputs.filter(({ path }) => path === "" || this.store?.status(path) === undefined);

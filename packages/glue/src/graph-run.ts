@@ -54,6 +54,8 @@ export class GraphRun {
   #fatal: { readonly thrown: unknown } | undefined;
   readonly #done = new Set<ByteString>();
   #running = 0;
+  /** Whether targets that came are being planned for, which reads, and may bring paths. */
+  #isPlanning = false;
   /** Whether more targets may come. */
   #isOpen = true;
 
@@ -66,9 +68,9 @@ export class GraphRun {
     this.#order = new BuildOrder(parts.buildService);
   }
 
-  /** A derivation that was planned with. */
-  derivation(drvPath: ByteString): Derivation {
-    return this.#derivations.get(drvPath) as Derivation;
+  /** A derivation that was planned with; its text is not read again. */
+  derivation(drvPath: ByteString): Derivation | undefined {
+    return this.#derivations.get(drvPath);
   }
 
   async run(batches: AsyncIterable<readonly BuildTarget[]>): Promise<void> {
@@ -95,22 +97,37 @@ export class GraphRun {
   async #feed(batches: AsyncIterable<readonly BuildTarget[]>): Promise<void> {
     try {
       for await (const batch of batches) {
+        if (!this.#stop.signal.aborted) await this.#take(batch);
         if (this.#stop.signal.aborted) break;
-        const plan = await this.#planning(batch, this.#stop.signal);
-        // Where all can be built at once there is nothing to choose.
-        const all = this.#steps.size + plan.steps.size;
-        if (all > (this.#options.jobsMax ?? 1)) await this.#order.learn(plan.steps.values());
-        this.#add(plan);
-        this.#startReady();
       }
     } catch (thrown) {
-      if (!this.#stop.signal.aborted) {
-        this.#fatal = { thrown };
-        this.#stopWith(thrown);
-      }
+      this.#giveUp(thrown);
     }
     this.#isOpen = false;
     this.#startReady();
+  }
+
+  /** Plans for targets and starts what can be. */
+  async #take(targets: readonly BuildTarget[]): Promise<void> {
+    this.#isPlanning = true;
+    try {
+      const plan = await this.#planning(targets, this.#stop.signal);
+      // Where all can be built at once there is nothing to choose.
+      const all = this.#steps.size + plan.steps.size;
+      if (all > (this.#options.jobsMax ?? 1)) await this.#order.learn(plan.steps.values());
+      if (!this.#stop.signal.aborted) this.#add(plan);
+    } catch (thrown) {
+      this.#giveUp(thrown);
+    }
+    this.#isPlanning = false;
+    this.#startReady();
+  }
+
+  /** For what is no derivation's fault. After a stop it is that, seen from elsewhere. */
+  #giveUp(thrown: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    this.#fatal = { thrown };
+    this.#stop.abort(thrown);
   }
 
   #stopWith(reason: unknown): void {
@@ -133,7 +150,7 @@ export class GraphRun {
           step,
           step.dependencies.filter((dependency) => this.#isAhead(dependency)),
         );
-      else this.#failBecause(step, failed);
+      else this.#failBecause(step, failed, 0);
     }
   }
 
@@ -172,7 +189,8 @@ export class GraphRun {
         this.#startReady();
       });
     }
-    if (this.#running === 0 && (!this.#isOpen || this.#stop.signal.aborted)) this.#ended.resolve();
+    const isOver = !this.#isOpen || this.#stop.signal.aborted;
+    if (this.#running === 0 && !this.#isPlanning && isOver) this.#ended.resolve();
   }
 
   /** Never rejects. */
@@ -221,11 +239,7 @@ export class GraphRun {
   #fail({ drvPath, derivation }: BuildStep, thrown: unknown): void {
     if (this.#stop.signal.aborted) return; // withdrawn: the reason is reported already
     const error = derivationFailure(drvPath, thrown);
-    if (error === undefined) {
-      this.#fatal = { thrown };
-      this.#stop.abort(thrown);
-      return;
-    }
+    if (error === undefined) return this.#giveUp(thrown);
     this.#failures.push(error);
     this.#failed.add(drvPath);
     const { onEvent, keepGoing } = this.#options;
@@ -243,12 +257,12 @@ export class GraphRun {
     const left = [...(this.#dependents.get(because) ?? [])];
     for (let drvPath = left.shift(); drvPath !== undefined; drvPath = left.shift()) {
       if (this.#failed.has(drvPath)) continue;
-      this.#failBecause(this.#steps.get(drvPath) as BuildStep, because, cause);
+      this.#failBecause(this.#steps.get(drvPath) as BuildStep, because, -1, cause);
       left.push(...(this.#dependents.get(drvPath) ?? []));
     }
   }
 
-  #failBecause(step: BuildStep, because: ByteString, cause?: GlueError): void {
+  #failBecause(step: BuildStep, because: ByteString, change: 0 | -1, cause?: GlueError): void {
     const { drvPath, derivation } = step;
     this.#failed.add(drvPath);
     const error = dependencyFailure(step, because, cause);
@@ -258,7 +272,7 @@ export class GraphRun {
       name: derivation.name,
       error,
       because,
-      counts: this.#counts(-1),
+      counts: this.#counts(change),
     });
   }
 

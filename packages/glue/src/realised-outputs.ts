@@ -49,7 +49,7 @@ export class RealisedOutputs {
     options: CallOptions,
   ): Promise<OutputPaths | undefined> {
     const found = new Map<string, ByteString>();
-    const missing: string[] = [];
+    let isMissing = false;
     for (const name of names) {
       const output = derivation.outputs.get(name);
       if (output === undefined)
@@ -57,10 +57,10 @@ export class RealisedOutputs {
           context: { derivation: derivation.name, output: name },
         });
       const path = this.pathOf(drvPath, name) ?? (await this.#lookUp(drvPath, name, output, options));
-      if (path === undefined) missing.push(name);
+      if (path === undefined) isMissing = true;
       else found.set(name, path);
     }
-    if (missing.length > 0) return undefined;
+    if (isMissing) return undefined;
     this.add(drvPath, found);
     return found;
   }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { untilAborted } from "@firn/base";
 import { toHex } from "@firn/hash";
 import { floatingOutput, parseAbsoluteStorePath, printContentAddress, UNFILLED_OUTPUT } from "@firn/nix-compat";
 import type { BuildEvent } from "../src/build-event.ts";
 import { type BuildOptions, buildDerivations } from "../src/build-graph.ts";
+import { derivationReader, type ReadDerivation } from "../src/build-plan.ts";
 import { GlueError } from "../src/error.ts";
 import { writePending } from "../src/write-pending.ts";
 import {
@@ -373,4 +375,73 @@ test("an output that is no derivation is an error of who needs it", async () => 
     "inner.drv": async (recipe) => ({ [recipe.outputs[0]]: "no derivation" }),
   });
   await assert.rejects(world.build([user]), { code: "invalid-derivation" });
+});
+
+/** Targets one after another, each when what comes before it has happened. */
+async function* inTurn(...steps: (Written | Promise<unknown>)[]) {
+  for (const step of steps) {
+    if (step instanceof Promise) await step;
+    else yield [{ drvPath: step.drvPath, outputs: "all" as const }];
+  }
+}
+
+test("targets that come later are planned with what was read before", async () => {
+  const base = derive("base");
+  const [first, second] = ["first", "second"].map((name) => derive(name, { inputs: [base] }));
+  const world = await worldOf([base, first, second]);
+  const read: string[] = [];
+  const reader = derivationReader(world.stores.blobs, world.stores.pathInfos, "/nix/store");
+  const readDerivation: ReadDerivation = async (drvPath, call) => {
+    read.push(drvPath);
+    return reader(drvPath, call);
+  };
+  await buildDerivations(inTurn(first, second, first), { ...world.parts, readDerivation });
+  assert.deepEqual(
+    read,
+    [first, base, second].map(({ drvPath }) => drvPath),
+  );
+});
+
+test("a target that comes when what it needs has failed, fails at once, and nothing runs for it", async () => {
+  const bad = derive("bad");
+  const top = derive("top", { inputs: [bad] });
+  const world = await worldOf([bad, top], { bad: fails(3) });
+  const failed = Promise.withResolvers<void>();
+  const counts: unknown[] = [];
+  const onEvent = (event: BuildEvent) => {
+    if (event.type !== "failed") return;
+    counts.push(event.counts);
+    failed.resolve();
+  };
+  const building = buildDerivations(inTurn(bad, failed.promise, top), world.parts, { keepGoing: true, onEvent });
+  await assert.rejects(building, { code: "build-failed" });
+  assert.deepEqual(counts, [
+    { planned: 1, running: 0, done: 0, failed: 1 },
+    { planned: 2, running: 0, done: 0, failed: 2 },
+  ]);
+});
+
+test("a failure is told when nothing is going on any more, planning included", async () => {
+  const [bad, later] = [derive("bad"), derive("later")];
+  const begun = Promise.withResolvers<void>();
+  const failing: Builder = async (recipe, log, signal) => {
+    await begun.promise;
+    return fails(3)(recipe, log, signal);
+  };
+  const world = await worldOf([bad, later], { bad: failing });
+  const reader = derivationReader(world.stores.blobs, world.stores.pathInfos, "/nix/store");
+  let isOver = false;
+  const readDerivation: ReadDerivation = async (drvPath, call) => {
+    if (drvPath !== later.drvPath) return reader(drvPath, call);
+    begun.resolve();
+    await untilAborted(call.signal as AbortSignal);
+    for (let i = 0; i < 20; i++) await turn();
+    isOver = true;
+    return later.derivation;
+  };
+  await assert.rejects(buildDerivations(inTurn(bad, later), { ...world.parts, readDerivation }), {
+    code: "build-failed",
+  });
+  assert.equal(isOver, true);
+  assert.equal(world.submitted.length, 1);
 });
