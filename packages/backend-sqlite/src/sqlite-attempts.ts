@@ -15,8 +15,7 @@ import {
   BUILDER_DIED,
   BuildError,
   hasEnded,
-  PAGE_ATTEMPTS,
-  PAGE_ATTEMPTS_MAX,
+  pageSize,
   type Recipe,
   type RecipeRecord,
 } from "@firn/build";
@@ -103,7 +102,7 @@ export class SqliteAttempts implements AttemptStore {
 
   async list(filter: AttemptFilter = {}): Promise<AttemptPage> {
     await this.#endDead();
-    const limit = Math.max(1, Math.min(filter.limit ?? PAGE_ATTEMPTS, PAGE_ATTEMPTS_MAX));
+    const limit = pageSize(filter);
     const rows =
       filter.recipe === undefined
         ? this.#rows(filter, limit)

@@ -35,8 +35,13 @@ export interface AttemptStore {
 export type RecipeRecord = { readonly digest: Digest; readonly recipe: Recipe };
 
 /** Attempts of a page when the filter does not say, and at most. */
-export const PAGE_ATTEMPTS = 100;
-export const PAGE_ATTEMPTS_MAX = 1000;
+const PAGE_ATTEMPTS = 100;
+const PAGE_ATTEMPTS_MAX = 1000;
+
+/** How many attempts a page has at most; at least one, so that each page gets further. */
+export function pageSize({ limit = PAGE_ATTEMPTS }: AttemptFilter): number {
+  return Math.max(1, Math.min(limit, PAGE_ATTEMPTS_MAX));
+}
 
 /** The end of an attempt whose process is gone. */
 export const BUILDER_DIED = { reason: "infrastructure", why: "the builder died" } as const;

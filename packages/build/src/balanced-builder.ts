@@ -8,7 +8,7 @@ Attempts are the members' own, under their ids; only what never got as far as a 
 
 import type { CastoreServices, Digest, Lease, LeaseService } from "@firn/castore";
 import type { Attempt, Refusal } from "./attempt.ts";
-import { PAGE_ATTEMPTS, PAGE_ATTEMPTS_MAX } from "./attempt-store.ts";
+import { pageSize } from "./attempt-store.ts";
 import type {
   AttemptEvent,
   AttemptFilter,
@@ -123,7 +123,7 @@ class BalancedBuilder implements BuildService, TaskWork {
 
   /** A cursor says for each source from where it is read, and how many of that page were shown already. */
   async list(filter: AttemptFilter = {}): Promise<AttemptPage> {
-    const limit = Math.min(filter.limit ?? PAGE_ATTEMPTS, PAGE_ATTEMPTS_MAX);
+    const limit = pageSize(filter);
     const sources = this.#sources();
     const places = placesOf(filter.cursor, sources.length);
     const read = async (index: number) => {

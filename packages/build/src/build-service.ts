@@ -81,7 +81,7 @@ export type AttemptFilter = {
   readonly idPrefix?: string;
   /** Submitted at this time or later, in milliseconds since 1970. */
   readonly sinceMs?: number;
-  /** Most attempts of a page; 100 when not said, at most 1000. */
+  /** Most attempts of a page; 100 when not said, at least 1 and at most 1000. */
   readonly limit?: number;
   /** `next` of the page before, which was asked for with the same filter. */
   readonly cursor?: string;

@@ -25,7 +25,7 @@ export { DIFFERENCE_CAUSES } from "./difference-causes.ts";
 export type { Circumstances, DifferenceCause } from "./difference-causes.ts";
 export { explainDifferences } from "./explain-differences.ts";
 export type { ExplainedDifference } from "./explain-differences.ts";
-export { BUILDER_DIED, PAGE_ATTEMPTS, PAGE_ATTEMPTS_MAX } from "./attempt-store.ts";
+export { BUILDER_DIED, pageSize } from "./attempt-store.ts";
 export type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
 export { watchStored } from "./attempt-watch.ts";
 export type { AttemptStores } from "./attempt-watch.ts";

@@ -2,7 +2,7 @@
 
 import type { Digest } from "@firn/castore";
 import { type Attempt, hasEnded } from "./attempt.ts";
-import { type AttemptStore, PAGE_ATTEMPTS, PAGE_ATTEMPTS_MAX, type RecipeRecord } from "./attempt-store.ts";
+import { type AttemptStore, pageSize, type RecipeRecord } from "./attempt-store.ts";
 import type { AttemptFilter, AttemptPage } from "./build-service.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -33,7 +33,7 @@ export class MemoryAttempts implements AttemptStore {
   }
 
   async list(filter: AttemptFilter = {}): Promise<AttemptPage> {
-    const limit = Math.min(filter.limit ?? PAGE_ATTEMPTS, PAGE_ATTEMPTS_MAX);
+    const limit = pageSize(filter);
     const attempts: Attempt[] = [];
     let isPast = filter.cursor === undefined;
     for (const attempt of [...this.#attempts.values()].reverse()) {
