@@ -6,7 +6,7 @@ same store.
 Attempts are the members' own, under their ids; only what never got as far as a member is remembered here.
 */
 
-import type { CastoreServices, Digest, Lease, LeaseService } from "@firn/castore";
+import type { CastoreServices, Digest, LeaseService } from "@firn/castore";
 import type { Attempt, Refusal } from "./attempt.ts";
 import { pageSize } from "./attempt-store.ts";
 import type {
@@ -20,8 +20,7 @@ import type {
   WatchOptions,
 } from "./build-service.ts";
 import { BuildError } from "./error.ts";
-import { holdForAll, holdOutputs, isSupported, requireInputs, requireSupport } from "./holding.ts";
-import { expectedDuration, lastSuccess } from "./last-success.ts";
+import { holdForAll, isSupported, requireSupport } from "./holding.ts";
 import { MemoryAttempts } from "./memory-attempts.ts";
 import type { TiedRecipe } from "./recipe-graph.ts";
 import type { Recipe } from "./recipe.ts";
@@ -64,7 +63,7 @@ class BalancedBuilder implements BuildService, TaskWork {
     this.#parts = parts;
     this.now = parts.now;
     this.newId = parts.newId;
-    this.#submissions = new Submissions(this);
+    this.#submissions = new Submissions(this, parts);
     const all = parts.members.map(({ service }) => service.supports);
     const everywhere = (kind: keyof BuildServiceSupports["isolation"]) => all.every(({ isolation }) => isolation[kind]);
     this.supports = {
@@ -152,31 +151,13 @@ class BalancedBuilder implements BuildService, TaskWork {
     return undefined;
   }
 
-  async check(recipe: Recipe, lease: Lease | undefined, signal: AbortSignal | undefined): Promise<void> {
+  requireSupport(recipe: Recipe): void {
     const supports = this.#parts.members.map(({ service }) => service.supports);
     requireSupport(recipe, supports);
-    await requireInputs(recipe, this.#parts, { lease, signal });
-  }
-
-  async earlier(recipe: Digest, lease: Lease | undefined): Promise<Attempt | undefined> {
-    const attempt = await lastSuccess(this, { recipe });
-    return attempt !== undefined && (await holdOutputs(attempt, this.#parts, { lease })) ? attempt : undefined;
-  }
-
-  expectedMs(label: string): Promise<number | undefined> {
-    return expectedDuration(this, label);
-  }
-
-  openLease(label: string): Promise<Lease> {
-    return this.#parts.leases.openLease(label);
   }
 
   failed(attempt: Attempt): Promise<void> {
     return this.#unplaced.put(attempt);
-  }
-
-  hold(attempt: Attempt, leases: Iterable<Lease>): Promise<void> {
-    return holdForAll(attempt, this.#parts, leases);
   }
 
   async execute(task: Task, recipe: TiedRecipe): Promise<Attempt> {
@@ -193,7 +174,7 @@ class BalancedBuilder implements BuildService, TaskWork {
       }
       const mayPassElsewhere = attempt.end?.reason === "infrastructure" && !task.cancelled.signal.aborted;
       if (mayPassElsewhere && this.#choose(recipe, false, tried) !== undefined) continue;
-      await this.hold(attempt, task.leases);
+      await holdForAll(attempt, this.#parts, task.leases);
       return attempt;
     }
   }

@@ -4,7 +4,14 @@ still are, and that all of it stays for who wants it.
 */
 
 import { mapConcurrently } from "@firn/base";
-import { type CallOptions, CastoreError, type CastoreServices, type Lease, type Node } from "@firn/castore";
+import {
+  type CallOptions,
+  CastoreError,
+  type CastoreServices,
+  type Lease,
+  type Node,
+  type SymlinkNode,
+} from "@firn/castore";
 import type { Attempt } from "./attempt.ts";
 import type { BuildServiceSupports } from "./build-service.ts";
 import { BuildError } from "./error.ts";
@@ -33,19 +40,27 @@ export function requireSupport(recipe: Recipe, all: readonly BuildServiceSupport
   throw new BuildError("unsupported", message, { context: { features: features.join(" ") } });
 }
 
-/** Throws `missing-input` for a node that is not in the store; the others are held. */
+/** Throws `missing-input` for an input of a recipe that is not in the store; the others are held. What several recipes need is asked for once. */
 export async function requireInputs(
-  { inputs }: Recipe,
+  recipes: Iterable<Pick<Recipe, "inputs">>,
   services: CastoreServices,
   options: CallOptions,
 ): Promise<void> {
-  const nodes = inputs.flatMap((input) => ("node" in input ? [input.node] : []));
-  await mapConcurrently(nodes, CHECKS_MAX, async (node, signal) => {
-    if (await holdNode(node, services, { ...options, signal })) return;
-    const digest = node.kind === "symlink" ? "" : node.digest;
-    throw new BuildError("missing-input", `the ${node.kind} ${digest} is not in the store`, { context: { digest } });
-  });
-  options.signal?.throwIfAborted();
+  const nodes = new Map<string, Exclude<Node, SymlinkNode>>();
+  for (const { inputs } of recipes)
+    for (const input of inputs)
+      if ("node" in input && input.node.kind !== "symlink")
+        nodes.set(`${input.node.kind} ${input.node.digest}`, input.node);
+  await mapConcurrently(
+    nodes.values(),
+    CHECKS_MAX,
+    async (node, signal) => {
+      if (await holdNode(node, services, { ...options, signal })) return;
+      const { kind, digest } = node;
+      throw new BuildError("missing-input", `the ${kind} ${digest} is not in the store`, { context: { digest } });
+    },
+    options.signal,
+  );
 }
 
 /** Whether all outputs are in the store; then they are held. */

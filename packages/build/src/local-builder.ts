@@ -7,7 +7,7 @@ attempt, as long as the builder has said nothing; failures of builders never are
 */
 
 import { abortable, JobSlots, messageOf, pause } from "@firn/base";
-import type { Digest, Lease } from "@firn/castore";
+import type { Digest } from "@firn/castore";
 import { type Attempt, type AttemptEnd, hasEnded, type Refusal } from "./attempt.ts";
 import type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
 import { type AttemptStores, storedLog, watchStored } from "./attempt-watch.ts";
@@ -24,8 +24,7 @@ import type {
 import { CappedLog } from "./capped-log.ts";
 import { BuildError } from "./error.ts";
 import { execute, type ExecutionParts, mayPass, type Outcome } from "./execution.ts";
-import { holdForAll, holdOutputs, requireInputs, requireSupport } from "./holding.ts";
-import { expectedDuration, lastSuccess } from "./last-success.ts";
+import { holdForAll, requireInputs, requireSupport } from "./holding.ts";
 import type { LiveLogs } from "./live-logs.ts";
 import { MemoryAttempts } from "./memory-attempts.ts";
 import { MemoryLogs } from "./memory-logs.ts";
@@ -86,7 +85,7 @@ class LocalBuilder implements BuildService, TaskWork {
     this.#logs = parts.logs ?? new MemoryLogs();
     this.#stores = { attempts: this.#attempts, logs: this.#logs, blobs: parts.blobs };
     this.#slots = new JobSlots(parts.jobsMax);
-    this.#submissions = new Submissions(this);
+    this.#submissions = new Submissions(this, parts);
     this.builder = parts.builder ?? parts.sandbox.name;
     this.now = parts.now;
     this.newId = parts.newId;
@@ -151,30 +150,12 @@ class LocalBuilder implements BuildService, TaskWork {
     return this.#attempts.recipe(digest);
   }
 
-  async check(recipe: Recipe, lease: Lease | undefined, signal: AbortSignal | undefined): Promise<void> {
+  requireSupport(recipe: Recipe): void {
     requireSupport(recipe, [this.supports]);
-    await requireInputs(recipe, this.#parts, { lease, signal });
-  }
-
-  async earlier(recipe: Digest, lease: Lease | undefined): Promise<Attempt | undefined> {
-    const attempt = await lastSuccess(this.#attempts, { recipe });
-    return attempt !== undefined && (await holdOutputs(attempt, this.#parts, { lease })) ? attempt : undefined;
-  }
-
-  expectedMs(label: string): Promise<number | undefined> {
-    return expectedDuration(this.#attempts, label);
-  }
-
-  openLease(label: string): Promise<Lease> {
-    return this.#parts.leases.openLease(label);
   }
 
   failed(attempt: Attempt): Promise<void> {
     return this.#attempts.put(attempt);
-  }
-
-  hold(attempt: Attempt, leases: Iterable<Lease>): Promise<void> {
-    return holdForAll(attempt, this.#parts, leases);
   }
 
   async execute(task: Task, recipe: TiedRecipe): Promise<Attempt> {
@@ -190,7 +171,8 @@ class LocalBuilder implements BuildService, TaskWork {
         task.attempt = { ...task.attempt, status: "running", startedAtMs: this.now() };
         await this.#attempts.put(task.attempt);
         task.started();
-        if (task.recipe.inputs.some((input) => "recipe" in input)) await this.check(recipe, task.lease, signal);
+        if (task.recipe.inputs.some((input) => "recipe" in input))
+          await requireInputs([recipe], this.#parts, { lease: task.lease, signal });
         outcome = await this.#try(task, recipe, log);
       } finally {
         this.#slots.release();
@@ -230,7 +212,7 @@ class LocalBuilder implements BuildService, TaskWork {
     let logDigest: Digest | undefined;
     try {
       logDigest = await this.#keepLog(task, log.length);
-      await this.hold({ ...task.attempt, log: logDigest, outputs }, task.leases);
+      await holdForAll({ ...task.attempt, log: logDigest, outputs }, this.#parts, task.leases);
     } catch (thrown) {
       if (end.reason === "succeeded") end = { reason: "infrastructure", why: `storing the log: ${messageOf(thrown)}` };
     }

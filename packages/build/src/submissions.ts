@@ -7,10 +7,12 @@ How a task is executed and how an earlier success is found is the builder's own 
 */
 
 import { abortable, throwIfAborted } from "@firn/base";
-import { type Digest, type Lease, LruMap } from "@firn/castore";
+import { type CastoreServices, type Digest, type Lease, type LeaseService, LruMap } from "@firn/castore";
 import { type Attempt, type AttemptEnd, type AttemptOutput, hasEnded } from "./attempt.ts";
-import type { SubmitOptions, SubmittedRecipe } from "./build-service.ts";
+import type { AttemptFilter, AttemptPage, SubmitOptions, SubmittedRecipe } from "./build-service.ts";
 import { BuildError } from "./error.ts";
+import { holdForAll, holdOutputs, requireInputs } from "./holding.ts";
+import { expectedDuration, lastSuccess } from "./last-success.ts";
 import { chainsOf, digestsOf, neededRecipes, tied, type TiedRecipe } from "./recipe-graph.ts";
 import type { Recipe } from "./recipe.ts";
 import { recipeDigest } from "./recipe-digest.ts";
@@ -22,21 +24,18 @@ export interface TaskWork {
   readonly builder: string;
   readonly now: () => number;
   readonly newId: () => string;
-  /** Throws `unsupported` or `missing-input` for what cannot be executed; then holds what the recipe's nodes need. */
-  check(recipe: Recipe, lease: Lease | undefined, signal: AbortSignal | undefined): Promise<void>;
-  /** The newest success of a recipe, as submitted or as tied, whose outputs are all still there, and then held. */
-  earlier(recipe: Digest, lease: Lease | undefined): Promise<Attempt | undefined>;
-  /** What an attempt with this label is expected to take. */
-  expectedMs(label: string): Promise<number | undefined>;
+  /** Throws `unsupported` for what cannot be executed here. */
+  requireSupport(recipe: Recipe): void;
+  /** As BuildService.list. */
+  list(filter?: AttemptFilter): Promise<AttemptPage>;
   /** Executes the task to its end. Sets `task.attempt` and calls `task.started` on its way. Rejects only when it could not even begin. */
   execute(task: Task, recipe: TiedRecipe): Promise<Attempt>;
-  /** Whoever submitted wants this held. */
-  hold(attempt: Attempt, leases: Iterable<Lease>): Promise<void>;
   /** A task failed before it was executed. */
   failed(attempt: Attempt): Promise<void>;
-  /** Holds what is found and made until the submission is done. */
-  openLease(label: string): Promise<Lease | undefined>;
 }
+
+/** Where inputs and outputs are. */
+type Stores = CastoreServices & { readonly leases: LeaseService };
 
 export class Task {
   readonly id: string;
@@ -45,8 +44,8 @@ export class Task {
   readonly tiedFrom: Recipe | undefined;
   /** Of the submission it was made for. */
   readonly options: SubmitOptions;
-  /** The lease of that submission. */
-  readonly lease: Lease | undefined;
+  /** The lease of that submission: holds what is found and made until it is done. */
+  readonly lease: Lease;
   readonly chainMs: number;
   readonly cancelled = new AbortController();
   /** Of those who wait for it. */
@@ -66,7 +65,7 @@ export class Task {
     readonly recipe: Recipe;
     readonly tiedFrom: Recipe | undefined;
     readonly options: SubmitOptions;
-    readonly lease: Lease | undefined;
+    readonly lease: Lease;
     readonly chainMs: number;
   }) {
     this.id = parts.attempt.id;
@@ -105,6 +104,7 @@ type Needed = Task | { readonly outputs: readonly AttemptOutput[] };
 
 export class Submissions {
   readonly #work: TaskWork;
+  readonly #stores: Stores;
   /** By id, until they ended. */
   readonly #tasks = new Map<string, Task>();
   readonly #byRecipe = new Map<Digest, Task>();
@@ -113,8 +113,9 @@ export class Submissions {
   /** Attempts by the id of the ended task they answered for. */
   readonly #answers = new LruMap<string, string>(ANSWERS_MAX);
 
-  constructor(work: TaskWork) {
+  constructor(work: TaskWork, stores: Stores) {
     this.#work = work;
+    this.#stores = stores;
   }
 
   /** A task under way. */
@@ -131,13 +132,17 @@ export class Submissions {
   async submit(recipes: readonly SubmittedRecipe[], options: SubmitOptions): Promise<Task[]> {
     throwIfAborted(options.signal);
     const digests = digestsOf(recipes);
-    const lease = await this.#work.openLease(`build ${recipes[0]?.label ?? digests[0]?.slice(0, 12) ?? "nothing"}`);
+    for (const { recipe } of recipes) this.#work.requireSupport(recipe);
+    const lease = await this.#stores.leases.openLease(
+      `build ${recipes[0]?.label ?? digests[0]?.slice(0, 12) ?? "nothing"}`,
+    );
     let made: Task[] = [];
     try {
-      for (const { recipe } of recipes) await this.#work.check(recipe, lease, options.signal);
+      const all = recipes.map(({ recipe }) => recipe);
+      await requireInputs(all, this.#stores, { lease, signal: options.signal });
       const needed = await this.#findNeeded(recipes, digests, lease);
       const expected = recipes.length === 1 ? [] : await this.#expectedOf(recipes);
-      for (const digest of new Set(digests)) await this.#afterCancelled(digest, options.signal);
+      await this.#afterCancelled(digests, options.signal);
       // From here on without a pause, so that nothing ends in between.
       const chains = chainsOf(recipes, digests, expected);
       const tasks = digests.map((digest, index) => {
@@ -152,7 +157,7 @@ export class Submissions {
       submission.follow();
       return tasks;
     } finally {
-      const release = async () => await lease?.release().catch(() => {}); // one that cannot be released becomes stale by itself
+      const release = async () => await lease.release().catch(() => {}); // one that cannot be released becomes stale by itself
       if (made.length === 0) await release();
       else void Promise.all(made.map((task) => task.untilEnded())).then(release);
     }
@@ -162,7 +167,7 @@ export class Submissions {
     { recipe, label, tiedFrom }: SubmittedRecipe,
     digest: Digest,
     options: SubmitOptions,
-    lease: Lease | undefined,
+    lease: Lease,
     chainMs: number,
   ): Task {
     const attempt: Attempt = {
@@ -184,14 +189,14 @@ export class Submissions {
   async #findNeeded(
     recipes: readonly SubmittedRecipe[],
     digests: readonly Digest[],
-    lease: Lease | undefined,
+    lease: Lease,
   ): Promise<Map<Digest, Needed>> {
     const submitted = new Set(digests);
     const needed = new Map<Digest, Needed>();
     for (const { recipe } of recipes) {
       for (const digest of neededRecipes(recipe)) {
         if (submitted.has(digest) || needed.has(digest)) continue;
-        const found = this.#byRecipe.get(digest) ?? (await this.#work.earlier(digest, lease));
+        const found = this.#byRecipe.get(digest) ?? (await this.#earlier(digest, lease));
         if (found === undefined) {
           const message = `an input is an output of recipe ${digest}, which was not built here, or its outputs are gone`;
           throw new BuildError("missing-input", message, { context: { recipe: digest } });
@@ -205,16 +210,23 @@ export class Submissions {
   async #expectedOf(recipes: readonly SubmittedRecipe[]): Promise<(number | undefined)[]> {
     const expected: (number | undefined)[] = [];
     for (const { label } of recipes)
-      expected.push(label === undefined ? undefined : await this.#work.expectedMs(label));
+      expected.push(label === undefined ? undefined : await expectedDuration(this.#work, label));
     return expected;
   }
 
-  /** A task that is being cancelled is for others: a new submission deserves its own. */
-  async #afterCancelled(digest: Digest, signal: AbortSignal | undefined): Promise<void> {
+  /** The newest success of a recipe, as submitted or as tied, whose outputs are all still there, and then held. */
+  async #earlier(recipe: Digest, lease: Lease): Promise<Attempt | undefined> {
+    const attempt = await lastSuccess(this.#work, { recipe });
+    return attempt !== undefined && (await holdOutputs(attempt, this.#stores, { lease })) ? attempt : undefined;
+  }
+
+  /** Tasks that are being cancelled are for others: a new submission deserves its own. None is left when this resolves. */
+  async #afterCancelled(digests: readonly Digest[], signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
-      const task = this.#byRecipe.get(digest);
-      if (task === undefined || !task.cancelled.signal.aborted) return;
-      await task.untilEnded(signal);
+      const tasks = digests.map((digest) => this.#byRecipe.get(digest));
+      const cancelled = tasks.find((task) => task?.cancelled.signal.aborted);
+      if (cancelled === undefined) return;
+      await cancelled.untilEnded(signal);
     }
   }
 
@@ -271,7 +283,7 @@ export class Submissions {
     }
     this.#executing.set(resolved, task);
     try {
-      const earlier = task.options.reuse === "success" ? await this.#work.earlier(resolved, task.lease) : undefined;
+      const earlier = task.options.reuse === "success" ? await this.#earlier(resolved, task.lease) : undefined;
       throwIfAborted(signal);
       return await (earlier === undefined ? this.#work.execute(task, recipe) : this.#held(earlier, task));
     } finally {
@@ -280,7 +292,7 @@ export class Submissions {
   }
 
   async #held(attempt: Attempt, task: Task): Promise<Attempt> {
-    await this.#work.hold(attempt, task.leases);
+    await holdForAll(attempt, this.#stores, task.leases);
     return attempt;
   }
 
