@@ -18,7 +18,7 @@ export class MemoryLogs implements LiveLogs {
       },
       append: (bytes) => {
         kept.offsets.push(kept.length);
-        kept.pieces.push(bytes.slice());
+        kept.pieces.push(new Uint8Array(bytes)); // not slice: a Buffer's would share its memory
         kept.length += bytes.length;
       },
       close: () => {},
