@@ -65,7 +65,8 @@ export type JobSpace = {
   readonly network: boolean;
 };
 
-const DEVICES = ["full", "null", "random", "tty", "urandom", "zero"];
+/** What there is below /dev, beside terminals and shared memory. */
+export const DEVICES = ["full", "null", "random", "tty", "urandom", "zero"];
 const DEVICE_LINKS = [
   ["fd", "/proc/self/fd"],
   ["stdin", "/proc/self/fd/0"],

@@ -12,13 +12,11 @@ import { join } from "node:path";
 import { bytesOf, type ByteString, byteStringOfText } from "@firn/base";
 import { BuildError } from "@firn/build";
 import { hiddenProcFiles, readOnlyProcPaths } from "./hidden-proc.ts";
-import { hostPathOf, type JobSpace } from "./job-space.ts";
+import { DEVICES, hostPathOf, type JobSpace } from "./job-space.ts";
 import type { Launcher } from "./launched-sandbox.ts";
 import { findProgram, requireProgram, throughLoader } from "./programs.ts";
 import { shellQuote, shellWords } from "./shell-quote.ts";
 import { START_ARGV } from "./start-program.ts";
-
-const DEVICES = ["full", "null", "random", "tty", "urandom", "zero"];
 
 type Programs = {
   readonly mount: string;
