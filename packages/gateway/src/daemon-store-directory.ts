@@ -86,6 +86,7 @@ export class StoreDirectory {
     for (const { path, node } of await closureOf(missing, this.#parts.pathInfos, { signal, skip })) {
       throwIfAborted(signal);
       const name = path.toString();
+      if (this.#shown.has(name)) continue; // by another call meanwhile
       const making = this.#underWay.get(name) ?? this.#make(name, node).finally(() => this.#underWay.delete(name));
       this.#underWay.set(name, making);
       await making;

@@ -8,7 +8,7 @@ import { after, describe, test } from "node:test";
 import type { Node, TreeExposer } from "@firn/castore";
 import { StoreDirectory } from "@firn/gateway";
 import { MemoryPathInfos } from "@firn/store";
-import { fileNode, pathOf, register } from "../../store/test/small-store.ts";
+import { chainStore, fileNode, pathOf, register } from "../../store/test/small-store.ts";
 import { memoryStores } from "./daemon-pair.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "firn-shown-"));
@@ -16,7 +16,7 @@ after(() => rmSync(directory, { recursive: true, force: true }));
 const { signal } = new AbortController();
 let made = 0;
 
-/** Shows each node as a file that says its digest. */
+/** Shows each node as a file that says its digest, or a directory with such a file in it. */
 function exposer(): TreeExposer & { readonly asked: Node[] } {
   const asked: Node[] = [];
   return {
@@ -25,7 +25,9 @@ function exposer(): TreeExposer & { readonly asked: Node[] } {
       asked.push(...nodes);
       const hostPaths = nodes.map((node) => {
         const path = join(directory, `exposed-${++made}`);
-        writeFileSync(path, node.kind === "file" ? node.digest : "", { mode: 0o444 });
+        if (node.kind === "directory") mkdirSync(path);
+        const file = node.kind === "directory" ? join(path, "digest") : path;
+        writeFileSync(file, node.kind === "symlink" ? "" : node.digest, { mode: 0o444 });
         return path;
       });
       return { hostPaths, release: async () => {}, [Symbol.asyncDispose]: async () => {} };
@@ -52,6 +54,31 @@ describe("the directory of real files", () => {
     const emptied = new StoreDirectory({ hostDir, exposer: source, pathInfos: new MemoryPathInfos() });
     await emptied.open();
     assert.ok(!existsSync(join(hostDir, `${pathOf("a")}`)) && !existsSync(join(hostDir, ".new-1-unfinished")));
+  });
+
+  test("takes two calls that want the same directories, one of which comes late", async () => {
+    const stores = await chainStore();
+    const hostDir = join(directory, "overlapping");
+    const source = exposer();
+    const late = Promise.withResolvers<void>();
+    let asked = 0;
+    const pathInfos = {
+      get: async (hashPart: string) => {
+        const info = await stores.pathInfos.get(hashPart);
+        // The first call has seen by then that b is to be shown.
+        if (++asked === 3) await late.promise;
+        return info;
+      },
+    };
+    const shown = new StoreDirectory({ hostDir, exposer: source, pathInfos });
+    await shown.open();
+    const first = shown.show([pathOf("b")], signal);
+    while (asked < 3) await new Promise(setImmediate);
+    await shown.show([pathOf("b")], signal);
+    late.resolve();
+    await first;
+    assert.equal(source.asked.length, 2);
+    assert.ok(existsSync(join(hostDir, `${pathOf("a")}`, "digest")));
   });
 
   test("is none that holds what somebody else put there", async () => {
