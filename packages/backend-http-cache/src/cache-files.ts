@@ -10,6 +10,9 @@ export interface CacheFiles {
   /** The address, for messages; without credentials. */
   readonly label: string;
 
+  /** Tells the cache from others for as long as answers are remembered; nothing that is secret can be read from it. */
+  readonly identity: string;
+
   /** A short file whole, or undefined when there is none. Throws `limit` for a longer one. */
   read(name: string, bytesMax: number, options?: CallOptions): Promise<Uint8Array | undefined>;
 

@@ -13,11 +13,13 @@ import { HttpCacheError } from "./error.ts";
 
 export class DirectoryFiles implements CacheFiles {
   readonly label: string;
+  readonly identity: string;
   readonly #hostDir: string;
 
   constructor(hostDir: string) {
     this.#hostDir = hostDir;
     this.label = `file://${hostDir}`;
+    this.identity = this.label;
   }
 
   async read(name: string, bytesMax: number, options?: CallOptions): Promise<Uint8Array | undefined> {

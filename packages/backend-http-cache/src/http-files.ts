@@ -6,12 +6,14 @@ again is, after a pause that doubles; a body that broke off is asked for from wh
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as TlsAgent, request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream/promises";
-import { type ByteStream, collectBytes, FirnError, messageOf, throwIfAborted } from "@firn/base";
+import { bytesOf, type ByteStream, collectBytes, FirnError, messageOf, throwIfAborted } from "@firn/base";
 import { type CallOptions, type Interceptor, type RetryOptions, repeatable, retrying } from "@firn/castore";
 import { decompress, parseCompression } from "@firn/compression";
+import { createHasher, toHex } from "@firn/hash";
 import { type CacheContent, type CacheFiles, checkCacheName } from "./cache-files.ts";
-import { HttpCacheError } from "./error.ts";
+import { HttpCacheError, type HttpCacheErrorCode } from "./error.ts";
 import type { Credentials } from "./netrc.ts";
+import { shownAddress } from "./shown-address.ts";
 
 export type HttpFilesOptions = {
   /** For a host without its port. Never asked for a host that is not about to be spoken to. */
@@ -41,6 +43,7 @@ type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; 
 
 export class HttpFiles implements CacheFiles, Disposable {
   readonly label: string;
+  readonly identity: string;
   readonly #root: URL;
   readonly #options: HttpFilesOptions;
   readonly #retry: Interceptor;
@@ -48,11 +51,12 @@ export class HttpFiles implements CacheFiles, Disposable {
 
   /** The address may hold credentials of its own, for itself alone. */
   constructor(url: string, options: HttpFilesOptions = {}) {
-    this.#root = new URL(url.endsWith("/") ? url : `${url}/`);
-    const shown = new URL(this.#root);
-    shown.username = "";
-    shown.password = "";
-    this.label = shown.href.replace(/\/$/, "");
+    this.#root = new URL(url);
+    if (!this.#root.pathname.endsWith("/")) this.#root.pathname += "/";
+    this.label = shownAddress(this.#root).replace(/\/$/, "");
+    const { search } = this.#root;
+    const query = search === "" ? "" : `?${toHex(createHasher("sha256").update(bytesOf(search)).digest())}`;
+    this.identity = `${this.label}${query}`;
     this.#options = options;
     this.#retry = retrying(options.retry);
     const settings = { keepAlive: true, maxSockets: CONNECTIONS_MAX, proxyEnv: options.proxyEnv as NodeJS.ProcessEnv };
@@ -68,7 +72,7 @@ export class HttpFiles implements CacheFiles, Disposable {
         return undefined;
       }
       await this.#expect(answer, [200], url);
-      const tooLong = () => new HttpCacheError("limit", `${url.href} has more than ${bytesMax} bytes`);
+      const tooLong = () => new HttpCacheError("limit", `${shownAddress(url)} has more than ${bytesMax} bytes`);
       return await collectBytes(this.#bodyOf(answer, url, options?.signal), bytesMax, tooLong);
     });
   }
@@ -85,15 +89,16 @@ export class HttpFiles implements CacheFiles, Disposable {
       const answer = await this.#ask("GET", url, headers, options?.signal);
       await this.#expect(answer, headers.range === undefined ? [200] : [200, 206], url);
       const { etag: tag, "content-range": range } = answer.headers;
-      if (came > 0 && tag !== etag) {
+      const give = (code: HttpCacheErrorCode, what: string): never => {
         answer.body.destroy();
-        throw new HttpCacheError("failed", `${url.href} changed while it was read`);
-      }
+        throw new HttpCacheError(code, `${shownAddress(url)} ${what}`);
+      };
+      if (came > 0 && tag !== etag) give("failed", "changed while it was read");
       etag = tag;
       isEncoded = (answer.headers["content-encoding"] ?? "identity") !== "identity";
       let skip = answer.status === 206 ? 0 : came;
       if (answer.status === 206 && !range?.startsWith(`bytes ${came}-`))
-        throw new HttpCacheError("malformed", `${url.href}: ${came} bytes were there, and it goes on with '${range}'`);
+        give("malformed", `was there up to ${came} bytes, and goes on with '${range}'`);
       for await (const chunk of this.#bodyOf(answer, url, options?.signal)) {
         const fresh = skip === 0 ? chunk : chunk.subarray(Math.min(skip, chunk.length));
         skip -= chunk.length - fresh.length;
@@ -101,7 +106,7 @@ export class HttpFiles implements CacheFiles, Disposable {
         came += fresh.length;
         yield fresh;
       }
-      if (skip > 0) throw new HttpCacheError("failed", `${url.href} is shorter than it was`);
+      if (skip > 0) throw new HttpCacheError("failed", `${shownAddress(url)} is shorter than it was`);
     };
     return this.#retry.stream(
       repeatable("stream", options, name),
@@ -140,9 +145,7 @@ export class HttpFiles implements CacheFiles, Disposable {
 
   /** Names may be addresses of their own, elsewhere. */
   #urlOf(name: string): URL {
-    if (/^https?:\/\//i.test(name)) return new URL(name);
-    if (/^[a-z][a-z0-9+.-]*:/i.test(name))
-      throw new HttpCacheError("unsupported", `${this.label} leads to '${name.slice(0, 200)}', which is not HTTP`);
+    if (/^[a-z][a-z0-9+.-]*:/i.test(name)) return ledTo(this.label, name);
     checkCacheName(decoded(name.split("?")[0]));
     const url = new URL(`./${name}`, this.#root);
     for (const [key, value] of this.#root.searchParams)
@@ -165,12 +168,10 @@ export class HttpFiles implements CacheFiles, Disposable {
       if (!REDIRECTS.has(answer.status) || location === undefined) return answer;
       answer.body.resume();
       if (redirects === REDIRECTS_MAX || content !== undefined)
-        throw new HttpCacheError("failed", `${first.href} leads on and on, or elsewhere with what is written`);
-      const next = new URL(location, url);
-      if (next.protocol !== "http:" && next.protocol !== "https:")
-        throw new HttpCacheError("unsupported", `${url.href} leads to '${location.slice(0, 200)}', which is not HTTP`);
+        throw new HttpCacheError("failed", `${shownAddress(first)} leads on and on, or elsewhere with what is written`);
+      const next = ledTo(shownAddress(url), location, url);
       if (url.protocol === "https:" && next.protocol === "http:")
-        throw new HttpCacheError("unsupported", `${url.href} leads from HTTPS to plain HTTP`);
+        throw new HttpCacheError("unsupported", `${shownAddress(url)} leads from HTTPS to plain HTTP`);
       url = next;
     }
   }
@@ -237,7 +238,7 @@ export class HttpFiles implements CacheFiles, Disposable {
   /** Throws what another status than these says. */
   async #expect({ status, headers, body }: Answer, expected: readonly number[], url: URL): Promise<void> {
     if (expected.includes(status)) return;
-    const place = `${url.origin}${url.pathname}`;
+    const place = shownAddress(url);
     if (status === 401 || status === 407) {
       body.resume();
       throw new HttpCacheError("refused", `${place} wants credentials that were not given, or others (${status})`);
@@ -262,6 +263,13 @@ export class HttpFiles implements CacheFiles, Disposable {
     };
     yield* encoding === "none" ? received() : decompress(received(), encoding, signal);
   }
+}
+
+/** Where an address of others leads, as seen from `base`. Throws `unsupported` unless that is HTTP. */
+function ledTo(from: string, address: string, base?: URL): URL {
+  const url = URL.parse(address, base);
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  throw new HttpCacheError("unsupported", `${from} leads to '${shownAddress(address)}', which is not HTTP`);
 }
 
 async function explanation(body: IncomingMessage): Promise<string> {

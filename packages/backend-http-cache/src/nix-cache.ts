@@ -67,16 +67,22 @@ export class NixCache implements Substituter {
 
   async offer(hashPart: string, options?: CallOptions): Promise<Offer | undefined> {
     const { storeDir, memory } = this.#options;
-    let text = memory?.get(this.label, hashPart);
+    const { identity } = this.files;
+    let text = memory?.get(identity, hashPart);
     if (text === undefined) {
       const bytes = await this.files.read(`${hashPart}.narinfo`, NAR_INFO_BYTES_MAX, options);
       text = bytes === undefined ? "" : byteStringOf(bytes);
-      memory?.set(this.label, hashPart, text);
+      memory?.set(identity, hashPart, text);
     }
     if (text === "") return undefined;
-    const narInfo = parseNarInfo(text, storeDir);
-    if (narInfo.path.hashPart === hashPart) return new CachedOffer(narInfo, this.files, this.#options);
-    throw new HttpCacheError("malformed", `${this.label} was asked for ${hashPart} and speaks of ${narInfo.path}`);
+    try {
+      const narInfo = parseNarInfo(text, storeDir);
+      if (narInfo.path.hashPart === hashPart) return new CachedOffer(narInfo, this.files, this.#options);
+      throw new HttpCacheError("malformed", `${this.label} was asked for ${hashPart} and speaks of ${narInfo.path}`);
+    } catch (thrown) {
+      memory?.forget(identity, hashPart); // it may answer better when it is asked again
+      throw thrown;
+    }
   }
 
   /** As C++ Nix 2.35 keeps them; older ones name them otherwise, and say nothing of whose they are. */
@@ -121,7 +127,7 @@ class CachedOffer implements Offer {
       return (await this.#nearby(to, options)) ?? (await this.#download(to, options));
     } catch (thrown) {
       // The cache may have changed what it has: the next one who asks must hear of it.
-      this.#options.memory?.forget(this.source, this.described.path.hashPart);
+      this.#options.memory?.forget(this.#files.identity, this.described.path.hashPart);
       throw thrown;
     }
   }

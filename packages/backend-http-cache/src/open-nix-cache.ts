@@ -11,6 +11,7 @@ import { DirectoryFiles } from "./directory-files.ts";
 import { HttpCacheError } from "./error.ts";
 import { HttpFiles, type HttpFilesOptions } from "./http-files.ts";
 import { NixCache, type NixCacheOptions } from "./nix-cache.ts";
+import { shownAddress } from "./shown-address.ts";
 
 export type OpenedNixCache = Disposable & {
   readonly cache: NixCache;
@@ -45,6 +46,8 @@ export function openNixCache(text: string, options: NixCacheOptions & HttpFilesO
     const parameters = new Map(TAKEN.map((name) => [name, url.searchParams.get(name)]));
     for (const name of TAKEN) url.searchParams.delete(name);
     const priority = parameters.get("priority") ?? undefined;
+    if (priority !== undefined && !/^-?\d{1,10}$/.test(priority))
+      throw new HttpCacheError("unsupported", `a priority is a whole number, not '${priority.slice(0, 40)}'`);
     const files: CacheFiles =
       url.protocol === "file:"
         ? new DirectoryFiles(fileURLToPath(`file://${url.pathname}`))
@@ -58,7 +61,7 @@ export function openNixCache(text: string, options: NixCacheOptions & HttpFilesO
       },
     };
   } catch (thrown) {
-    const message = `'${text.slice(0, 300)}' is no address of a binary cache: ${messageOf(thrown)}`;
+    const message = `'${shownAddress(text)}' is no address of a binary cache: ${messageOf(thrown)}`;
     throw new HttpCacheError("unsupported", message, { cause: thrown });
   }
 }

@@ -383,6 +383,51 @@ test("credentials go to the host they are for, and to no other that it leads to"
   assert.ok(elsewhere.asked.every(({ authorization }) => authorization === undefined));
 });
 
+test("an address with a query stays one, and no message names its tokens and passwords", async (t) => {
+  const files = await publishedFiles(t, [A]);
+  const secret = /hidden|word/;
+  const { url, asked } = await serveFiles(t, files, (request, response, file) => {
+    const { pathname, searchParams } = new URL(request.url as string, "http://cache");
+    const found = searchParams.get("token") === "hidden" ? files.get(pathname.slice("/deep/".length)) : file;
+    response.writeHead(found === undefined ? 404 : 200).end(found);
+    return true;
+  });
+  const address = `${url.replace("//", "//me:word@")}/deep?token=hidden`;
+  using opened = openNixCache(address, IMPATIENT);
+  assert.equal((await bring([A], [opened.cache])).isThere, true);
+  assert.ok(asked.every(({ path }) => path.startsWith("deep/")));
+  using other = openNixCache(`${url}/deep?token=other`);
+  assert.equal(opened.cache.label, other.cache.label);
+  assert.notEqual(opened.cache.files.identity, other.cache.files.identity);
+  assert.doesNotMatch(`${opened.cache.label} ${opened.cache.files.identity}`, secret);
+
+  const messages: string[] = [];
+  const refused = async (work: () => unknown) =>
+    await assert.rejects(
+      async () => await work(),
+      (thrown: Error) => messages.push(thrown.message) > 0,
+    );
+  await refused(() => opened.cache.files.read("nix-cache-info", 3));
+  await refused(() => openNixCache(`${address}&priority=urgent`));
+  await refused(() => openNixCache(`${address}&compression=hope`));
+  await refused(() => openNixCache("https://me:w/ord?hidden@cache.example"));
+  for (const location of ["ftp://me:word@elsewhere/x?hidden", "http://[x?hidden", "/again?hidden"]) {
+    const astray = await serveFiles(t, files, (_, response) => Boolean(response.writeHead(302, { location }).end()));
+    using cache = openNixCache(astray.url.replace("//", "//me:word@"), IMPATIENT);
+    await refused(() => cache.cache.files.read("x?token=hidden", 100));
+  }
+  const broken = await serveFiles(t, files, (_, response) => Boolean(response.writeHead(500).end()));
+  using failing = openNixCache(`${broken.url.replace("//", "//me:word@")}?token=hidden`, IMPATIENT);
+  for (const ask of [
+    () => failing.cache.files.read("x", 100),
+    () => failing.cache.files.has("x"),
+    () => Array.fromAsync(failing.cache.files.stream("x")),
+  ])
+    await refused(ask);
+  assert.equal(messages.length, 10);
+  for (const message of messages) assert.doesNotMatch(message, secret);
+});
+
 test("a proxy is gone through where one is named, and not for hosts that are excepted", async (t) => {
   const files = await publishedFiles(t, [A]);
   const proxy = await serveFiles(t, new Map(), (request, response) => {
@@ -450,6 +495,22 @@ test("what was remembered and is not so any more is forgotten", async (t) => {
     bring([A], [{ label: url, priority: async () => 1, offer: (part) => opened.cache.offer(part) }]),
   );
   assert.equal(memory.get(url, A.hashPart), undefined);
+});
+
+test("an answer that makes no sense is not remembered", async (t) => {
+  using memory = new NarInfoMemory(join(tempDir(t), "answers.sqlite"), Date.now);
+  const good = await publishedFiles(t, [A]);
+  for (const change of [
+    (text: string) => text.replace(/^NarSize: .*/m, "NarSize: many"),
+    (text: string) => text.replace(/^StorePath: .*/m, `StorePath: ${D.absolute()}`),
+  ]) {
+    const files = edit(good, narInfoName(), change);
+    const { url } = await serveFiles(t, files);
+    using opened = openNixCache(url, { memory });
+    await assert.rejects(opened.cache.offer(A.hashPart));
+    files.set(narInfoName(), good.get(narInfoName()) as Uint8Array);
+    assert.ok(await opened.cache.offer(A.hashPart));
+  }
 });
 
 test("netrc files are read as curl reads them", () => {
