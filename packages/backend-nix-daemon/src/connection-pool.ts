@@ -2,18 +2,17 @@
 A few connections to one daemon, made when they are needed and used again. A daemon gives each a process, so they are few.
 */
 
+import { JobSlots } from "@firn/base";
 import type { DaemonConnection } from "./daemon-connection.ts";
 
 export class ConnectionPool {
   readonly #open: (signal: AbortSignal | undefined) => Promise<DaemonConnection>;
-  readonly #max: number;
+  readonly #slots: JobSlots;
   readonly #idle: DaemonConnection[] = [];
-  readonly #waiting: (() => void)[] = [];
-  #used = 0;
   #isClosed = false;
 
   constructor(max: number, open: (signal: AbortSignal | undefined) => Promise<DaemonConnection>) {
-    this.#max = max;
+    this.#slots = new JobSlots(max);
     this.#open = open;
   }
 
@@ -27,15 +26,14 @@ export class ConnectionPool {
     }
   }
 
-  /** For what lasts longer than a call; must be released. */
+  /** For what lasts longer than a call; must be released. Rejects with the signal's reason, while it waits for its turn as well. */
   async acquire(signal: AbortSignal | undefined): Promise<DaemonConnection> {
-    while (this.#used >= this.#max) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#used++;
+    await this.#slots.take(signal);
     try {
       for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) if (idle.isUsable) return idle;
       return await this.#open(signal);
     } catch (thrown) {
-      this.#free();
+      this.#slots.release();
       throw thrown;
     }
   }
@@ -43,16 +41,11 @@ export class ConnectionPool {
   release(connection: DaemonConnection): void {
     if (connection.isUsable && !this.#isClosed) this.#idle.push(connection);
     else connection.close();
-    this.#free();
+    this.#slots.release();
   }
 
   close(): void {
     this.#isClosed = true;
     for (const connection of this.#idle.splice(0)) connection.close();
-  }
-
-  #free(): void {
-    this.#used--;
-    this.#waiting.shift()?.();
   }
 }

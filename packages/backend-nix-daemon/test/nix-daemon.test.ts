@@ -157,6 +157,31 @@ describe("a Nix daemon as a store", () => {
   });
 });
 
+test("a call that waits for a connection is aborted where it waits", async () => {
+  const stores = memoryStores();
+  const hold = Promise.withResolvers<void>();
+  const pathInfos = Object.assign(Object.create(stores.pathInfos), {
+    get: async (hashPart: string) => {
+      await hold.promise;
+      return await stores.pathInfos.get(hashPart);
+    },
+  });
+  await withPair(
+    async ({ connect }) => {
+      const { daemon } = await connect();
+      const busy = Array.from({ length: 4 }, () => daemon.pathInfos.get(pathOf("c").hashPart));
+      const reason = new Error("enough");
+      const controller = new AbortController();
+      const waiting = daemon.pathInfos.get(pathOf("c").hashPart, { signal: controller.signal });
+      controller.abort(reason);
+      await assert.rejects(waiting, reason);
+      hold.resolve();
+      assert.deepEqual(await Promise.all(busy), Array(4).fill(undefined));
+    },
+    { services: { ...stores, pathInfos } },
+  );
+});
+
 describe("what is no daemon", () => {
   const directory = mkdtempSync(join(tmpdir(), "firn-daemon-"));
   after(() => rmSync(directory, { recursive: true, force: true }));

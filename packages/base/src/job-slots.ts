@@ -16,7 +16,7 @@ export class JobSlots {
   }
 
   /** Waits for a place; rejects with the signal's reason. Each place taken must be given back with `release`. */
-  async take(signal: AbortSignal, urgency = 0): Promise<void> {
+  async take(signal?: AbortSignal, urgency = 0): Promise<void> {
     throwIfAborted(signal);
     if (this.#free > 0) {
       this.#free--;
@@ -25,15 +25,15 @@ export class JobSlots {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = () => {
       this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-      reject(signal.reason);
+      reject(signal?.reason);
     };
     const give = () => {
-      signal.removeEventListener("abort", onAbort);
+      signal?.removeEventListener("abort", onAbort);
       resolve();
     };
     const waiting: Waiting = { urgency, give };
     this.#waiting.splice(this.#placeOf(urgency), 0, waiting);
-    signal.addEventListener("abort", onAbort, { once: true });
+    signal?.addEventListener("abort", onAbort, { once: true });
     await promise;
   }
 
