@@ -7,7 +7,7 @@ What a daemon adds is lasting; Firn's own signatures and times of registration a
 */
 
 import { equalBytes, throwIfAborted } from "@firn/base";
-import { type CallOptions, type CastoreServices, LruMap, type Node } from "@firn/castore";
+import { type CallOptions, type CastoreServices, hasNode, LruMap, type Node } from "@firn/castore";
 import { toHex } from "@firn/hash";
 import { keyedPathInfo, type StorePath, WireWriter, type WorkerPathInfo, type WorkerSession } from "@firn/nix-compat";
 import {
@@ -15,9 +15,9 @@ import {
   ingestNar,
   mergeAll,
   type PathInfo,
+  pathInfoOf,
   type PathInfoService,
   renderNar,
-  sortedReferences,
   StoreError,
 } from "@firn/store";
 import type { ConnectionPool } from "./connection-pool.ts";
@@ -51,7 +51,7 @@ export class DaemonPathInfos implements PathInfoService {
     const path = await this.#pathOf(hashPart, options);
     const known = path === undefined ? undefined : await this.#find(path, options);
     if (path === undefined || known === undefined) return undefined;
-    return pathInfoOf(path, known, await this.#nodeOf(path, known, options));
+    return pathInfoOf({ path, ...known }, await this.#nodeOf(path, known, options), known.registeredAt);
   }
 
   async put(infos: readonly PathInfo[], options?: CallOptions): Promise<void> {
@@ -108,7 +108,7 @@ export class DaemonPathInfos implements PathInfoService {
     const nearInfo = await near?.get(path.hashPart, options);
     const isSame = nearInfo !== undefined && equalBytes(nearInfo.narSha256, said.narSha256);
     const known = isSame ? nearInfo.node : this.#nodes.get(key);
-    if (known !== undefined && (await isThere(known, castore, options))) return known;
+    if (known !== undefined && (await hasNode(known, castore, options))) return known;
     const connection = await pool.acquire(options?.signal);
     try {
       const promised = said.narSize > 0 ? { narSize: said.narSize } : {};
@@ -132,7 +132,7 @@ export class DaemonPathInfos implements PathInfoService {
       const known = await this.#find(path, options);
       // Contents are compared by their NAR hash; the node is not known without them.
       const node: Node = coming.get(path.hashPart)?.node ?? { kind: "symlink", target: "elsewhere" };
-      if (known !== undefined) registered.set(path.hashPart, pathInfoOf(path, known, node));
+      if (known !== undefined) registered.set(path.hashPart, pathInfoOf({ path, ...known }, node, known.registeredAt));
     }
     return registered;
   }
@@ -186,24 +186,4 @@ function saidOf(info: PathInfo): { readonly path: StorePath; readonly info: Work
     path,
     info: { deriver, narSha256, references, registeredAt, narSize, ultimate: false, signatures, contentAddress },
   };
-}
-
-function pathInfoOf(path: StorePath, said: WorkerPathInfo, node: Node): PathInfo {
-  const { deriver, narSha256, narSize, references, registeredAt, signatures, contentAddress } = said;
-  return {
-    path,
-    node,
-    narSha256,
-    narSize,
-    references: sortedReferences(references),
-    deriver,
-    contentAddress,
-    signatures,
-    registeredAt,
-  };
-}
-
-async function isThere(node: Node, { blobs, directories }: CastoreServices, options?: CallOptions): Promise<boolean> {
-  if (node.kind === "symlink") return true;
-  return await (node.kind === "file" ? blobs : directories).has(node.digest, options);
 }

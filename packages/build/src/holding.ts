@@ -8,6 +8,7 @@ import {
   type CallOptions,
   CastoreError,
   type CastoreServices,
+  hasNode,
   type Lease,
   type Node,
   type SymlinkNode,
@@ -55,7 +56,7 @@ export async function requireInputs(
     nodes.values(),
     CHECKS_MAX,
     async (node, signal) => {
-      if (await holdNode(node, services, { ...options, signal })) return;
+      if (await hasNode(node, services, { ...options, signal })) return;
       const { kind, digest } = node;
       throw new BuildError("missing-input", `the ${kind} ${digest} is not in the store`, { context: { digest } });
     },
@@ -65,7 +66,7 @@ export async function requireInputs(
 
 /** Whether all outputs are in the store; then they are held. */
 export async function holdOutputs(attempt: Attempt, services: CastoreServices, options: CallOptions): Promise<boolean> {
-  const held = await Promise.all(attempt.outputs.map(({ node }) => holdNode(node, services, options)));
+  const held = await Promise.all(attempt.outputs.map(({ node }) => hasNode(node, services, options)));
   return !held.includes(false);
 }
 
@@ -80,9 +81,4 @@ export async function holdForAll(attempt: Attempt, services: CastoreServices, le
       if (!(thrown instanceof CastoreError && thrown.code === "closed")) throw thrown;
     }
   }
-}
-
-async function holdNode(node: Node, services: CastoreServices, options: CallOptions): Promise<boolean> {
-  if (node.kind === "symlink") return true;
-  return await (node.kind === "file" ? services.blobs : services.directories).has(node.digest, options);
 }

@@ -26,7 +26,7 @@ export { PieceWriter } from "./piece-writer.ts";
 export type { PieceWriterParts } from "./piece-writer.ts";
 export { GraphPutter } from "./graph-putter.ts";
 export type { GraphPutterParts } from "./graph-putter.ts";
-export { lookup, needDirectory, readBlob, tooDeep, walkTree } from "./lookup.ts";
+export { hasNode, lookup, needDirectory, readBlob, tooDeep, walkTree } from "./lookup.ts";
 export type { CastoreServices, TreeEntry } from "./lookup.ts";
 export { diffTrees } from "./tree-diff.ts";
 export type { TreeDifference } from "./tree-diff.ts";

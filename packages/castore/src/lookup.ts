@@ -46,6 +46,12 @@ export async function needDirectory(
   return directory;
 }
 
+/** Whether a node's own object is stored, and then held by the lease; what a directory refers to is not looked at. A symlink has none. */
+export async function hasNode(node: Node, services: CastoreServices, options?: CallOptions): Promise<boolean> {
+  if (node.kind === "symlink") return true;
+  return await (node.kind === "file" ? services.blobs : services.directories).has(node.digest, options);
+}
+
 /** A node of a tree with its path below the root, "" for the root. */
 export type TreeEntry = { readonly path: ByteString; readonly node: Node };
 

@@ -7,7 +7,7 @@ A length is promised before the first byte. What turns out to have another one e
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { ByteStream } from "@firn/base";
-import { type CallOptions, type CastoreServices, digestOf, LruMap, type Node } from "@firn/castore";
+import { type CallOptions, type CastoreServices, digestOf, hasNode, LruMap, type Node } from "@firn/castore";
 import { compress } from "@firn/compression";
 import { type CastoreNar, type NarLayout, narLayout, renderNar, StoreError } from "@firn/store";
 import { FOREVER, sendStream, sendText } from "./answer.ts";
@@ -33,7 +33,9 @@ export class NarDownload {
     options: CallOptions,
   ): Promise<void> {
     const { node, narSize } = nar;
-    if (!(await this.#has(node, options))) throw new GatewayError("not-found", "the contents of this NAR are not here");
+    const isEmpty = node.kind === "file" && node.size === 0;
+    if (!isEmpty && !(await hasNode(node, this.#services, options)))
+      throw new GatewayError("not-found", "the contents of this NAR are not here");
     const range = rangeOf(request.headers.range, narSize);
     const isPacked = range === undefined && accepts(request.headers["accept-encoding"], "zstd");
     const name = node.kind === "symlink" ? digestOf(Buffer.from(node.target, "latin1")) : node.digest;
@@ -70,12 +72,6 @@ export class NarDownload {
     headers["content-length"] = to - from;
     headers["content-range"] = `bytes ${from}-${to - 1}/${narSize}`;
     await sendStream(response, 206, headers, () => layout.stream(this.#services, from, to, options), "owned");
-  }
-
-  async #has(node: Node, options: CallOptions): Promise<boolean> {
-    if (node.kind === "symlink") return true;
-    if (node.kind === "directory") return await this.#services.directories.has(node.digest, options);
-    return node.size === 0 || (await this.#services.blobs.has(node.digest, options));
   }
 
   async #layout(node: Node, options: CallOptions): Promise<NarLayout> {
