@@ -46,7 +46,7 @@ export class NixCachePathInfos implements PathInfoService {
       throw new StoreError("untrusted", `no trusted key signed ${described.path} of ${cache.label}`);
     const node = await offer.take(contents, { signal, lease: options?.lease });
     const info = pathInfoOf(described, node, Math.floor(now() / 1000));
-    await checkContentAddress(info, contents, { signal, storeDir });
+    await checkContentAddress(info, contents, { signal, storeDir, narIsVerified: true });
     return info;
   }
 

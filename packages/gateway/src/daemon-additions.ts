@@ -6,7 +6,7 @@ Nothing is believed. Hashes and sizes are compared with the contents; a path tha
 only a trusted client may do without. What is registered stays as it is: no client replaces contents, whether it says "repair" or not.
 */
 
-import { ByteSource, type ByteStream, bytesOf, equalBytes } from "@firn/base";
+import { ByteSource, type ByteStream, bytesOf } from "@firn/base";
 import type { CallOptions, Node } from "@firn/castore";
 import {
   type AddedAs,
@@ -32,6 +32,7 @@ import {
 import type { DaemonCall, DaemonHandlers } from "./daemon-call.ts";
 import { workerPathInfo } from "./daemon-queries.ts";
 import { GatewayError } from "./error.ts";
+import { discard, limited } from "./limited.ts";
 
 /** Longest log of a build, in bytes. */
 const LOG_BYTES_MAX = 1 << 30;
@@ -126,19 +127,9 @@ export const DAEMON_ADDITIONS: DaemonHandlers<Additions> = {
     const { logs } = call.host;
     if (!drvPath.isDerivation) throw new GatewayError("bad-request", `'${drvName}' is not a derivation`);
     if (logs?.put === undefined) throw new GatewayError("method", "no logs are taken in here");
-    await logs.put(drvPath, bounded(call.body()), { signal: call.signal });
+    await logs.put(drvPath, limited(call.body(), LOG_BYTES_MAX), { signal: call.signal });
   },
 };
-
-/** A log as it comes, as long as it is no longer than any. */
-async function* bounded(log: ByteStream): ByteStream {
-  let length = 0;
-  for await (const chunk of log) {
-    length += chunk.length;
-    if (length > LOG_BYTES_MAX) throw new GatewayError("too-large", `a log has at most ${LOG_BYTES_MAX} bytes`);
-    yield chunk;
-  }
-}
 
 async function takeFile(body: ByteStream, { host }: DaemonCall, options: CallOptions): Promise<IngestedNar> {
   await using writer = host.services.blobs.openWrite(options);
@@ -194,9 +185,8 @@ function pathInfoOf(path: StorePath, info: WorkerPathInfo, { host }: DaemonCall)
 async function judgeBefore(said: SaidPathInfo, dontCheckSigs: boolean, { state, host }: DaemonCall): Promise<void> {
   if (dontCheckSigs && state.trusted) return;
   const { storeDir, trustedKeys } = host;
-  const info: PathInfo = { ...said, node: { kind: "symlink", target: "not known yet" } };
-  if (isContentAddressed(info, storeDir)) return;
-  if (said.narSize > 0 && (await trustedKeys.check(info, storeDir)).nix.length > 0) return;
+  if (isContentAddressed(said, storeDir)) return;
+  if (said.narSize > 0 && (await trustedKeys.check(said, storeDir)).nix.length > 0) return;
   const path = said.path.absolute(storeDir);
   throw new GatewayError("forbidden", `cannot add path '${path}' because it lacks a signature by a trusted key`);
 }
@@ -212,20 +202,6 @@ async function takeNar(
   const expected = narSize === 0 ? { narSha256 } : { narSha256, narSize };
   const ingested = await ingestNar(nar, host.services, { ...options, ...expected });
   const info: PathInfo = { ...said, ...ingested };
-  const { contentAddress, path, references } = info;
-  const isNarHash =
-    contentAddress?.method === "nar" &&
-    contentAddress.hash.algorithm === "sha256" &&
-    equalBytes(contentAddress.hash.bytes, info.narSha256) &&
-    !references.some((reference) => reference.equals(path));
-  // What was compared just now need not be read again; whether the path follows is looked at anyway.
-  if (!isNarHash || !isContentAddressed(info, host.storeDir))
-    await checkContentAddress(info, host.services, { signal, storeDir: host.storeDir });
+  await checkContentAddress(info, host.services, { signal, storeDir: host.storeDir, narIsVerified: true });
   return info;
-}
-
-async function discard(stream: ByteStream): Promise<void> {
-  for await (const _ of stream) {
-    // the path is there already
-  }
 }

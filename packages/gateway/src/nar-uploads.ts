@@ -112,7 +112,7 @@ export class NarUploads implements AsyncDisposable {
         `the NAR '${narInfo.url.slice(0, 200)}' of ${path} has to come before its narinfo`,
       );
     const info = pathInfoOf(narInfo, node, Math.floor(now() / 1000));
-    if (info.contentAddress !== undefined) await checkContentAddress(info, this.#parts, { signal, storeDir });
+    await checkContentAddress(info, this.#parts, { signal, storeDir, narIsVerified: true });
     if (!(await isTrusted(info, trusted, storeDir)))
       throw new GatewayError("forbidden", `${path} lacks a signature by a key that is trusted here`);
     await pathInfos.put([info], options);

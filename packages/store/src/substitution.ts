@@ -209,7 +209,7 @@ export class Substitution {
     const onBytes = (count: number) => onEvent?.({ type: "bytes", path, count });
     const node: Node = await offer.take(to, { signal, lease, onBytes });
     const info = pathInfoOf(described, node, Math.floor(now() / 1000));
-    await checkContentAddress(info, to, { signal, storeDir });
+    await checkContentAddress(info, to, { signal, storeDir, narIsVerified: true });
     onEvent?.({ type: "finished", path, source, narSize });
     return info;
   }

@@ -83,6 +83,6 @@ export class VerifiedPathInfos implements PathInfoService {
       });
     }
     // References and deriver of a path that nobody signed are what its address is computed from, or of no consequence.
-    if (good.nix.length === 0) await checkContentAddress(info, contents, { signal, storeDir });
+    if (good.nix.length === 0) await checkContentAddress(info, contents, { signal, storeDir, narIsVerified: true });
   }
 }

@@ -178,6 +178,23 @@ describe("a content address is checked", () => {
     }
   }
 
+  test("without reading contents whose NAR was verified, where the address is its hash and not otherwise", async () => {
+    const services = memory();
+    const good = await addressed(services, "contents", "nar", "sha256");
+    const verified = { narIsVerified: true };
+    await checkContentAddress(good, memory(), verified);
+    await assert.rejects(checkContentAddress(good, memory()), { code: "missing" });
+    const other = await addressed(services, "other contents", "nar", "sha256");
+    for (const wrong of [
+      { narSha256: other.narSha256, node: other.node },
+      { path: other.path },
+      { references: [good.path] },
+    ])
+      await assert.rejects(checkContentAddress({ ...good, ...wrong }, services, verified), { code: "mismatch" });
+    const flat = await addressed(services, "contents", "flat", "sha256");
+    await assert.rejects(checkContentAddress(flat, memory(), verified), { code: "missing" });
+  });
+
   test("of a path that refers to itself, modulo its own hash part", async () => {
     const services = memory();
     const store = async (hashPart: string) => {
