@@ -5,7 +5,7 @@ since nothing else tells a client that what it has is not all.
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { type ByteStream, messageOf } from "@firn/base";
-import { statusOf } from "./error.ts";
+import { GatewayError, statusOf } from "./error.ts";
 
 /** How long a peer whose upload was refused may go on sending before it is cut off. */
 const LINGER_MS = 5000;
@@ -48,8 +48,29 @@ export async function sendStream(
   response.end();
 }
 
+/** The signal fires when the peer goes away before it has the whole answer. */
+export type AnswerOptions = { readonly signal: AbortSignal };
+
+/** Runs `work`, which answers; what it throws is an answer, too. Never rejects. `report` hears of failures that are not the peer's fault. */
+export async function answering(
+  request: IncomingMessage,
+  response: ServerResponse,
+  report: (thrown: unknown) => void,
+  work: (options: AnswerOptions) => Promise<void>,
+): Promise<void> {
+  const stop = new AbortController();
+  response.on("close", () => {
+    if (!response.writableFinished) stop.abort(new GatewayError("bad-request", "the peer went away"));
+  });
+  try {
+    await work({ signal: stop.signal });
+  } catch (thrown) {
+    sendFailure(request, response, thrown, stop.signal.aborted ? () => undefined : report);
+  }
+}
+
 /** The peer hears what went wrong, when that is still possible. What is our fault alone is told to `report` and not to him. */
-export function sendFailure(
+function sendFailure(
   request: IncomingMessage,
   response: ServerResponse,
   thrown: unknown,

@@ -39,10 +39,11 @@ import {
   type StoreServices,
   type TrustedKeys,
 } from "@firn/store";
-import { sendBytes, sendFailure, sendStream, sendText } from "./answer.ts";
+import { type AnswerOptions, answering, sendBytes, sendStream, sendText } from "./answer.ts";
 import type { BuildLogs } from "./build-logs.ts";
 import { GatewayError } from "./error.ts";
 import { HashedRealisations } from "./hashed-realisations.ts";
+import { discard, limited, tooLarge } from "./limited.ts";
 import { NarDownload } from "./nar-download.ts";
 import { type NarInfoPage, NarInfoPages } from "./nar-info-pages.ts";
 import { NarUploads } from "./nar-uploads.ts";
@@ -114,7 +115,7 @@ export class BinaryCache implements AsyncDisposable {
     }
     const route = this.#routeOf(path, hashPart, kind);
     if (route === undefined) return false;
-    void this.#answer(route, request, response);
+    void answering(request, response, this.#parts.report, (options) => this.#answer(route, request, response, options));
     return true;
   }
 
@@ -135,27 +136,21 @@ export class BinaryCache implements AsyncDisposable {
     return undefined;
   }
 
-  /** Never rejects. */
-  async #answer(route: Route, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const stop = new AbortController();
-    const onClose = () => {
-      if (!response.writableFinished) stop.abort(new GatewayError("bad-request", "the peer went away"));
-    };
-    response.on("close", onClose);
-    const options = { signal: stop.signal };
-    try {
-      const { method } = request;
-      if (method === "GET" || method === "HEAD") {
-        if (route.get === undefined) throw new GatewayError("not-found", "nothing is here");
-        await route.get(request, response, options);
-      } else if (method === "PUT" && route.put !== undefined) {
-        if (!this.#parts.isWritable) throw new GatewayError("forbidden", "this cache takes nothing in");
-        await route.put(bodyOf(request, stop.signal), options);
-        sendText(response, 200, "stored");
-      } else throw new GatewayError("method", `${method} is not done here`);
-    } catch (thrown) {
-      sendFailure(request, response, thrown, stop.signal.aborted ? () => undefined : this.#parts.report);
-    }
+  async #answer(
+    route: Route,
+    request: IncomingMessage,
+    response: ServerResponse,
+    options: AnswerOptions,
+  ): Promise<void> {
+    const { method } = request;
+    if (method === "GET" || method === "HEAD") {
+      if (route.get === undefined) throw new GatewayError("not-found", "nothing is here");
+      await route.get(request, response, options);
+    } else if (method === "PUT" && route.put !== undefined) {
+      if (!this.#parts.isWritable) throw new GatewayError("forbidden", "this cache takes nothing in");
+      await route.put(bodyOf(request, options.signal), options);
+      sendText(response, 200, "stored");
+    } else throw new GatewayError("method", `${method} is not done here`);
   }
 
   #narInfoRoute(hashPart: string): Route {
@@ -183,13 +178,7 @@ export class BinaryCache implements AsyncDisposable {
         const listing = () => narListing(info.node, this.#parts.directories, options);
         await sendStream(response, 200, { "content-type": "application/json" }, listing);
       },
-      put: async (body) => {
-        let length = 0;
-        for await (const chunk of body) {
-          length += chunk.length;
-          if (length > LISTING_BYTES_MAX) throw tooLarge(LISTING_BYTES_MAX);
-        }
-      },
+      put: (body) => discard(limited(body, LISTING_BYTES_MAX)),
     };
   }
 
@@ -287,19 +276,6 @@ function bodyOf(request: IncomingMessage, signal: AbortSignal): ByteStream {
 
 async function textOf(body: ByteStream, bytesMax: number): Promise<string> {
   return byteStringOf(await collectBytes(body, bytesMax, () => tooLarge(bytesMax)));
-}
-
-async function* limited(body: ByteStream, bytesMax: number): ByteStream {
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > bytesMax) throw tooLarge(bytesMax);
-    yield chunk;
-  }
-}
-
-function tooLarge(bytesMax: number): GatewayError {
-  return new GatewayError("too-large", `more than ${bytesMax} bytes came`);
 }
 
 function derivationOf(name: string): StorePath | undefined {

@@ -3,7 +3,7 @@ The other end of ssh://: commands of `nix-store --serve` on a stream in both dir
 process owns the store, so nothing is asked of signatures; without `write` the store is only read.
 */
 
-import { ByteSource, type ByteString } from "@firn/base";
+import { ByteSource, type ByteString, messageOf } from "@firn/base";
 import type { Lease } from "@firn/castore";
 import {
   invalidMessage,
@@ -70,7 +70,7 @@ const HANDLERS: Handlers = {
     call.state.settings = settingsOf(options);
     const { failures, thrown } = await buildTargets(targets, call);
     const failure = thrown ?? failures.values().next().value;
-    return failure === undefined ? undefined : failure instanceof Error ? failure.message : String(failure);
+    return failure === undefined ? undefined : messageOf(failure);
   },
 
   buildDerivation: async ({ path, derivation, options }, call) => {

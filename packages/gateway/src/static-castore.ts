@@ -20,7 +20,7 @@ import {
   type StaticKind,
 } from "@firn/castore";
 import { encodePathInfo, printStaticIndex, STATIC_INDEX, type StoreServices, staticPathName } from "@firn/store";
-import { FOREVER, sendBytes, sendFailure, sendStream, sendText } from "./answer.ts";
+import { answering, FOREVER, sendBytes, sendStream, sendText } from "./answer.ts";
 import { rangeOf } from "./byte-range.ts";
 import { GatewayError } from "./error.ts";
 
@@ -48,23 +48,12 @@ export class StaticCastore {
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const url = request.url ?? "/";
     if (!url.startsWith(PREFIX)) return false;
-    void this.#answer(url.slice(PREFIX.length), request, response);
-    return true;
-  }
-
-  /** Never rejects. */
-  async #answer(name: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const stop = new AbortController();
-    response.on("close", () => {
-      if (!response.writableFinished) stop.abort(new GatewayError("bad-request", "the peer went away"));
+    const name = url.slice(PREFIX.length);
+    void answering(request, response, this.#parts.report, async (options) => {
+      const isReading = request.method === "GET" || request.method === "HEAD";
+      await (isReading ? this.#reading(name) : this.#writing(name, request))(request, response, options);
     });
-    try {
-      const answer =
-        request.method === "GET" || request.method === "HEAD" ? this.#reading(name) : this.#writing(name, request);
-      await answer(request, response, { signal: stop.signal });
-    } catch (thrown) {
-      sendFailure(request, response, thrown, stop.signal.aborted ? () => undefined : this.#parts.report);
-    }
+    return true;
   }
 
   #reading(name: string): Answer {
