@@ -8,7 +8,7 @@ NARs are packed into a file of this host first, because they are named by the ha
 import { createReadStream } from "node:fs";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { bytesOf, type ByteStream, concatBytes, mapConcurrently } from "@firn/base";
+import { bytesOf, type ByteStream, concatBytes, mapConcurrently, streamOf } from "@firn/base";
 import type { CallOptions } from "@firn/castore";
 import { type Compression, compress, extensionOf } from "@firn/compression";
 import { createHasher, type Hash, toNixBase32 } from "@firn/hash";
@@ -158,10 +158,5 @@ async function pack(
 }
 
 function contentOf(bytes: Uint8Array): CacheContent {
-  return {
-    bytes: bytes.length,
-    stream: async function* () {
-      yield bytes;
-    },
-  };
+  return { bytes: bytes.length, stream: () => streamOf(bytes) };
 }

@@ -9,6 +9,7 @@ import { parseHash, printHash } from "@firn/hash";
 import { NixCompatError } from "./error.ts";
 import { type WireReader, WireWriter } from "./wire.ts";
 import {
+  constant,
   flag,
   integer,
   integer64,
@@ -101,7 +102,7 @@ const outcome: WorkerCodec<string | undefined> = {
 };
 
 const done: WorkerCodec<void> = obsolete(1);
-const nothing: WorkerCodec<void> = { read: async () => undefined, write: () => {} };
+const nothing: WorkerCodec<void> = constant<void>(undefined);
 
 export const SERVE_COMMANDS = {
   queryValidPaths: command(1, record({ lock: flag, substitute: flag, paths: storePaths }), storePaths),

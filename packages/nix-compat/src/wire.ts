@@ -75,10 +75,10 @@ export class WireReader {
     if (length > bytesMax) {
       throw new NixCompatError("limit", `a ${what} is ${length} bytes long, the limit is ${bytesMax}`);
     }
-    const bytes = new Uint8Array(await this.#exactly(Number(length)));
-    for (const byte of await this.#exactly(narPadding(Number(length))))
-      if (byte !== 0) throw this.#fail("padding is not zero");
-    return bytes;
+    const bytes = Number(length);
+    const padded = await this.#exactly(bytes + narPadding(bytes));
+    for (let at = bytes; at < padded.length; at++) if (padded[at] !== 0) throw this.#fail("padding is not zero");
+    return padded.subarray(0, bytes);
   }
 
   /** So many bytes as they come, without padding. */

@@ -1,6 +1,6 @@
 /*
 The operations of the worker protocol as a table: number, what the client sends, what it is answered. What streams behind a request (`body`) or a reply
-(`reply nar`) is named here and done by who holds the connection, since no NAR is ever in memory. Between request and reply stand log frames
+is named here and done by who holds the connection, since no NAR is ever in memory. Between request and reply stand log frames
 (worker-log.ts).
 
 Follows performOp of C++ Nix 2.35, and 2.8 where it is older than 1.38. Versions below 1.18 are refused in the handshake, so are not told apart here.
@@ -59,8 +59,6 @@ export type WorkerOperation<Request, Reply> = {
   readonly reply: WorkerCodec<Reply>;
   /** What follows the request, by version. */
   readonly body?: (version: number) => WorkerBody;
-  /** Whether a bare NAR follows the reply. */
-  readonly replyNar?: boolean;
 };
 
 const nothing = record({});
@@ -248,7 +246,8 @@ export const WORKER_OPERATIONS = {
     buildResult,
   ),
   addSignatures: operation(37, record({ path: storePath, signatures }), done),
-  narFromPath: { ...operation(38, path, silent), replyNar: true },
+  /** A bare NAR follows the reply. */
+  narFromPath: operation(38, path, silent),
   addToStoreNar: {
     ...operation(39, record({ path: storePath, info: pathInfo, repair: flag, dontCheckSigs: flag }), silent),
     body: (version: number): WorkerBody => (version >= 23 ? "framed" : version >= 21 ? "asked" : "nar"),
