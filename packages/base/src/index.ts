@@ -14,7 +14,7 @@ export {
 } from "./bytes.ts";
 export type { ByteString } from "./bytes.ts";
 export { abortable, pause, throwIfAborted, untilAborted } from "./cancel.ts";
-export { collectBytes, mapConcurrently, streamOf } from "./stream.ts";
+export { collectBytes, mapConcurrently, piecesOf, streamOf } from "./stream.ts";
 export type { ByteStream } from "./stream.ts";
 export { JobSlots } from "./job-slots.ts";
 export { ByteSource } from "./byte-source.ts";

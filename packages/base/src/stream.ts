@@ -27,6 +27,25 @@ export async function* streamOf(bytes: Uint8Array): ByteStream {
   if (bytes.length > 0) yield bytes;
 }
 
+/** The same bytes in pieces of `pieceBytes`, the last one shorter, each in memory of its own. */
+export async function* piecesOf(stream: ByteStream, pieceBytes: number): AsyncGenerator<Uint8Array, void> {
+  let piece = new Uint8Array(pieceBytes);
+  let length = 0;
+  for await (const chunk of stream) {
+    for (let at = 0; at < chunk.length; ) {
+      const part = chunk.subarray(at, at + pieceBytes - length);
+      piece.set(part, length);
+      length += part.length;
+      at += part.length;
+      if (length < pieceBytes) continue;
+      yield piece;
+      piece = new Uint8Array(pieceBytes);
+      length = 0;
+    }
+  }
+  if (length > 0) yield piece.subarray(0, length);
+}
+
 /**
  * Runs `work` over `items` with at most `concurrencyMax` calls under way; results are in the order of the items. The
  * first failure aborts the signal handed to the others, waits for them, and is thrown.

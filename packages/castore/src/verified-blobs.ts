@@ -7,7 +7,7 @@ A chunk list helps nothing here: it could list the right chunks of the wrong blo
 what it takes in, instead of this.
 */
 
-import type { ByteStream } from "@firn/base";
+import { type ByteStream, piecesOf } from "@firn/base";
 import { createHasher, toHex } from "@firn/hash";
 import type { BlobReader, BlobService, BlobServiceSupports, BlobWriter, ChunkMeta } from "./blob-service.ts";
 import { digestOf } from "./digest.ts";
@@ -89,7 +89,7 @@ class VerifiedReader implements BlobReader {
     const segments: Digest[] = [];
     let segment: Uint8Array | undefined;
     let size = 0;
-    for await (const bytes of segmentsOf(inner.stream())) {
+    for await (const bytes of piecesOf(inner.stream(), SEGMENT_BYTES)) {
       size += bytes.length;
       if (size > inner.size) break;
       hasher.update(bytes);
@@ -117,7 +117,7 @@ class VerifiedReader implements BlobReader {
     let index = Math.floor(start / SEGMENT_BYTES);
     let at = index * SEGMENT_BYTES;
     const last = Math.min(this.size, Math.ceil(end / SEGMENT_BYTES) * SEGMENT_BYTES);
-    for await (const bytes of segmentsOf(this.#inner.stream(at, last))) {
+    for await (const bytes of piecesOf(this.#inner.stream(at, last), SEGMENT_BYTES)) {
       if (digestOf(bytes) !== this.#segments[index]) throw corrupt(this.#digest);
       yield bytes.subarray(Math.max(0, start - at), Math.min(bytes.length, end - at));
       at += bytes.length;
@@ -134,25 +134,6 @@ class VerifiedReader implements BlobReader {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-/** The stream in pieces of SEGMENT_BYTES, the last one shorter, in memory of their own. */
-async function* segmentsOf(stream: ByteStream): ByteStream {
-  let segment = new Uint8Array(SEGMENT_BYTES);
-  let length = 0;
-  for await (const chunk of stream) {
-    for (let at = 0; at < chunk.length; ) {
-      const part = chunk.subarray(at, at + SEGMENT_BYTES - length);
-      segment.set(part, length);
-      length += part.length;
-      at += part.length;
-      if (length < SEGMENT_BYTES) continue;
-      yield segment;
-      segment = new Uint8Array(SEGMENT_BYTES);
-      length = 0;
-    }
-  }
-  if (length > 0) yield segment.subarray(0, length);
 }
 
 function corrupt(digest: Digest): CastoreError {

@@ -3,7 +3,7 @@ What Firn adds to castore.v1, served: questions about many blobs and directories
 round trips or bytes that castore.v1 alone would need.
 */
 
-import { mapConcurrently } from "@firn/base";
+import { mapConcurrently, piecesOf } from "@firn/base";
 import {
   type BlobService,
   type CallOptions,
@@ -72,7 +72,8 @@ export function contentHandlers(services: CastoreServices, leases: HeldLeases): 
       if (reader === undefined || outboard === undefined) throw absent("blob", digest);
       // Clipped before it becomes a number.
       const end = to > BigInt(reader.size) ? reader.size + 1 : Number(to);
-      yield* inPieces(encodeSlice(reader, outboard, Math.min(Number(from), end), end));
+      // Of a slice's parts many are small.
+      yield* piecesOf(encodeSlice(reader, outboard, Math.min(Number(from), end), end), PIECE_BYTES);
     }),
     serverStream(methods.readBlobs, async function* ({ digests }, context) {
       const options = leases.optionsOf(context);
@@ -163,23 +164,4 @@ async function lacking(
   const ask = (digest: Digest, signal: AbortSignal) => service.has(digest, { ...options, signal });
   const there = await mapConcurrently(digests, QUESTIONS_AHEAD, ask, options.signal);
   return digests.filter((_, i) => !there[i]);
-}
-
-/** The parts of a slice, of which many are small, joined to larger ones. */
-async function* inPieces(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  let piece = new Uint8Array(PIECE_BYTES);
-  let length = 0;
-  for await (const part of parts) {
-    for (let at = 0; at < part.length; ) {
-      const taken = part.subarray(at, at + PIECE_BYTES - length);
-      piece.set(taken, length);
-      length += taken.length;
-      at += taken.length;
-      if (length < PIECE_BYTES) continue;
-      yield piece;
-      piece = new Uint8Array(PIECE_BYTES);
-      length = 0;
-    }
-  }
-  if (length > 0) yield piece.subarray(0, length);
 }
