@@ -8,12 +8,13 @@ A directory that cannot be read is no reason to forget what it holds: the walk s
 
 import { CastoreError, digestFromBytes, scanChildren } from "@firn/castore";
 import { hashBytes } from "@firn/hash";
+import type { NodeRecord } from "@firn/store";
 import { DigestTable } from "./digest-table.ts";
 import { HEAD_BYTES } from "./record-head.ts";
 import type { StoreIndex, Table } from "./store-index.ts";
 
 /** What a collection reads of a path info. */
-type LinkedPath = { readonly node: readonly [string, string, ...unknown[]]; readonly references: readonly string[] };
+type LinkedPath = { readonly node: NodeRecord; readonly references: readonly string[] };
 
 export class GcMarker {
   readonly paths: DigestTable;

@@ -5,7 +5,7 @@ marked instead. Chunks go last, those that no remaining blob names.
 */
 
 import { throwIfAborted } from "@firn/base";
-import { DIGEST_BYTES, digestOf, scanChildren } from "@firn/castore";
+import { DIGEST_BYTES, scanChildren } from "@firn/castore";
 import { HASH_PART_CHARS } from "@firn/nix-compat";
 import { chunkListOf } from "./blob-record.ts";
 import { decodeChunkRecord } from "./chunk-record.ts";
@@ -14,6 +14,7 @@ import { storageError } from "./error.ts";
 import type { GcOptions, GcParts, GcPhase } from "./gc.ts";
 import { type GcMarker, linksOf, sizeOf } from "./gc-marker.ts";
 import { TopDown } from "./gc-order.ts";
+import { narKeyOf } from "./local-nars.ts";
 import { pathEpochAt } from "./path-epochs.ts";
 import { epochAt, epochOf, HEAD_BYTES } from "./record-head.ts";
 import { digestKey, type Table, textKey } from "./store-index.ts";
@@ -91,8 +92,7 @@ export class GcSweeper {
       if (this.#options.dryRun) return "deleted";
       index.pathInfos.removeSync(key);
       index.pathEpochs.removeSync(key);
-      // Its key is the digest of the node as it is written in the record.
-      index.nars.removeSync(digestKey(digestOf(Buffer.from(JSON.stringify(node)))));
+      index.nars.removeSync(narKeyOf(node));
       const hashPart = path.slice(0, HASH_PART_CHARS);
       for (const reference of references)
         index.referrers.removeSync(textKey(reference.slice(0, HASH_PART_CHARS) + hashPart));

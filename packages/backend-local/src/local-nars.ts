@@ -5,7 +5,7 @@ paths are computed from them, so each ends with a CRC-32 over key and value; one
 
 import { crc32 } from "node:zlib";
 import { type CallOptions, type CastoreServices, digestOf, type Node } from "@firn/castore";
-import { calculateNar, type NarCalculator, type NarDigest } from "@firn/store";
+import { calculateNar, type NarCalculator, type NarDigest, type NodeRecord, recordOfNode } from "@firn/store";
 import type { Commits } from "./commits.ts";
 import { storageError } from "./error.ts";
 import { digestKey, type StoreIndex } from "./store-index.ts";
@@ -70,11 +70,10 @@ function checkOf(key: Uint8Array, record: Uint8Array): number {
 
 /** The key of a node in the table of NARs. */
 export function narKey(node: Node): Buffer {
-  const parts =
-    node.kind === "symlink"
-      ? ["l", node.target]
-      : node.kind === "directory"
-        ? ["d", node.digest, node.size]
-        : ["f", node.digest, node.size, node.executable ? 1 : 0];
-  return digestKey(digestOf(Buffer.from(JSON.stringify(parts))));
+  return narKeyOf(recordOfNode(node));
+}
+
+/** The same for a node as it is in a path info's record. */
+export function narKeyOf(node: NodeRecord): Buffer {
+  return digestKey(digestOf(Buffer.from(JSON.stringify(node))));
 }

@@ -4,7 +4,8 @@ export type { StoreErrorCode } from "./error.ts";
 export type { DescribedPath, PathInfo, PathSignature, SignatureScheme } from "./path-info.ts";
 export { checkPathInfo, mergePathInfo, REFERENCES_MAX, SIGNATURES_MAX, sortedReferences } from "./path-info-rules.ts";
 export { mergeAll } from "./path-info-put.ts";
-export { decodePathInfo, encodePathInfo, PATH_INFO_BYTES_MAX } from "./path-info-codec.ts";
+export { decodePathInfo, encodePathInfo, PATH_INFO_BYTES_MAX, recordOfNode } from "./path-info-codec.ts";
+export type { NodeRecord } from "./path-info-codec.ts";
 export {
   parseStaticIndex,
   printStaticIndex,

@@ -26,7 +26,11 @@ const FIRN_MARK = "firn ";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-type NodeRecord = ["d", string, number] | ["f", string, number, 0 | 1] | ["l", string];
+/** A node in a record: what it is, its digest or target, its size, whether it is executable. */
+export type NodeRecord =
+  | readonly ["d", string, number]
+  | readonly ["f", string, number, 0 | 1]
+  | readonly ["l", string];
 
 type PathInfoRecord = {
   readonly v: number;
@@ -96,7 +100,7 @@ function pathInfoOf(record: PathInfoRecord): PathInfo {
   };
 }
 
-function recordOfNode(node: Node): NodeRecord {
+export function recordOfNode(node: Node): NodeRecord {
   if (node.kind === "symlink") return ["l", node.target];
   if (node.kind === "directory") return ["d", node.digest, node.size];
   return ["f", node.digest, node.size, node.executable ? 1 : 0];
