@@ -18,6 +18,7 @@ import {
   type Digest,
   digestOf,
   PieceWriter,
+  type PieceWriterParts,
 } from "@firn/castore";
 import { CHUNK_BYTES_MIN } from "@firn/hash";
 import { BlobIngest } from "./blob-ingest.ts";
@@ -66,15 +67,7 @@ export class LocalBlobs implements BlobService {
 
   openWrite(options?: CallOptions): BlobWriter {
     this.#parts.leases.begin(options);
-    const pieces = new LocalPieces(this.#parts);
-    return new PieceWriter(
-      {
-        append: (bytes) => pieces.append(bytes),
-        finish: () => pieces.finish(),
-        discard: () => pieces.discard(),
-      },
-      options?.signal,
-    );
+    return new PieceWriter(new LocalPieces(this.#parts), options?.signal);
   }
 
   async put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
@@ -136,7 +129,7 @@ export function readBlobRecord(index: StoreIndex, chunks: ChunkStore, digest: Di
 }
 
 /** What is to become of the bytes of one writer. */
-class LocalPieces {
+class LocalPieces implements PieceWriterParts {
   readonly #parts: LocalBlobParts;
   readonly #session: ChunkSession;
   #head: Uint8Array[] = [];

@@ -19,6 +19,7 @@ import {
   digestOf,
   type MemoryLeases,
   PieceWriter,
+  type PieceWriterParts,
 } from "@firn/castore";
 import { createHasher } from "@firn/hash";
 import type { SqliteFile } from "./sqlite-file.ts";
@@ -56,15 +57,7 @@ export class SqliteBlobs implements BlobService {
 
   openWrite(options?: CallOptions): BlobWriter {
     this.#leases.begin(options);
-    const pieces = new SqlitePieces(this.#file);
-    return new PieceWriter(
-      {
-        append: (bytes) => pieces.append(bytes),
-        finish: () => pieces.finish(),
-        discard: () => pieces.discard(),
-      },
-      options?.signal,
-    );
+    return new PieceWriter(new SqlitePieces(this.#file), options?.signal);
   }
 
   async put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
@@ -136,7 +129,7 @@ class SqliteReader implements BlobReader {
 }
 
 /** What becomes of the bytes of one writer. */
-class SqlitePieces {
+class SqlitePieces implements PieceWriterParts {
   readonly #file: SqliteFile;
   readonly #hasher = createHasher("blake3");
   /** What came since the last piece was written. */
