@@ -25,15 +25,15 @@ const RAW_BYTES_MAX = 16 * 1024;
 /** Up to this length a frame is made sooner than the thread pool could be asked for it. */
 const AT_ONCE_BYTES_MAX = 64 * 1024;
 
-/** The chunk as it is to be stored, a new buffer or `bytes` themselves; undefined when that is work for the thread pool, which `encodeChunk` gives it. */
+/** The chunk as it is to be stored, a new buffer or `bytes` themselves; undefined when it is to be given to `compressChunk`. */
 export function encodeChunkAtOnce(bytes: Uint8Array): EncodedChunk | undefined {
   if (!looksCompressible(bytes)) return { codec: "raw", stored: bytes };
   return bytes.length > AT_ONCE_BYTES_MAX ? undefined : pick(bytes, zstdCompressSync(bytes, OPTIONS));
 }
 
-/** The same on the thread pool where that is worth while. */
-export async function encodeChunk(bytes: Uint8Array): Promise<EncodedChunk> {
-  return encodeChunkAtOnce(bytes) ?? pick(bytes, await compress(bytes, OPTIONS));
+/** The same on the thread pool, of a chunk that looks as if it would shrink. */
+export async function compressChunk(bytes: Uint8Array): Promise<EncodedChunk> {
+  return pick(bytes, await compress(bytes, OPTIONS));
 }
 
 function pick(bytes: Uint8Array, compressed: Uint8Array): EncodedChunk {

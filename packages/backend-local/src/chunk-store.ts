@@ -6,10 +6,11 @@ Writing goes through a `ChunkSession`, the chunks of one blob or of one import: 
 meanwhile, and recorded together with the blobs that name them when the session commits. One flush and one transaction serve all of it.
 */
 
+import { Background } from "@firn/base";
 import { CastoreError, type ChunkMeta, type Digest, digestOf } from "@firn/castore";
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from "@firn/hash";
 import { encodeChunkedRecord } from "./blob-record.ts";
-import { decodeChunk, decodeChunkSync, encodeChunk, encodeChunkAtOnce, type EncodedChunk } from "./chunk-codec.ts";
+import { compressChunk, decodeChunk, decodeChunkSync, encodeChunkAtOnce, type EncodedChunk } from "./chunk-codec.ts";
 import { type ChunkRecord, decodeChunkRecord, encodeChunkRecord } from "./chunk-record.ts";
 import type { Commits } from "./commits.ts";
 import { storageError } from "./error.ts";
@@ -19,7 +20,7 @@ import { currentEpoch, restamp, stamp } from "./record-head.ts";
 import { digestKey, type StoreIndex, type Table } from "./store-index.ts";
 
 /** Chunks of one session that may be being compressed. */
-const UNDER_WAY_MAX = 8;
+const COMPRESSING_MAX = 8;
 
 export class ChunkStore {
   readonly index: StoreIndex;
@@ -112,8 +113,9 @@ export class ChunkSession {
   readonly #table: Table;
   /** What this session appended, by digest; recorded when it commits. */
   #appended = new Map<Digest, ChunkRecord>();
+  readonly #compressing = new Background(COMPRESSING_MAX);
   /** Chunks that are being compressed. */
-  readonly #underWay = new Map<Digest, Promise<void>>();
+  readonly #underWay = new Set<Digest>();
   /** Chunks that were there already and that a blob of this session names. */
   #relied = new Set<Digest>();
   #blobs: { readonly digest: Digest; readonly record: Uint8Array }[] = [];
@@ -121,7 +123,6 @@ export class ChunkSession {
   #mark = 0;
   /** Buffers that are used again: new memory for each chunk costs as much as hashing it. */
   readonly #spare: Uint8Array[] = [];
-  #failure: { readonly thrown: unknown } | undefined;
 
   /** Blobs are recorded in `blobs`, the index's own table unless a migration says otherwise. */
   constructor(parts: ChunkSessionParts, blobs: Table = parts.chunks.index.blobs) {
@@ -134,25 +135,21 @@ export class ChunkSession {
 
   /** Takes a chunk, whose digest may be known; the bytes are the caller's again once it resolves, which it does when there is room for more. */
   async chunk(bytes: Uint8Array, digest = digestOf(bytes)): Promise<ChunkMeta> {
-    const meta = { digest, size: bytes.length };
-    if (this.#has(digest)) return meta;
-    if (this.#failure !== undefined) throw this.#failure.thrown;
-    this.appendedBytes += bytes.length;
-    const encoded = encodeChunkAtOnce(bytes);
-    if (encoded === undefined) await this.#compress(digest, bytes);
-    else await this.#append(digest, bytes, encoded);
-    return meta;
+    const size = bytes.length;
+    await this.take(bytes, digest);
+    return { digest, size };
   }
 
-  /** As `chunk`, without leaving the call; false, and nothing done, where that cannot be. */
-  chunkAtOnce(bytes: Uint8Array, digest: Digest): boolean {
-    if (this.#has(digest)) return true;
-    if (this.#failure !== undefined || this.#parts.writer.room() !== undefined) return false;
-    const encoded = encodeChunkAtOnce(bytes);
-    if (encoded === undefined) return false;
+  /** As `chunk`; undefined where all is done without leaving the call. */
+  take(bytes: Uint8Array, digest: Digest): Promise<void> | undefined {
+    if (this.#has(digest)) return undefined;
+    this.#compressing.check();
     this.appendedBytes += bytes.length;
+    const encoded = encodeChunkAtOnce(bytes);
+    if (encoded === undefined) return this.#compress(digest, bytes);
+    if (this.#parts.writer.room() !== undefined) return this.#append(digest, bytes.length, encoded);
     this.#appendNow(digest, bytes.length, encoded);
-    return true;
+    return undefined;
   }
 
   /** Takes a blob that is one chunk. The bytes are the caller's again once it resolves. */
@@ -171,8 +168,11 @@ export class ChunkSession {
   async commit(): Promise<void> {
     const { chunks, writer, commits } = this.#parts;
     const { index } = chunks;
-    await Promise.all(this.#underWay.values());
-    if (this.#failure !== undefined) throw storageError("storing a chunk", this.#failure.thrown);
+    try {
+      await this.#compressing.settle();
+    } catch (thrown) {
+      throw storageError("storing a chunk", thrown);
+    }
     const appended = this.#appended;
     const relied = this.#relied;
     const blobs = this.#blobs;
@@ -207,7 +207,7 @@ export class ChunkSession {
 
   /** Ends the session, however it went: waits for what is under way and gives back what was appended and not committed. */
   async settle(): Promise<void> {
-    await Promise.all(this.#underWay.values());
+    await this.#compressing.end();
     const places = Array.from(this.#appended.values(), ({ pack, offset, storedBytes }) => {
       return { pack, start: offset - ENTRY_HEAD_BYTES, end: offset + storedBytes };
     });
@@ -224,30 +224,28 @@ export class ChunkSession {
   }
 
   /** Resolves when another may be given. */
-  async #compress(digest: Digest, bytes: Uint8Array): Promise<void> {
-    while (this.#underWay.size >= UNDER_WAY_MAX) await Promise.race(this.#underWay.values());
-    const { length } = bytes;
-    // Short chunks would make many buffers of full length, so they get their own.
-    const isPooled = length > CHUNK_BYTES_MIN && length <= CHUNK_BYTES_MAX;
-    const buffer = isPooled ? (this.#spare.pop() ?? new Uint8Array(CHUNK_BYTES_MAX)) : new Uint8Array(length);
-    const copy = buffer.subarray(0, length);
-    copy.set(bytes);
-    const work = encodeChunk(copy)
-      .then((encoded) => this.#append(digest, copy, encoded))
-      .catch((thrown: unknown) => {
-        this.#failure ??= { thrown };
-      })
-      .finally(() => {
+  #compress(digest: Digest, bytes: Uint8Array): Promise<void> {
+    return this.#compressing.add(async () => {
+      const { length } = bytes;
+      // Short chunks would make many buffers of full length, so they get their own.
+      const isPooled = length > CHUNK_BYTES_MIN && length <= CHUNK_BYTES_MAX;
+      const buffer = isPooled ? (this.#spare.pop() ?? new Uint8Array(CHUNK_BYTES_MAX)) : new Uint8Array(length);
+      const copy = buffer.subarray(0, length);
+      copy.set(bytes);
+      this.#underWay.add(digest);
+      try {
+        await this.#append(digest, length, await compressChunk(copy));
+      } finally {
         if (isPooled) this.#spare.push(buffer);
         this.#underWay.delete(digest);
-      });
-    this.#underWay.set(digest, work);
+      }
+    });
   }
 
-  async #append(digest: Digest, bytes: Uint8Array, encoded: EncodedChunk): Promise<void> {
+  async #append(digest: Digest, size: number, encoded: EncodedChunk): Promise<void> {
     const { writer } = this.#parts;
     for (let room = writer.room(); room !== undefined; room = writer.room()) await room;
-    this.#appendNow(digest, bytes.length, encoded);
+    this.#appendNow(digest, size, encoded);
   }
 
   #appendNow(digest: Digest, size: number, { codec, stored }: EncodedChunk): void {

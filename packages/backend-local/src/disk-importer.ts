@@ -263,7 +263,7 @@ class Import {
       if (epoch !== this.#epoch) this.#batch.put(blobs, key, INLINE_HEAD, bytes);
       return undefined;
     }
-    return this.#session.chunkAtOnce(bytes, digest) ? undefined : this.#session.chunk(bytes, digest);
+    return this.#session.take(bytes, digest);
   }
 
   async #large(start: TreeEvent, events: TreeEvents, tree: TreeObserver | undefined): Promise<void> {

@@ -3,7 +3,7 @@ Blobs as objects: chunks compressed under their digests, and an index under the 
 chunks is found by hashing all of them once, when a blob is first opened here; after that ranges are read alone.
 */
 
-import { throwIfAborted } from "@firn/base";
+import { Background, throwIfAborted } from "@firn/base";
 import {
   type BlobReader,
   type BlobService,
@@ -22,6 +22,7 @@ import {
   LruMap,
   type MemoryLeases,
   PieceWriter,
+  type PieceWriterParts,
   verifyChunkList,
 } from "@firn/castore";
 import { createHasher } from "@firn/hash";
@@ -90,15 +91,7 @@ export class ObjectBlobs implements BlobService {
         this.#verified.set(digest, digestOf(bytes), 1);
       },
     };
-    const pieces = new ObjectPieces(keep);
-    return new PieceWriter(
-      {
-        append: (bytes) => pieces.append(bytes),
-        finish: () => pieces.finish(options?.signal),
-        discard: () => pieces.discard(),
-      },
-      options?.signal,
-    );
+    return new PieceWriter(new ObjectPieces(keep, options?.signal), options?.signal);
   }
 
   async put(bytes: Uint8Array, options?: CallOptions): Promise<Digest> {
@@ -139,16 +132,17 @@ type Keep = {
 };
 
 /** What becomes of the bytes of one writer. Chunks go out as they are known, the index last. Chunks of a writer that was aborted stay, under their digests, and do no harm. */
-class ObjectPieces {
+class ObjectPieces implements PieceWriterParts {
   readonly #keep: Keep;
   readonly #hasher = createHasher("blake3");
   readonly #chunker = new Chunker();
   readonly #chunks: ChunkMeta[] = [];
-  readonly #puts = new Set<Promise<void>>();
-  #failure: { readonly thrown: unknown } | undefined;
+  readonly #puts = new Background(PUTS_MAX);
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(keep: Keep) {
+  constructor(keep: Keep, signal: AbortSignal | undefined) {
     this.#keep = keep;
+    this.#signal = signal;
   }
 
   async append(bytes: Uint8Array): Promise<void> {
@@ -161,30 +155,22 @@ class ObjectPieces {
     for (let chunk = this.#chunker.take(isEnd); chunk !== undefined; chunk = this.#chunker.take(isEnd)) {
       const digest = digestOf(chunk);
       this.#chunks.push({ digest, size: chunk.length });
-      const put: Promise<void> = this.#keep
-        .chunk(digest, new Uint8Array(chunk))
-        .catch((thrown: unknown) => {
-          this.#failure ??= { thrown };
-        })
-        .finally(() => this.#puts.delete(put));
-      this.#puts.add(put);
-      while (this.#puts.size >= PUTS_MAX) await Promise.race(this.#puts);
-      if (this.#failure !== undefined) throw this.#failure.thrown;
+      const bytes = new Uint8Array(chunk);
+      await this.#puts.add(() => this.#keep.chunk(digest, bytes));
     }
   }
 
-  async finish(signal: AbortSignal | undefined): Promise<Digest> {
+  async finish(): Promise<Digest> {
     await this.#drain(true);
-    await this.discard();
-    if (this.#failure !== undefined) throw this.#failure.thrown;
-    throwIfAborted(signal);
+    await this.#puts.settle();
+    throwIfAborted(this.#signal);
     const digest = digestFromBytes(this.#hasher.digest());
     await this.#keep.index(digest, this.#chunks);
     return digest;
   }
 
   /** Waits for what is on its way. */
-  async discard(): Promise<void> {
-    await Promise.all(this.#puts);
+  discard(): Promise<void> {
+    return this.#puts.end();
   }
 }

@@ -17,5 +17,6 @@ export { abortable, pause, throwIfAborted, untilAborted } from "./cancel.ts";
 export { collectBytes, mapConcurrently, piecesOf, streamOf } from "./stream.ts";
 export type { ByteStream } from "./stream.ts";
 export { JobSlots } from "./job-slots.ts";
+export { Background } from "./background.ts";
 export { ByteSource } from "./byte-source.ts";
 export { closestNames } from "./suggestion.ts";

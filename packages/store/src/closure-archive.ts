@@ -4,7 +4,7 @@ refers to. Written and read as a stream. What was read stays: a file that was cu
 reading it again, or a whole copy of it, goes on from there.
 */
 
-import { ByteSource, type ByteStream, concatBytes, throwIfAborted } from "@firn/base";
+import { Background, ByteSource, type ByteStream, concatBytes, throwIfAborted } from "@firn/base";
 import {
   bytesOfDigest,
   type CallOptions,
@@ -146,8 +146,8 @@ class Taker {
   readonly #cut: () => StoreError;
   readonly #wrong: (what: string) => StoreError;
   #putter: DirectoryPutter | undefined;
-  readonly #puts = new Set<Promise<unknown>>();
-  #failure: { readonly thrown: unknown } | undefined;
+  /** Of short blobs: a store that commits in groups takes many in one. */
+  readonly #puts = new Background(PUTS_MAX);
 
   constructor(
     source: ByteSource,
@@ -168,8 +168,7 @@ class Taker {
     if (size <= SMALL_BYTES) {
       const bytes = new Uint8Array(await this.#source.exactly(size, this.#cut));
       if (digestOf(bytes) !== digest) throw otherBytes(digest);
-      await this.#putSmall(bytes);
-      return;
+      return this.#puts.add(() => this.#to.blobs.put(bytes, this.#options));
     }
     const isThere = await this.#to.blobs.has(digest, this.#options);
     const hasher = createHasher("blake3");
@@ -192,19 +191,6 @@ class Taker {
     }
   }
 
-  /** Stores a short blob in the background: a store that commits in groups takes many in one. */
-  async #putSmall(bytes: Uint8Array): Promise<void> {
-    while (this.#puts.size >= PUTS_MAX) await Promise.race(this.#puts);
-    if (this.#failure !== undefined) throw this.#failure.thrown;
-    const put: Promise<unknown> = this.#to.blobs
-      .put(bytes, this.#options)
-      .catch((thrown: unknown) => {
-        this.#failure ??= { thrown };
-      })
-      .finally(() => this.#puts.delete(put));
-    this.#puts.add(put);
-  }
-
   async directory(length: number): Promise<void> {
     if (length > DIRECTORY_BYTES_MAX) throw this.#wrong("a directory that is too long");
     const directory = Directory.decode(new Uint8Array(await this.#source.exactly(length, this.#cut)));
@@ -214,8 +200,7 @@ class Taker {
 
   /** What came since the last path is this one's tree; where nothing came, it is there already. */
   async endTree({ node, path }: PathInfo): Promise<void> {
-    await Promise.all(this.#puts);
-    if (this.#failure !== undefined) throw this.#failure.thrown;
+    await this.#puts.settle();
     const putter = this.#putter;
     this.#putter = undefined;
     if (putter !== undefined) {
@@ -233,7 +218,7 @@ class Taker {
   }
 
   async abort(): Promise<void> {
-    await Promise.all(this.#puts);
+    await this.#puts.end();
     await this.#putter?.abort();
   }
 }

@@ -6,7 +6,7 @@ is whole, so what was stopped goes on where it was.
 Nothing the source says is believed: contents are checked against their digests on the way, and each path's NAR hash against its contents in the target.
 */
 
-import { equalBytes } from "@firn/base";
+import { Background, equalBytes } from "@firn/base";
 import {
   type CallOptions,
   type CastoreServices,
@@ -168,8 +168,7 @@ class FileCopies {
   readonly #options: CopyTreeOptions;
   readonly #flights: SingleFlight<Digest, void>;
   readonly #begun = new Set<Digest>();
-  readonly #running = new Set<Promise<void>>();
-  #failure: { readonly thrown: unknown } | undefined;
+  readonly #copies = new Background(FILES_AHEAD);
 
   constructor(
     from: CastoreServices,
@@ -186,28 +185,16 @@ class FileCopies {
   async add({ digest }: FileNode): Promise<void> {
     if (this.#begun.has(digest)) return;
     this.#begun.add(digest);
-    while (this.#running.size >= FILES_AHEAD) await Promise.race(this.#running);
-    this.#rethrow();
-    const copy: Promise<void> = this.#flights
-      .run(digest, (signal) => this.#copy(digest, signal), this.#options.signal)
-      .catch((thrown: unknown) => {
-        this.#failure ??= { thrown };
-      })
-      .finally(() => this.#running.delete(copy));
-    this.#running.add(copy);
+    const copy = (signal: AbortSignal) => this.#copy(digest, signal);
+    await this.#copies.add(() => this.#flights.run(digest, copy, this.#options.signal));
   }
 
-  async settle(): Promise<void> {
-    await this.end();
-    this.#rethrow();
+  settle(): Promise<void> {
+    return this.#copies.settle();
   }
 
-  async end(): Promise<void> {
-    await Promise.all(this.#running);
-  }
-
-  #rethrow(): void {
-    if (this.#failure !== undefined) throw this.#failure.thrown;
+  end(): Promise<void> {
+    return this.#copies.end();
   }
 
   async #copy(digest: Digest, signal: AbortSignal): Promise<void> {

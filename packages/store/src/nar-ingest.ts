@@ -3,7 +3,7 @@ A NAR taken into castore as it streams in: files become blobs, directories are p
 was promised, found to keep the promise. What failed leaves at most blobs that nothing refers to.
 */
 
-import { type ByteString, type ByteStream, concatBytes, equalBytes, throwIfAborted } from "@firn/base";
+import { Background, type ByteString, type ByteStream, concatBytes, equalBytes, throwIfAborted } from "@firn/base";
 import {
   type BlobWriter,
   type CallOptions,
@@ -63,7 +63,7 @@ export async function ingestNar(
   } finally {
     await files.end();
   }
-  files.checkSettled();
+  await files.settle();
   const narSha256 = hasher.digest();
   checkPromises(narSha256, narSize, options);
   return { node: await builder.close(), narSha256, narSize };
@@ -100,8 +100,7 @@ async function takeEvents(nar: ByteStream, builder: TreeBuilder, files: FileTake
 class FileTaker {
   readonly #services: CastoreServices;
   readonly #options: CallOptions;
-  readonly #puts = new Set<Promise<unknown>>();
-  #failure: { readonly thrown: unknown } | undefined;
+  readonly #puts = new Background(PUTS_MAX);
   #size = 0;
   #remaining = 0;
   #executable = false;
@@ -139,27 +138,19 @@ class FileTaker {
     const bytes = this.#parts.length === 1 ? this.#parts[0] : concatBytes(this.#parts);
     // Hashed here as well, so that the tree goes on while the store commits.
     const digest = digestOf(bytes);
-    while (this.#puts.size >= PUTS_MAX) await Promise.race(this.#puts);
-    if (this.#failure !== undefined) throw this.#failure.thrown;
-    const put: Promise<unknown> = this.#services.blobs
-      .put(bytes, this.#options)
-      .catch((thrown: unknown) => {
-        this.#failure ??= { thrown };
-      })
-      .finally(() => this.#puts.delete(put));
-    this.#puts.add(put);
+    await this.#puts.add(() => this.#services.blobs.put(bytes, this.#options));
     return { kind: "file", digest, size: this.#size, executable: this.#executable };
   }
 
   /** Ends what is half-way, after success and failure alike. */
   async end(): Promise<void> {
     await this.#writer?.abort();
-    await Promise.all(this.#puts);
+    await this.#puts.end();
   }
 
-  /** Throws the first failure of a put that ran in the background. */
-  checkSettled(): void {
-    if (this.#failure !== undefined) throw this.#failure.thrown;
+  /** Resolves when all files are stored; throws the first failure of one. */
+  settle(): Promise<void> {
+    return this.#puts.settle();
   }
 }
 
