@@ -12,6 +12,7 @@ All bytes a builder can write to disk lie below root/, so one measurement bounds
 remove what a killed one left behind. Some dozens of calls make it, so they are made in this thread: each would take ten times as long in another.
 */
 
+import { randomUUID } from "node:crypto";
 import {
   chmodSync,
   lstatSync,
@@ -20,6 +21,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   type Stats,
   statSync,
   symlinkSync,
@@ -96,7 +98,16 @@ export function hostPathOf(space: JobSpace, path: ByteString): string {
 /** Removes what jobs of processes that are gone left below `stateDir`. */
 export async function sweepJobSpaces(stateDir: string): Promise<void> {
   for (const name of await readdir(stateDir)) {
-    if (isLeftBehind(name)) await removeTree(join(stateDir, name));
+    if (!isLeftBehind(name)) continue;
+    // Whoever renames it removes it: two at once would trip over each other.
+    const taken = join(stateDir, `job-${process.pid}-${randomUUID()}`);
+    try {
+      renameSync(join(stateDir, name), taken);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code === "ENOENT") continue;
+      throw thrown;
+    }
+    await removeTree(taken);
   }
 }
 
