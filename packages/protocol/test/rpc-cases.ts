@@ -1,16 +1,21 @@
 /* One request for every method that a served store has, as JSON, and what its answer holds: for peers that share no code with us. */
 
+import assert from "node:assert/strict";
 import { bytesOf } from "@firn/base";
+import { recipeDigest } from "@firn/build";
 import { bytesOfDigest, Directory, digestOf } from "@firn/castore";
 import { fromNixBase32, toBase64 } from "@firn/hash";
 import { parseStorePath } from "@firn/nix-compat";
+import { recipeOf } from "../../build/test/recipes.ts";
 import type { openServed } from "./served.ts";
 
 export type RpcCase = {
   readonly method: string;
   readonly requests: readonly object[];
-  /** Equal to the messages that come, after what is not in here was left out. */
+  /** Equal to the messages that come, after what is not in here was left out; a text may be told by a pattern. */
   readonly answers: readonly object[];
+  /** It goes on after these answers until it is given up. */
+  readonly isEndless?: true;
 };
 
 const CONTENTS = bytesOf("contents of a blob");
@@ -28,8 +33,16 @@ const directoryMessage = {
   files: [{ name: toBase64(bytesOf("f")), digest: blob, size: String(CONTENTS.length), executable: true }],
 };
 
+const said = recipeOf({ argv: ["/bin/sh", "say"] });
+const SAID = "attempt-1";
+const REFUSED = "attempt-2";
+
 /** Puts what the cases ask for. */
 export async function fill({ store }: Awaited<ReturnType<typeof openServed>>): Promise<void> {
+  for (const id of [SAID, REFUSED]) {
+    assert.deepEqual(await store.builds.submit([{ recipe: said, label: id }]), [id]);
+    await Array.fromAsync(store.builds.watch(id));
+  }
   await store.blobs.put(CONTENTS);
   await store.directories.put(directory);
   const rest = { deriver: undefined, contentAddress: undefined, signatures: [], registeredAt: 5 };
@@ -72,6 +85,20 @@ function ofDialect(dialect: "snix" | "tvix", entry: "entry" | "node"): readonly 
 const firnInfo = { info: { entry: {}, narinfo: { narSize: "200" } }, registeredAt: "5" };
 const content = "firn.castore.v1.ContentService";
 const firnPaths = "firn.store.v1.PathInfoService";
+const builds = "firn.build.v1.BuildService";
+const saidDigest = toBase64(bytesOfDigest(recipeDigest(said)));
+const saidMessage = {
+  argv: said.argv.map((one) => toBase64(bytesOf(one))),
+  workingDirectory: toBase64(bytesOf(said.workingDirectory)),
+  outputs: said.outputs.map((one) => toBase64(bytesOf(one))),
+  constraints: { system: "x86_64-linux", shell: true },
+};
+const buildRequest = {
+  commandArgs: said.argv,
+  workingDir: said.workingDirectory,
+  outputs: said.outputs,
+  constraints: { system: "x86_64-linux", provideBinSh: true },
+};
 
 export const RPC_CASES: readonly RpcCase[] = [
   ...ofDialect("snix", "entry"),
@@ -114,19 +141,63 @@ export const RPC_CASES: readonly RpcCase[] = [
   { method: `${firnPaths}/Referrers`, requests: [{ path: name }], answers: [{}] },
   { method: `${firnPaths}/Closure`, requests: [{ roots: hashPart }], answers: [{ pathInfo: firnInfo }] },
   { method: `${firnPaths}/MissingPaths`, requests: [{ paths: [name] }], answers: [{}] },
+  { method: `${builds}/Supports`, requests: [{}], answers: [{ systems: ["x86_64-linux"], isolatesFiles: true }] },
+  {
+    method: `${builds}/Submit`,
+    requests: [{ options: { keepsGoing: true }, recipe: saidMessage, label: "first" }, { recipe: saidMessage }],
+    answers: [{ submission: /^[0-9a-f-]{36}$/, attempts: [/^attempt-/, /^attempt-/] }],
+  },
+  { method: `${builds}/Withdraw`, requests: [{ submission: "none" }], answers: [{}] },
+  {
+    method: `${builds}/Watch`,
+    requests: [{ id: SAID, from: "2" }],
+    answers: [
+      { started: { id: SAID } },
+      { log: { bytes: toBase64(bytesOf("id\n")), at: "5" } },
+      { ended: { status: "succeeded", outputs: [{ node: { file: { size: "4" } } }] } },
+    ],
+  },
+  { method: `${builds}/Cancel`, requests: [{ id: SAID }], answers: [{}] },
+  { method: `${builds}/Refuse`, requests: [{ id: REFUSED, reason: "check-failed", why: "no" }], answers: [{}] },
+  {
+    method: `${builds}/GetAttempt`,
+    requests: [{ id: SAID }],
+    answers: [{ attempt: { label: SAID, recipe: saidDigest, end: { reason: "succeeded" } } }],
+  },
+  { method: `${builds}/ListAttempts`, requests: [{ label: SAID }], answers: [{ attempts: [{ id: SAID }] }] },
+  {
+    method: `${builds}/GetRecipe`,
+    requests: [{ digest: saidDigest }],
+    answers: [{ recipe: saidMessage }],
+  },
+  {
+    method: "snix.build.v1.BuildService/DoBuild",
+    requests: [buildRequest],
+    answers: [{ outputs: [{ output: { file: { size: "4" } } }] }],
+  },
+  {
+    method: "tvix.build.v1.BuildService/DoBuild",
+    requests: [buildRequest],
+    answers: [{ buildRequest, outputs: [{ file: { name: toBase64(bytesOf("out")), size: "4" } }] }],
+  },
+  {
+    method: "firn.castore.v1.LeaseService/Hold",
+    requests: [{ label: "l" }],
+    answers: [{ leaseId: /./ }],
+    isEndless: true,
+  },
   { method: "grpc.health.v1.Health/Check", requests: [{}], answers: [{ status: "SERVING" }] },
-];
-
-/** Methods that do not end by themselves, or only answer other tools' questions. */
-export const ENDLESS = [
-  "firn.castore.v1.LeaseService/Hold",
-  "grpc.health.v1.Health/Watch",
-  "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-  "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+  { method: "grpc.health.v1.Health/Watch", requests: [{}], answers: [{ status: "SERVING" }], isEndless: true },
+  ...["v1", "v1alpha"].map((version) => ({
+    method: `grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+    requests: [{ listServices: "" }, { fileContainingSymbol: "none.at.all" }],
+    answers: [{ listServicesResponse: {} }, { errorResponse: { errorCode: 5 } }],
+  })),
 ];
 
 /** `value` without what `pattern` does not have. */
 export function restrictedTo(value: unknown, pattern: unknown): unknown {
+  if (pattern instanceof RegExp) return pattern.test(String(value)) ? pattern : value;
   if (Array.isArray(pattern) && Array.isArray(value)) return value.map((one, i) => restrictedTo(one, pattern[i]));
   if (typeof pattern !== "object" || pattern === null || typeof value !== "object" || value === null) return value;
   const entries = Object.entries(pattern).map(([key, inner]) => [

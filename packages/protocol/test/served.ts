@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Directory, MemoryBlobs, MemoryDirectories, MemoryLeases } from "@firn/castore";
 import { Peer, RemoteBlobs, RemoteDirectories, RemotePathInfos, storeServices } from "@firn/protocol";
 import { connectHandler, GrpcChannel, GrpcServer, openHttpServer, type RpcServerOptions } from "@firn/protocol/node";
+import { contractService } from "../../build/test/contract-service.ts";
 import { MemoryPathInfos, RenderingCalculator } from "@firn/store";
 
 export type ServedOptions = {
@@ -25,7 +26,17 @@ export async function openServed(options: ServedOptions = {}) {
   const pathInfos = new MemoryPathInfos(leases);
   const calculator = new RenderingCalculator({ blobs, directories });
   const stopping = new AbortController();
-  const store = { blobs, directories, pathInfos, calculator, leases };
+  let attempts = 0;
+  const { service: builds } = contractService(
+    {
+      say: async (_, log) => {
+        log("said\n");
+        return "said";
+      },
+    },
+    { newId: () => `attempt-${++attempts}` },
+  );
+  const store = { blobs, directories, pathInfos, calculator, leases, builds };
   const handlers = storeServices(store, { now: () => 1_700_000_000, stopping: stopping.signal, ...rest });
   const dir = on === "unix" ? await mkdtemp(join(tmpdir(), "firn-served-")) : undefined;
   const server = await openHttpServer({

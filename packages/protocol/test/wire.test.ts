@@ -141,7 +141,7 @@ test("every method answers any bytes, and the server goes on", async (t) => {
     const request = STAT_BLOB_REQUEST.make({ digest: new Uint8Array(32) });
     await assert.rejects(callUnary(served.channel, CASTORE_METHODS.snix.stat, request), { code: "not-found" });
   };
-  const paths = RPC_CASES.map(({ method }) => `/${method}`);
+  const paths = RPC_CASES.filter(({ isEndless }) => !isEndless).map(({ method }) => `/${method}`);
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...paths),
