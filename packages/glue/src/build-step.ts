@@ -65,14 +65,14 @@ export async function buildStep(
     const inputs = [...derivation.inputSrcs];
     for (const [input, names] of derivation.inputDrvs)
       for (const name of names) inputs.push(pathOf(input, name) as ByteString);
-    const outputs = await buildBasic(step, inputs, parts, options);
+    const outputs = await buildBasic(step, inputs, realised, parts, options);
     await keepRealisations(derivation, [drvPath], outputs, parts, call);
     return outputs;
   }
   const resolved = resolveDerivation(derivation, pathOf, parts.storeDir);
   const known = await realised.find(resolved.drvPath, resolved.derivation, derivation.outputs.keys(), call);
   if (known === undefined) await writeDerivation(resolved, parts, call);
-  const outputs = known ?? (await buildBasic(resolved, resolved.derivation.inputSrcs, parts, options));
+  const outputs = known ?? (await buildBasic(resolved, resolved.derivation.inputSrcs, realised, parts, options));
   await keepRealisations(derivation, [resolved.drvPath, drvPath], outputs, parts, call);
   return outputs;
 }
@@ -81,6 +81,7 @@ export async function buildStep(
 async function buildBasic(
   { drvPath, derivation }: Pick<BuildStep, "drvPath" | "derivation">,
   inputs: readonly ByteString[],
+  realised: RealisedOutputs,
   parts: StepParts,
   options: StepOptions,
 ): Promise<OutputPaths> {
@@ -95,7 +96,7 @@ async function buildBasic(
     const step = { drvPath, derivation: scratch, inputs: nodes };
     return await builtinStep(step, parts, options.onLine, { lease, signal });
   }
-  const graphParts = { ...parts, readDerivation: derivationReader(parts.blobs, parts.pathInfos, storeDir) };
+  const graphParts = { ...parts, realised, readDerivation: derivationReader(parts.blobs, parts.pathInfos, storeDir) };
   const graphs = await exportedGraphs(derivation, attributes, closure, graphParts, { lease, signal });
   const { recipe } = derivationRecipe(scratch, nodes, { ...options, storeDir, graphs });
   const running = { ...options, preferLocal: attributes.flag("preferLocalBuild"), lease };

@@ -28,6 +28,7 @@ import { BUILTIN_BUILDERS, checkBuildable } from "./derivation-attributes.ts";
 import { derivationRecipe } from "./derivation-recipe.ts";
 import { exportedGraphs } from "./exported-graphs.ts";
 import { GlueError } from "./error.ts";
+import { RealisedOutputs } from "./realised-outputs.ts";
 import { runRecipe } from "./run-recipe.ts";
 import { derivationToRun } from "./resolve-derivation.ts";
 
@@ -84,17 +85,14 @@ export async function checkDerivation(
 
   const inputs = Array.from(derivation.inputDrvs, ([input, names]) => ({ drvPath: input, outputs: names }));
   const built = await buildDerivations(inputs, parts, options); // the outputs may have come from elsewhere, without them
-  const runnable = derivationToRun(drvPath, derivation, (input, output) => built.get(input)?.get(output), storeDir);
+  const realised = new RealisedOutputs({ ...parts, storeDir });
+  for (const [input, paths] of built) realised.add(input, paths);
+  const runnable = derivationToRun(drvPath, derivation, (input, output) => realised.pathOf(input, output), storeDir);
   const inputPaths = [...derivation.inputSrcs, ...[...built.values()].flatMap((paths) => [...paths.values()])];
   const closure = await closureOf(parts.pathInfos, inputPaths, { ...call, storeDir });
   const nodes = new Map(Array.from(closure, ([path, { node }]) => [path, node]));
-  const graphs = await exportedGraphs(
-    derivation,
-    checkBuildable(derivation),
-    closure,
-    { ...parts, storeDir, readDerivation },
-    call,
-  );
+  const graphParts = { ...parts, storeDir, readDerivation, realised };
+  const graphs = await exportedGraphs(derivation, checkBuildable(derivation), closure, graphParts, call);
   const recipeOf = ({ cores, buildDirectory }: Pick<CheckVariation, "cores" | "buildDirectory">) =>
     derivationRecipe(runnable, nodes, { ...options, storeDir, graphs, cores, buildDirectory }).recipe;
 

@@ -14,6 +14,7 @@ import { closureOf } from "./closure.ts";
 import type { DerivationAttributes } from "./derivation-attributes.ts";
 import { GlueError } from "./error.ts";
 import { isJsonObject, type JsonValue } from "./json-value.ts";
+import { missingOutput, type RealisedOutputs } from "./realised-outputs.ts";
 
 const ATTRIBUTE = "exportReferencesGraph";
 const FILE_NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
@@ -24,6 +25,8 @@ export type ExportedGraphs = ReadonlyMap<ByteString, ReadonlyMap<ByteString, Pat
 export type GraphParts = {
   readonly pathInfos: Pick<PathInfoService, "get">;
   readonly readDerivation: ReadDerivation;
+  /** Knows outputs that follow from their contents. */
+  readonly realised: Pick<RealisedOutputs, "find">;
   readonly storeDir: string;
 };
 
@@ -53,10 +56,14 @@ export async function exportedGraphs(
   return graphs;
 }
 
-/** The closure of the paths and of all outputs of the derivations in it. */
+/**
+ * The closure of the paths and of all outputs of the derivations in it.
+ *
+ * DEVIATION: C++ Nix has no graphs where an output follows from its contents ("exportReferences on CA derivations is not yet implemented").
+ */
 async function withOutputs(
   roots: readonly ByteString[],
-  { pathInfos, readDerivation, storeDir }: GraphParts,
+  { pathInfos, readDerivation, realised, storeDir }: GraphParts,
   options: CallOptions,
 ): Promise<Map<ByteString, PathInfo>> {
   const closureOptions = { ...options, storeDir };
@@ -64,12 +71,10 @@ async function withOutputs(
   const outputs: ByteString[] = [];
   for (const [path, info] of closure) {
     if (!info.path.isDerivation) continue;
-    for (const output of (await readDerivation(path, options)).outputs.values()) {
-      if (output.path === "") {
-        const message = `the outputs of '${path}' follow from their contents; ${ATTRIBUTE} cannot find them`;
-        throw new GlueError("unsupported", message, { context: { path } });
-      }
-      outputs.push(output.path);
+    const derivation = await readDerivation(path, options);
+    for (const [name, { path: stated }] of derivation.outputs) {
+      const found = stated === "" ? await realised.find(path, derivation, [name], options) : undefined;
+      outputs.push(found?.get(name) ?? (stated || missingOutput(path, name)));
     }
   }
   return outputs.length === 0 ? closure : await closureOf(pathInfos, [...roots, ...outputs], closureOptions);

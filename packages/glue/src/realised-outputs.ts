@@ -20,6 +20,12 @@ export type RealisedParts = {
 /** Absolute store paths by output name. */
 export type OutputPaths = ReadonlyMap<string, ByteString>;
 
+/** Throws `missing-input`: something needs an output that is not in the store. */
+export function missingOutput(drvPath: ByteString, output: string): never {
+  const message = `output '${output}' of derivation '${drvPath}' is not in the store`;
+  throw new GlueError("missing-input", message, { context: { path: drvPath } });
+}
+
 export class RealisedOutputs {
   readonly #parts: RealisedParts;
   readonly #known = new Map<ByteString, Map<string, ByteString>>();

@@ -21,6 +21,7 @@ import {
 } from "@firn/nix-compat";
 import { withScratchPaths } from "./address-outputs.ts";
 import { GlueError } from "./error.ts";
+import { missingOutput } from "./realised-outputs.ts";
 
 /** Store path of an output of the derivation at `drvPath`; undefined where it is not known. */
 export type OutputLookup = (drvPath: ByteString, output: string) => ByteString | undefined;
@@ -62,12 +63,7 @@ export function derivationToRun(
 export function resolveDerivation(drv: Derivation, pathOf: OutputLookup, storeDir: string): ResolvedDerivation {
   const rewrites = new Map<ByteString, ByteString>();
   const sources = new Set(drv.inputSrcs);
-  const needPath = (drvPath: ByteString, name: string): ByteString => {
-    const path = pathOf(drvPath, name);
-    if (path !== undefined) return path;
-    const message = `output '${name}' of derivation '${drvPath}' is not in the store`;
-    throw new GlueError("missing-input", message, { context: { path: drvPath } });
-  };
+  const needPath = (drvPath: ByteString, name: string) => pathOf(drvPath, name) ?? missingOutput(drvPath, name);
   const take = (drvPath: ByteString, names: readonly string[], placeholderOf: (output: string) => string) => {
     for (const name of names) {
       const path = needPath(drvPath, name);

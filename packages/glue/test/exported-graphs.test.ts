@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { textOf } from "@firn/base";
+import { hashByteString } from "@firn/hash";
 import {
   DEFAULT_STORE_DIR,
   type Derivation,
   type DerivationOutput,
+  floatingOutput,
+  makeFixedOutputPath,
   makeTextPath,
   parseAbsoluteStorePath,
   printDerivation,
@@ -17,6 +20,7 @@ import { closureOf } from "../src/closure.ts";
 import { DerivationAttributes } from "../src/derivation-attributes.ts";
 import { derivationRecipe } from "../src/derivation-recipe.ts";
 import { exportedGraphs } from "../src/exported-graphs.ts";
+import { RealisedOutputs } from "../src/realised-outputs.ts";
 import { writePending } from "../src/write-pending.ts";
 import { derive, fileOf, memoryStores } from "./derivations.ts";
 import { nixBuild } from "./nix-build.ts";
@@ -52,6 +56,11 @@ async function storesWith(depPath: string, dep: Derivation) {
   return stores;
 }
 
+function partsOf(stores: ReturnType<typeof memoryStores>) {
+  const readDerivation = derivationReader(stores.blobs, stores.pathInfos, storeDir);
+  return { ...stores, storeDir, readDerivation, realised: new RealisedOutputs({ ...stores, storeDir }) };
+}
+
 /** The recipe's files for a derivation that C++ Nix has built, by name. */
 async function filesOf(nix: ReturnType<typeof nixBuild>): Promise<Map<string, string>> {
   const [depPath] = nix.derivation.inputDrvs.keys();
@@ -59,9 +68,9 @@ async function filesOf(nix: ReturnType<typeof nixBuild>): Promise<Map<string, st
   const stores = await storesWith(depPath, dep);
   const depOutput = (dep.outputs.get("out") as DerivationOutput).path;
   const inputs = await closureOf(stores.pathInfos, [...nix.derivation.inputSrcs, depOutput]);
-  const readDerivation = derivationReader(stores.blobs, stores.pathInfos, storeDir);
   const attributes = new DerivationAttributes(nix.derivation);
-  const graphs = await exportedGraphs(nix.derivation, attributes, inputs, { ...stores, storeDir, readDerivation }, {});
+  const parts = partsOf(stores);
+  const graphs = await exportedGraphs(nix.derivation, attributes, inputs, parts, {});
   const nodes = new Map(Array.from(inputs, ([path, { node }]) => [path, node]));
   const { recipe } = derivationRecipe(nix.derivation, nodes, { graphs });
   return new Map(recipe.files.map(({ path, contents }) => [path.slice("build/".length), textOf(contents)]));
@@ -99,8 +108,7 @@ test("graphs among structured attributes are the lists C++ Nix writes, byte for 
 test("a graph of what is no input, or said badly, is refused in Nix's words", async () => {
   const graphsOf = async (env: Record<string, string>) => {
     const { derivation } = derive("bad", { env });
-    const stores = memoryStores();
-    const parts = { ...stores, storeDir, readDerivation: derivationReader(stores.blobs, stores.pathInfos, storeDir) };
+    const parts = partsOf(memoryStores());
     return await exportedGraphs(derivation, new DerivationAttributes(derivation), new Map(), parts, {});
   };
   const path = `/nix/store/${"0".repeat(32)}-a`;
@@ -116,4 +124,30 @@ test("a graph of what is no input, or said badly, is refused in Nix's words", as
   const structured = { __json: '{"exportReferencesGraph":{"x":1}}' };
   await assert.rejects(graphsOf(structured), { message: "'exportReferencesGraph' value is not an array or a string" });
   assert.equal((await graphsOf({ __json: '{"exportReferencesGraph":["x"]}' })).size, 0);
+});
+
+test("a derivation in a graph has the outputs it came out as, where these follow from contents", async () => {
+  const floating = derive("floating", { outputs: { out: floatingOutput("nar", "sha256") } });
+  const top = derive("top", { env: { exportReferencesGraph: `all ${floating.drvPath}` } });
+  const stores = memoryStores();
+  const lease = await stores.leases.openLease("test");
+  await writePending([floating.pending], stores, { now: () => 0, lease });
+  const inputs = await closureOf(stores.pathInfos, [floating.drvPath]);
+  const graphOf = async () => {
+    const attributes = new DerivationAttributes(top.derivation);
+    const graphs = await exportedGraphs(top.derivation, attributes, inputs, partsOf(stores), { lease });
+    return [...(graphs.get("all") as ReadonlyMap<string, unknown>).keys()].sort();
+  };
+  await assert.rejects(graphOf(), { code: "missing-input", message: /^output 'out' of derivation '.*-floating\.drv'/ });
+  const node = await fileOf(stores.blobs, "made");
+  const path = makeFixedOutputPath({
+    method: "flat",
+    hash: { algorithm: "sha256", bytes: hashByteString("sha256", "made") },
+    name: "floating",
+  });
+  const nar = await calculateNar(node, stores);
+  await stores.pathInfos.put([{ path, node, ...nar, references: [], signatures: [], registeredAt: 0 }]);
+  const drvPath = parseAbsoluteStorePath(floating.drvPath);
+  await stores.realisations.put([{ drvPath, output: "out", path, signatures: [] }]);
+  assert.deepEqual(await graphOf(), [floating.drvPath, path.absolute()].sort());
 });
