@@ -3,10 +3,10 @@ What `firn daemon` offers its clients: the local store, builds by this machine's
 */
 
 import { readlinkSync } from "node:fs";
-import { byteStringOfText, textOf } from "@firn/base";
+import { type ByteString, byteStringOfText, textOf } from "@firn/base";
 import { NIX_VERSION } from "@firn/eval";
 import { type DaemonBuild, type DaemonHost, type DaemonRoots, GatewayError, type StoreDirectory } from "@firn/gateway";
-import { buildDerivations, derivationReader } from "@firn/glue";
+import { buildDerivations, DerivationAttributes, derivationReader } from "@firn/glue";
 import { isBelowStoreDir, parseStorePathPrefix, type StorePath } from "@firn/nix-compat";
 import { TrustedKeys } from "@firn/store";
 import { buildPartsOf, openBuilder } from "./builder.ts";
@@ -16,7 +16,7 @@ import type { RealiseOptions } from "./realise.ts";
 import { replaceLink } from "./result-link.ts";
 import { ServedLogs } from "./server/served-logs.ts";
 import type { Session } from "./session.ts";
-import { openSubstitution, trustedKeysOf } from "./substitution.ts";
+import { openSubstitution, type SubstitutionDisplay, trustedKeysOf } from "./substitution.ts";
 
 export type DaemonHostOptions = RealiseOptions & {
   /** Where paths are kept as real files. */
@@ -38,9 +38,11 @@ export async function openDaemonHost(options: DaemonHostOptions, session: Sessio
     now: Date.now,
     logs: new ServedLogs(session),
     build: buildOf(options, settings, session),
-    bring: async (paths, { lease, signal }) => {
-      using substitution = openSubstitution(settings, store, lease, session);
-      return (await substitution?.bring(paths, { signal })) ?? false;
+    openSources: ({ lease, say }) => {
+      const opened = openSubstitution(settings, store, lease, session, toldTo(say));
+      return (
+        opened && { ...opened, mayReplace: (derivation) => new DerivationAttributes(derivation).allowsSubstitutes }
+      );
     },
     roots: await rootsOf(session),
     collectGarbage: async ({ signal, ...wanted }) => {
@@ -62,9 +64,11 @@ export async function openDaemonHost(options: DaemonHostOptions, session: Sessio
 /** One service for all clients, made at the first build: so they share attempts and its limits. */
 function buildOf(options: DaemonHostOptions, settings: NixSettings, session: Session): DaemonBuild {
   let opening: ReturnType<typeof openBuilder> | undefined;
-  return async (targets, { given, ...wanted }) => {
+  return async (targets, { given, say, substitute: mayComeFromElsewhere, ...wanted }) => {
     opening ??= openBuilder(options, session);
-    using substitution = openSubstitution(settings, await session.openStore(), wanted.lease, session);
+    using substitution = mayComeFromElsewhere
+      ? openSubstitution(settings, await session.openStore(), wanted.lease, session, toldTo(say))
+      : undefined;
     const { substitute, substituteRealised } = substitution ?? {};
     const parts = { ...(await buildPartsOf(await opening, session)), substitute, substituteRealised };
     const stored = derivationReader(parts.blobs, parts.pathInfos, session.config.storeDir);
@@ -87,6 +91,11 @@ function buildOf(options: DaemonHostOptions, settings: NixSettings, session: Ses
       },
     );
   };
+}
+
+/** What comes from where, as lines for a client. */
+function toldTo(say: (text: ByteString) => void): SubstitutionDisplay {
+  return { show: () => {}, tell: (text) => say(byteStringOfText(text)), tellsAll: true };
 }
 
 async function rootsOf(session: Session): Promise<DaemonRoots> {

@@ -10,7 +10,7 @@ import { FirnError, messageOf } from "@firn/base";
 import type { CallOptions, Lease } from "@firn/castore";
 import type { SubstituteOutputs, SubstituteRealised } from "@firn/glue";
 import { parseAbsoluteStorePath, parsePublicKey, type StorePath } from "@firn/nix-compat";
-import { type StoreServices, Substitution, type SubstitutionEvent, TrustedKeys } from "@firn/store";
+import { type Offer, type StoreServices, Substitution, type SubstitutionEvent, TrustedKeys } from "@firn/store";
 import type { NixSettings } from "./compat/nix-settings.ts";
 import { CliError } from "./error.ts";
 import { humanBytes, LiveLine } from "./live-line.ts";
@@ -25,6 +25,8 @@ export type OpenedSubstitution = Disposable & {
   readonly substituteRealised: SubstituteRealised;
   /** As Substitution's. */
   readonly bring: (paths: readonly StorePath[], options?: CallOptions) => Promise<boolean>;
+  /** As Substitution's. */
+  readonly offer: (path: StorePath, options?: CallOptions) => Promise<Offer | undefined>;
   /** What came and from where, for people; undefined when nothing did. */
   readonly summary: () => string | undefined;
   readonly totals: { readonly bytes: number };
@@ -36,6 +38,8 @@ export type OpenedSubstitution = Disposable & {
 export type SubstitutionDisplay = {
   readonly show: (text: (() => string) | undefined) => void;
   readonly tell: (text: string) => void;
+  /** Whether each path is told of on a terminal, too. */
+  readonly tellsAll?: boolean;
 };
 
 /** A line at the bottom of a terminal that has no other use. */
@@ -118,6 +122,7 @@ export function openSources(
   };
   return {
     bring,
+    offer: (path, options) => substitution.offer(path, options),
     substituteRealised: async (drvPath, name, { signal }) => {
       const found = await substitution.realisation(parseAbsoluteStorePath(drvPath, config.storeDir), name, { signal });
       progress.clear();
@@ -209,7 +214,7 @@ class SubstitutionProgress {
       this.#told.add(event.message);
       this.#display?.tell(`warning: ${event.message}`);
     }
-    if (event.type === "started" && !output.isLive) {
+    if (event.type === "started" && (!output.isLive || this.#display?.tellsAll)) {
       const size = event.downloadBytes === undefined ? "" : ` (${humanBytes(event.downloadBytes)})`;
       this.#display?.tell(`copying path '${event.path.absolute(config.storeDir)}' from '${event.source}'${size}`);
     }

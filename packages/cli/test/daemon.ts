@@ -61,11 +61,16 @@ export type NixClient = {
 };
 
 /** Nix with a daemon at `socket`, where `storeDirectory` is /nix/store. */
-export function nixClient(directory: string, storeDirectory: string, socket: string): NixClient {
+export function nixClient(
+  directory: string,
+  storeDirectory: string,
+  socket: string,
+  settings = "substitute = false",
+): NixClient {
   const home = join(directory, "client-home");
   mkdirSync(home, { recursive: true });
   const config = `experimental-features = nix-command ca-derivations
-substitute = false`;
+${settings}`;
   const env = {
     PATH: process.env.PATH,
     HOME: home,

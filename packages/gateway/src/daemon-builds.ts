@@ -136,6 +136,7 @@ export async function buildTargets(
       if (event.type === "failed") failures.set(event.drvPath, event.error);
       state.log.build(event);
     },
+    say: call.say,
   };
   const startedAt = Math.floor(now() / 1000);
   const ended = (built: BuildOutcome["built"], thrown: unknown) => {
@@ -214,6 +215,7 @@ function settingsOf(options: WorkerOptions, call: DaemonCall): DaemonBuildSettin
   const timeout = overrides.get("timeout") ?? overrides.get("build-timeout");
   return {
     keepGoing: options.keepGoing,
+    substitute: options.useSubstitutes,
     ...positive("jobsMax", Number(options.maxBuildJobs), CORES_MAX),
     ...positive("cores", Number(options.buildCores), CORES_MAX),
     ...positive("silenceMs", Number(options.maxSilentSeconds), SECONDS_MAX, 1000),

@@ -3,7 +3,15 @@ One request of a client while it is answered: what it may do, what it said about
 touches. A connection has at most one at a time.
 */
 
-import { assert, type ByteStream, byteStringOf } from "@firn/base";
+import {
+  assert,
+  type ByteStream,
+  type ByteString,
+  byteStringOf,
+  byteStringOfText,
+  mapConcurrently,
+  messageOf,
+} from "@firn/base";
 import { type CallOptions, type Lease, readBlob } from "@firn/castore";
 import {
   type Derivation,
@@ -11,6 +19,7 @@ import {
   parseAbsoluteStorePath,
   parseDerivation,
   type StorePath,
+  WORKER_LEVEL,
   type WorkerBody,
   type WorkerOperationName,
   type WorkerReply,
@@ -18,15 +27,21 @@ import {
   type WorkerSession,
 } from "@firn/nix-compat";
 import type { PathInfo } from "@firn/store";
-import type { DaemonBuildSettings, DaemonHost } from "./daemon-host.ts";
+import type { DaemonBuildSettings, DaemonHost, DaemonSources } from "./daemon-host.ts";
 import type { DaemonLog } from "./daemon-log.ts";
 import { GatewayError } from "./error.ts";
 import type { HashedRealisations } from "./hashed-realisations.ts";
+
+/** Paths that are brought at the same time where each stands for itself. */
+const BROUGHT_AT_ONCE = 16;
 
 /** Answers requests of these operations; throws what the client is to be told. */
 export type DaemonHandlers<Name extends WorkerOperationName> = {
   readonly [Each in Name]: (request: WorkerRequest<Each>, call: DaemonCall) => Promise<WorkerReply<Each>>;
 };
+
+/** What goes for a client that says nothing about builds. */
+export const USUAL_SETTINGS: DaemonBuildSettings = { keepGoing: false, substitute: true };
 
 /** What stays between the calls of one connection. */
 export type DaemonConnectionState = {
@@ -92,11 +107,40 @@ export class DaemonCall {
 
   /** Makes sure that a path is registered and held, from elsewhere if need be. Throws `not-found`. */
   async ensure(path: StorePath): Promise<void> {
-    const { signal } = this;
-    if ((await this.find(path, await this.held())) !== undefined) return;
-    await this.host.bring?.([path], { signal, lease: await this.state.lease() });
-    await this.need(path, await this.held());
+    const held = await this.held();
+    if ((await this.find(path, held)) !== undefined) return;
+    using sources = this.openSources(held.lease);
+    await sources?.bring([path], { signal: this.signal });
+    await this.need(path, held);
   }
+
+  /** Has those of the paths brought that are missing and can be had, and holds them. What fails is said and left. Follows Store::substitutePaths. */
+  async bringSome(paths: readonly StorePath[]): Promise<void> {
+    const held = await this.held();
+    using sources = this.openSources(held.lease);
+    if (sources === undefined) return;
+    await mapConcurrently(
+      paths.filter((path) => !path.isDerivation),
+      BROUGHT_AT_ONCE,
+      async (path, signal) => {
+        if ((await this.find(path, held)) !== undefined) return;
+        await sources.bring([path], { signal }).catch((thrown: unknown) => {
+          signal.throwIfAborted();
+          this.state.log.warn(byteStringOfText(messageOf(thrown)));
+        });
+      },
+      this.signal,
+    );
+  }
+
+  /** What paths can be had from; undefined where that is nothing, or where the client does not want it. */
+  openSources(lease?: Lease): DaemonSources | undefined {
+    if (!this.state.settings.substitute) return undefined;
+    return this.host.openSources?.({ lease, say: this.say });
+  }
+
+  /** A line for the client. */
+  readonly say = (text: ByteString): void => this.state.log.say(WORKER_LEVEL.info, text);
 
   /** Makes files of paths the client is about to be told of. */
   async show(paths: readonly StorePath[]): Promise<void> {

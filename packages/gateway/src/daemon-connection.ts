@@ -23,7 +23,7 @@ import {
 } from "@firn/nix-compat";
 import { DAEMON_ADDITIONS } from "./daemon-additions.ts";
 import { DAEMON_BUILDS } from "./daemon-builds.ts";
-import { DaemonCall, type DaemonConnectionState, type DaemonHandlers } from "./daemon-call.ts";
+import { DaemonCall, type DaemonConnectionState, type DaemonHandlers, USUAL_SETTINGS } from "./daemon-call.ts";
 import type { DaemonChannel } from "./daemon-channel.ts";
 import type { DaemonHost } from "./daemon-host.ts";
 import { DaemonLog } from "./daemon-log.ts";
@@ -78,7 +78,7 @@ export async function serveDaemonConnection(
       ...(hashed === undefined ? {} : { hashed }),
       log,
       lease: openLease,
-      settings: { keepGoing: false },
+      settings: USUAL_SETTINGS,
     };
     const connection = new Connection(channel, from, state, AbortSignal.any([signal, channel.gone]));
     await connection.send({ type: "last" });

@@ -4,9 +4,9 @@ clients in words. The gateway knows neither the evaluator nor any backend, so th
 */
 
 import type { ByteString, FirnError } from "@firn/base";
-import type { Lease, LeaseService } from "@firn/castore";
+import type { CallOptions, Lease, LeaseService } from "@firn/castore";
 import type { Derivation, StorePath } from "@firn/nix-compat";
-import type { RealisationService, StoreServices, TrustedKeys } from "@firn/store";
+import type { Offer, RealisationService, StoreServices, TrustedKeys } from "@firn/store";
 import type { BuildLogs } from "./build-logs.ts";
 
 export interface DaemonHost {
@@ -23,11 +23,8 @@ export interface DaemonHost {
   readonly build?: DaemonBuild;
   /** Where logs go that clients bring. */
   readonly logs?: BuildLogs;
-  /** Brings paths from elsewhere, with what they refer to; yields whether all are there then. */
-  readonly bring?: (
-    paths: readonly StorePath[],
-    options: { readonly lease: Lease; readonly signal: AbortSignal },
-  ) => Promise<boolean>;
+  /** Opens what paths can be had from; undefined where that is nothing. */
+  readonly openSources?: (options: DaemonSourcesOptions) => DaemonSources | undefined;
   readonly roots?: DaemonRoots;
   readonly collectGarbage?: DaemonCollect;
   /** Looks for damage; yields whether any is left. Findings are told to `onFinding` in words. */
@@ -41,9 +38,28 @@ export interface DaemonHost {
   readonly show?: (paths: readonly StorePath[], signal: AbortSignal) => Promise<void>;
 }
 
+export type DaemonSourcesOptions = {
+  /** Holds what is brought; whoever only looks needs none. */
+  readonly lease: Lease | undefined;
+  /** Takes a line for the client: what comes from where, and what is wrong with a source. */
+  readonly say: (text: ByteString) => void;
+};
+
+/** Stores and caches elsewhere, while they are open. What fails is passed over, and said. */
+export interface DaemonSources extends Disposable {
+  /** Whether outputs of a derivation may come from elsewhere at all. */
+  mayReplace(derivation: Derivation): boolean;
+  /** What is said of a path by the first who has it and is believed. */
+  offer(path: StorePath, options: CallOptions): Promise<Offer | undefined>;
+  /** Brings paths with what they refer to; yields whether all are there then. Throws when one was offered and could not be had. */
+  bring(paths: readonly StorePath[], options: CallOptions): Promise<boolean>;
+}
+
 /** What clients may say about builds; absent where they said nothing or may not. */
 export type DaemonBuildSettings = {
   readonly keepGoing: boolean;
+  /** Whether paths may come from elsewhere. */
+  readonly substitute: boolean;
   readonly jobsMax?: number;
   readonly cores?: number;
   readonly timeoutMs?: number;
@@ -56,6 +72,8 @@ export type DaemonBuildOptions = DaemonBuildSettings & {
   /** A derivation that is not in the store, with its path. */
   readonly given?: { readonly drvPath: ByteString; readonly derivation: Derivation };
   readonly onEvent: (event: DaemonBuildEvent) => void;
+  /** As for `openSources`. */
+  readonly say: (text: ByteString) => void;
 };
 
 export type DaemonBuildTarget = { readonly drvPath: ByteString; readonly outputs: readonly string[] | "all" };

@@ -1,11 +1,15 @@
 /*
-What a client may ask of a store: what is there, what is known of it, what would have to be built. Answers are those of C++ Nix's LocalStore, without
-substituters.
+What a client may ask of a store: what is there, what is known of it, what could come from elsewhere. Answers are those of C++ Nix's LocalStore.
 */
 
-import type { DerivedPath, StorePath, WorkerPathInfo } from "@firn/nix-compat";
+import { mapConcurrently } from "@firn/base";
+import type { StorePath, WorkerPathInfo } from "@firn/nix-compat";
 import { type PathInfo, renderNar } from "@firn/store";
 import type { DaemonCall, DaemonHandlers } from "./daemon-call.ts";
+import { findMissing } from "./daemon-missing.ts";
+
+/** Paths that sources are asked about at the same time. */
+const ASKED_AT_ONCE = 32;
 
 type Queries =
   | "isValidPath"
@@ -34,7 +38,8 @@ export const DAEMON_QUERIES: DaemonHandlers<Queries> = {
     return info === undefined ? undefined : workerPathInfo(info);
   },
 
-  queryValidPaths: async ({ paths }, call) => {
+  queryValidPaths: async ({ paths, substitute }, call) => {
+    if (substitute) await call.bringSome(paths);
     const valid: StorePath[] = [];
     for (const path of paths) if ((await call.find(path)) !== undefined) valid.push(path);
     await call.show(valid);
@@ -84,14 +89,16 @@ export const DAEMON_QUERIES: DaemonHandlers<Queries> = {
 
   queryDerivationOutputNames: async ({ path }, call) => [...(await call.derivation(path)).outputs.keys()],
 
-  querySubstitutablePathInfo: async () => undefined,
-  querySubstitutablePathInfos: async () => [],
-  querySubstitutablePaths: async () => [],
-
-  queryMissing: async ({ targets }, call) => {
-    const { willBuild, unknown } = await findMissing(targets, call);
-    return { willBuild, willSubstitute: [], unknown, downloadBytes: 0, narSize: 0 };
+  querySubstitutablePathInfo: async ({ path }, call) => (await offered([path], call))[0]?.info,
+  querySubstitutablePathInfos: async (asked, call) => {
+    return await offered(
+      asked.map(({ path }) => path),
+      call,
+    );
   },
+  querySubstitutablePaths: async ({ paths }, call) => (await offered(paths, call)).map(({ path }) => path),
+
+  queryMissing: ({ targets }, call) => findMissing(targets, call),
 
   /** Older ends name what is realised by a hash, which is looked for. */
   queryRealisation: async ({ id: { drv, output } }, call) => {
@@ -118,40 +125,21 @@ export function workerPathInfo(info: PathInfo): WorkerPathInfo {
   return { deriver, narSha256, references, registeredAt, narSize, ultimate: false, signatures, contentAddress };
 }
 
+/** What sources say they have of these paths. */
+async function offered(paths: readonly StorePath[], call: DaemonCall) {
+  using sources = call.openSources();
+  if (sources === undefined) return [];
+  const ask = async (path: StorePath, signal: AbortSignal) => {
+    const offer = await sources.offer(path, { signal });
+    if (offer === undefined) return [];
+    const { deriver, references, narSize } = offer.described;
+    return [{ path, info: { deriver, references, narSize, downloadBytes: offer.downloadBytes ?? 0 } }];
+  };
+  return (await mapConcurrently(paths, ASKED_AT_ONCE, ask, call.signal)).flat();
+}
+
 async function shown(path: StorePath, call: DaemonCall): Promise<PathInfo | undefined> {
   const info = await call.find(path);
   if (info !== undefined) await call.show([path]);
   return info;
-}
-
-/** Derivations that would be built for the targets, and what nothing is known of. Follows Store::queryMissing. */
-async function findMissing(
-  targets: readonly DerivedPath[],
-  call: DaemonCall,
-): Promise<{ readonly willBuild: readonly StorePath[]; readonly unknown: readonly StorePath[] }> {
-  const willBuild = new Map<string, StorePath>();
-  const unknown = new Map<string, StorePath>();
-  const seen = new Set<string>();
-  const queue: DerivedPath[] = [...targets];
-  for (let target = queue.pop(); target !== undefined; target = queue.pop()) {
-    const { path, outputs: wanted } = target;
-    const key = `${path}!${wanted === undefined || wanted === "all" ? wanted : wanted.join(",")}`;
-    if (seen.has(key)) continue;
-    seen.add(key);
-    if ((await call.find(path)) === undefined) {
-      unknown.set(path.toString(), path);
-      continue;
-    }
-    if (wanted === undefined || willBuild.has(path.toString())) continue;
-    const derivation = await call.derivation(path);
-    let isThere = true;
-    for (const [name, output] of await call.outputs(path, derivation)) {
-      if (wanted !== "all" && !wanted.includes(name)) continue;
-      isThere &&= output !== undefined && (await call.find(output)) !== undefined;
-    }
-    if (isThere) continue;
-    willBuild.set(path.toString(), path);
-    for (const [input, outputs] of derivation.inputDrvs) queue.push({ path: call.parse(input), outputs });
-  }
-  return { willBuild: [...willBuild.values()], unknown: [...unknown.values()] };
 }

@@ -17,6 +17,8 @@ export type {
   DaemonCollect,
   DaemonHost,
   DaemonRoots,
+  DaemonSources,
+  DaemonSourcesOptions,
 } from "./daemon-host.ts";
 export { DaemonServer } from "./daemon-server.ts";
 export type { DaemonSockets } from "./daemon-server.ts";

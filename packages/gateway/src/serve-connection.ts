@@ -22,7 +22,7 @@ import {
 import { closureOf } from "@firn/store";
 import { DAEMON_ADDITIONS } from "./daemon-additions.ts";
 import { buildTargets, DAEMON_BUILDS } from "./daemon-builds.ts";
-import { DaemonCall, type DaemonConnectionState } from "./daemon-call.ts";
+import { DaemonCall, type DaemonConnectionState, USUAL_SETTINGS } from "./daemon-call.ts";
 import { DaemonChannel } from "./daemon-channel.ts";
 import type { DaemonBuildEvent, DaemonHost } from "./daemon-host.ts";
 import { DAEMON_QUERIES, workerPathInfo } from "./daemon-queries.ts";
@@ -45,8 +45,7 @@ type Handlers = {
 
 const HANDLERS: Handlers = {
   queryValidPaths: async ({ paths, substitute }, call) => {
-    if (substitute && call.state.trusted)
-      await call.host.bring?.(paths, { signal: call.signal, lease: await call.state.lease() });
+    if (substitute && call.state.trusted) await call.bringSome(paths);
     const valid: StorePath[] = [];
     for (const path of paths) if ((await call.find(path, await call.held())) !== undefined) valid.push(path);
     return valid;
@@ -113,7 +112,7 @@ export async function serveOnStream(stream: Duplex, host: DaemonHost, options: S
       trusted: options.write,
       log: logOf(options.say),
       lease: () => (lease ??= host.leases.openLease("client of nix-store --serve")),
-      settings: { keepGoing: false },
+      settings: USUAL_SETTINGS,
     };
     const signal = AbortSignal.any([options.signal, channel.gone]);
     while (!(await from.atEnd())) {
@@ -150,7 +149,7 @@ function settingsOf({ maxSilentSeconds, timeoutSeconds }: ServeBuildOptions): Da
   const ms = (seconds: bigint) => (seconds > 0n && seconds < 1n << 31n ? Number(seconds) * 1000 : undefined);
   const [silenceMs, timeoutMs] = [ms(maxSilentSeconds), ms(timeoutSeconds)];
   return {
-    keepGoing: false,
+    ...USUAL_SETTINGS,
     ...(silenceMs === undefined ? {} : { silenceMs }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };

@@ -125,8 +125,7 @@ async function substituted(
   options: CallOptions,
 ): Promise<boolean> {
   if (substitute === undefined) return false;
-  const attributes = new DerivationAttributes(derivation);
-  if (attributes.has("allowSubstitutes") && !attributes.flag("allowSubstitutes")) return false;
+  if (!new DerivationAttributes(derivation).allowsSubstitutes) return false;
   const known: ByteString[] = [];
   for (const name of names) {
     const output = derivation.outputs.get(name);

@@ -35,6 +35,11 @@ export class DerivationAttributes {
     this.structured = value;
   }
 
+  /** Whether outputs may come from elsewhere instead of being built. */
+  get allowsSubstitutes(): boolean {
+    return !this.has("allowSubstitutes") || this.flag("allowSubstitutes");
+  }
+
   /** Whether the attribute is there at all. */
   has(name: ByteString): boolean {
     return this.structured?.has(name) ?? this.#drv.env.has(name);

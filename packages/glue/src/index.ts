@@ -9,7 +9,7 @@ export { fetchToStore } from "./fetch-to-store.ts";
 export type { Fetched, FetchOptions, FetchStores } from "./fetch-to-store.ts";
 export { unpackTar } from "./unpack-tar.ts";
 export type { UnpackOptions } from "./unpack-tar.ts";
-export { checkBuildable } from "./derivation-attributes.ts";
+export { checkBuildable, DerivationAttributes } from "./derivation-attributes.ts";
 export { builderEnvironment } from "./builder-environment.ts";
 export type { BuilderEnvironment, RecipeOptions } from "./builder-environment.ts";
 export { derivationRecipe } from "./derivation-recipe.ts";

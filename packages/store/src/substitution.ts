@@ -94,6 +94,12 @@ export class Substitution {
     return true;
   }
 
+  /** What the preferred source has of a path, among those that are believed; nothing is brought. */
+  async offer(path: StorePath, { signal }: CallOptions = {}): Promise<Offer | undefined> {
+    const offered = await this.#offered(path.hashPart, signal);
+    return offered?.path.equals(path) ? offered.offer : undefined;
+  }
+
   /**
    * What an output came out as, by the first source that says it and is believed; its path is registered then. undefined when nobody does, or when the path
    * cannot be had.
