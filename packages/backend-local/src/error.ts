@@ -9,12 +9,10 @@ import { CastoreError, diskProblem } from "@firn/castore";
 /**
  * - `not-a-store`: the directory holds something else.
  * - `unknown-format`: the store was written by another version.
- * - `invalid-root`: the name of a root is not one, or a path that is not registered was to be held.
- * - `busy`: another collection of garbage is under way.
  * - `alive`: a path that was to be deleted is still needed.
  * - `storage`: the store could not be opened or a root not written.
  */
-export type LocalStoreErrorCode = "not-a-store" | "unknown-format" | "invalid-root" | "busy" | "alive" | "storage";
+export type LocalStoreErrorCode = "not-a-store" | "unknown-format" | "alive" | "storage";
 
 export class LocalStoreError extends FirnError<LocalStoreErrorCode> {}
 

@@ -11,6 +11,7 @@ import { throwIfAborted } from "@firn/base";
 import { bytesOfDigest, type Digest } from "@firn/castore";
 import { parseStorePath, type StorePath } from "@firn/nix-compat";
 import type { CheckoutSpace } from "./checkout-space.ts";
+import { type GarbageOptions, type GarbageResult, StoreError } from "@firn/store";
 import { LocalStoreError, storageError } from "./error.ts";
 import { DigestTable } from "./digest-table.ts";
 import { GcSweeper } from "./gc-sweeper.ts";
@@ -25,13 +26,7 @@ import { identityOfSelf, mayBeAlive } from "./process-identity.ts";
 import { type StoreIndex, textKey } from "./store-index.ts";
 import { advanceEpoch } from "./epoch-clock.ts";
 
-export type GcOptions = {
-  /** Finds out what would be deleted and deletes nothing. */
-  readonly dryRun?: boolean;
-  /** Keeps the rest once the NARs of deleted paths add up to this many bytes. */
-  readonly maxFreedBytes?: number;
-  /** Keeps paths that were registered at this time or later, in seconds since 1970. */
-  readonly registeredBefore?: number;
+export type GcOptions = GarbageOptions & {
   /** Indirect roots that do not count, by their links: what a dry run is told of links that would be removed first. */
   readonly withoutLinks?: ReadonlySet<string>;
   /** Blobs to keep, asked for once the collection has begun. */
@@ -40,27 +35,9 @@ export type GcOptions = {
   readonly only?: readonly StorePath[];
   /** Roots do not count, and those of deleted paths are removed; what refers to something and leases still count. For `only`. */
   readonly ignoreRoots?: boolean;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: GcProgress) => void;
 };
 
 export type GcPhase = "mark" | "paths" | "directories" | "blobs" | "chunks" | "files" | "packs";
-
-/** For displays: how much of a phase is done; `total` is undefined while that is not known. */
-export type GcProgress = { readonly phase: GcPhase; readonly done: number; readonly total?: number };
-
-export type GcResult = {
-  /** Paths that were deleted, or would be. */
-  readonly deadPaths: readonly StorePath[];
-  readonly livePaths: number;
-  readonly directories: number;
-  readonly blobs: number;
-  readonly chunks: number;
-  /** Bytes that the deleted records and chunks took in the store. */
-  readonly freedBytes: number;
-  /** How long it took to find out what is needed, in milliseconds. */
-  readonly markMs: number;
-};
 
 export type GcParts = {
   readonly index: StoreIndex;
@@ -76,7 +53,7 @@ const ROW = 4096;
 const OWNER_KEY = textKey("gc");
 
 /** Collects garbage. Throws `busy` while another process does, `alive`, CastoreError `corrupt` when what is needed cannot be found out, or the signal's reason. */
-export async function collectGarbage(parts: GcParts, options: GcOptions = {}): Promise<GcResult> {
+export async function collectGarbage(parts: GcParts, options: GcOptions = {}): Promise<GarbageResult> {
   throwIfAborted(options.signal);
   const threshold = begin(parts);
   try {
@@ -95,13 +72,10 @@ function begin({ index, leases }: GcParts): number {
     return index.write(() => {
       const owner = ownerOf(index);
       if (owner !== undefined && owner !== identityOfSelf() && mayBeAlive(owner)) {
-        throw new LocalStoreError(
-          "busy",
-          `another process (${owner}) is collecting garbage in this store: wait for it`,
-        );
+        throw new StoreError("busy", `another process (${owner}) is collecting garbage in this store: wait for it`);
       }
       if (owner === identityOfSelf())
-        throw new LocalStoreError("busy", "this process is collecting garbage in this store already");
+        throw new StoreError("busy", "this process is collecting garbage in this store already");
       index.meta.putSync(OWNER_KEY, textKey(identityOfSelf()));
       return Math.min(advanceEpoch(index, now), leases.oldestEpoch());
     });
@@ -128,7 +102,7 @@ class Collection {
     this.#sweeper = new GcSweeper(parts, this.#marker, threshold, options);
   }
 
-  async run(): Promise<GcResult> {
+  async run(): Promise<GarbageResult> {
     const marker = this.#marker;
     const sweeper = this.#sweeper;
     const startedAt = performance.now();

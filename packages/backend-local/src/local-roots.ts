@@ -7,6 +7,7 @@ import { readlinkSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { digestOf } from "@firn/castore";
 import { parseStorePath, type StorePath } from "@firn/nix-compat";
+import { type Root, ROOT_NAME_CHARS_MAX, type RootService, StoreError } from "@firn/store";
 import type { Commits } from "./commits.ts";
 import { errnoOf, LocalStoreError, storageProblem } from "./error.ts";
 import { bytePath, hostPath } from "./host-path.ts";
@@ -15,21 +16,11 @@ import { stampPath } from "./path-epochs.ts";
 import { currentEpoch } from "./record-head.ts";
 import { type StoreIndex, textKey } from "./store-index.ts";
 
-const NAME_CHARS_MAX = 200;
 const LINK_CHARS_MAX = 4096;
-
-/** A root in a listing. */
-export type Root = {
-  /** What it was added as; undefined for an indirect root. */
-  readonly name?: string;
-  /** The link on the host, for an indirect root. */
-  readonly link?: string;
-  readonly path: StorePath;
-};
 
 type RootRecord = { readonly name?: string; readonly link?: string; readonly path: string };
 
-export class LocalRoots {
+export class LocalRoots implements RootService {
   readonly #index: StoreIndex;
   readonly #commits: Commits;
 
@@ -38,12 +29,11 @@ export class LocalRoots {
     this.#commits = commits;
   }
 
-  /** Holds a registered path under a name; the same name again holds the new path instead. */
   async addRoot(name: string, path: StorePath): Promise<void> {
-    if (name === "" || name.length > NAME_CHARS_MAX || /[\p{Cc}]/u.test(name)) {
-      throw new LocalStoreError(
+    if (name === "" || name.length > ROOT_NAME_CHARS_MAX || /[\p{Cc}]/u.test(name)) {
+      throw new StoreError(
         "invalid-root",
-        `a root's name has 1 to ${NAME_CHARS_MAX} characters and no control characters`,
+        `a root's name has 1 to ${ROOT_NAME_CHARS_MAX} characters and no control characters`,
       );
     }
     await this.#put(`name:${name}`, { name, path: path.toString() }, path);
@@ -55,7 +45,7 @@ export class LocalRoots {
    */
   async addIndirectRoot(linkHostPath: string, path: StorePath): Promise<void> {
     if (!isAbsolute(linkHostPath) || linkHostPath.length > LINK_CHARS_MAX) {
-      throw new LocalStoreError(
+      throw new StoreError(
         "invalid-root",
         `an indirect root needs an absolute host path, got ${JSON.stringify(linkHostPath)}`,
       );
@@ -63,12 +53,10 @@ export class LocalRoots {
     await this.#put(linkKey(linkHostPath), { link: linkHostPath, path: path.toString() }, path);
   }
 
-  /** Removes a named root; one that is not there is no error. */
   async removeRoot(name: string): Promise<void> {
     await this.#commits.remove(this.#index.roots, textKey(keyText(`name:${name}`)));
   }
 
-  /** Removes an indirect root; the link itself stays. One that is not there is no error. */
   async removeIndirectRoot(linkHostPath: string): Promise<void> {
     await this.#commits.remove(this.#index.roots, textKey(keyText(linkKey(linkHostPath))));
   }
@@ -82,7 +70,6 @@ export class LocalRoots {
     }
   }
 
-  /** All roots, indirect ones only while their link is there and leads to their path. */
   listRoots(): Root[] {
     return this.#all().flatMap(({ name, link, path }) =>
       link === undefined || isHolding(link, path) ? [{ name, link, path: parseStorePath(path) }] : [],
@@ -114,13 +101,13 @@ export class LocalRoots {
     try {
       await this.#commits.run(() => {
         if (readPathInfo(index, path.hashPart)?.path.equals(path) !== true)
-          throw new LocalStoreError("invalid-root", `${path} is not registered in the store, so it cannot be held`);
+          throw new StoreError("invalid-root", `${path} is not registered in the store, so it cannot be held`);
         // A collection that is under way has read the roots already.
         stampPath(index, textKey(path.hashPart), currentEpoch(index));
         index.roots.putSync(textKey(keyText(key)), Buffer.from(JSON.stringify(record)));
       });
     } catch (thrown) {
-      if (thrown instanceof LocalStoreError) throw thrown;
+      if (thrown instanceof StoreError) throw thrown;
       throw new LocalStoreError("storage", `adding a root failed: ${storageProblem(thrown)}`, { cause: thrown });
     }
   }

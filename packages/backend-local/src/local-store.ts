@@ -8,14 +8,14 @@ import { join, resolve } from "node:path";
 import { throwIfAborted } from "@firn/base";
 import type { BlobService, DirectoryService, TreeExposer, TreeImporter } from "@firn/castore";
 import { useNodeKernels } from "@firn/hash/node";
-import type { NarCalculator, PathInfoService, RealisationService } from "@firn/store";
+import type { GarbageResult, NarCalculator, PathInfoService, RealisationService, StoreUpkeep } from "@firn/store";
 import { CheckoutSpace } from "./checkout-space.ts";
 import { ChunkStore } from "./chunk-store.ts";
 import { Commits } from "./commits.ts";
 import { DiskImporter } from "./disk-importer.ts";
 import { LocalStoreError, storageProblem } from "./error.ts";
 import { FORMAT_VERSION, openFormat, replaceFormat } from "./format.ts";
-import { collectGarbage, type GcOptions, type GcResult } from "./gc.ts";
+import { collectGarbage, type GcOptions } from "./gc.ts";
 import { LocalBlobs } from "./local-blobs.ts";
 import { LocalDirectories } from "./local-directories.ts";
 import { LocalLeases } from "./local-leases.ts";
@@ -40,7 +40,7 @@ export type LocalStoreOptions = {
   readonly signal?: AbortSignal;
 };
 
-export interface LocalStore extends AsyncDisposable {
+export interface LocalStore extends StoreUpkeep, AsyncDisposable {
   /** Absolute host path of the store. */
   readonly dir: string;
   readonly blobs: BlobService;
@@ -56,7 +56,7 @@ export interface LocalStore extends AsyncDisposable {
   readonly exposer: TreeExposer;
   readonly roots: LocalRoots;
   /** Deletes what no root and no lease needs; see gc.ts. */
-  collectGarbage(options?: GcOptions): Promise<GcResult>;
+  collectGarbage(options?: GcOptions): Promise<GarbageResult>;
   /** Looks through the whole store for damage; see verify.ts. */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /** Releases the leases opened here and closes the index. Closing twice is allowed. */

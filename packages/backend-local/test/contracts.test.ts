@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { openLocalStore } from "@firn/backend-local";
 import { Directory } from "@firn/castore";
 import { blobServiceContract, directoryServiceContract, leaseServiceContract } from "@firn/castore/contract";
-import { pathInfoServiceContract, realisationServiceContract } from "@firn/store/contract";
+import { pathInfoServiceContract, realisationServiceContract, storeUpkeepContract } from "@firn/store/contract";
 import { temporaryDir } from "./odd-tree.ts";
 
 async function open() {
@@ -21,6 +21,10 @@ blobServiceContract("the local store", open);
 directoryServiceContract("the local store", open);
 leaseServiceContract("the local store", open);
 realisationServiceContract("the local store", open);
+storeUpkeepContract("the local store", async () => {
+  const { close, ...store } = await open();
+  return { upkeep: store, pathInfos: store.pathInfos, close };
+});
 pathInfoServiceContract("the local store", async () => {
   const opened = await open();
   await opened.blobs.put(new Uint8Array());

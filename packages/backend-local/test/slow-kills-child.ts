@@ -3,8 +3,9 @@
 import { mkdirSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { LocalStoreError, openLocalStore } from "@firn/backend-local";
+import { openLocalStore } from "@firn/backend-local";
 import { parseStorePath } from "@firn/nix-compat";
+import { StoreError } from "@firn/store";
 import { noise } from "./noise.ts";
 
 const [dir, work, seedText] = process.argv.slice(2);
@@ -38,7 +39,7 @@ for (;;) {
   say(`blobs ${digests.length}`);
   if (random(4) === 0) {
     await store.collectGarbage().catch((thrown: unknown) => {
-      if (!(thrown instanceof LocalStoreError && thrown.code === "busy")) throw thrown; // the other process collects
+      if (!(thrown instanceof StoreError && thrown.code === "busy")) throw thrown; // the other process collects
     });
   }
   if (random(10) === 0) rmSync(tree, { recursive: true });

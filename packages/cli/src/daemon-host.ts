@@ -11,7 +11,7 @@ import { isBelowStoreDir, parseStorePathPrefix, type StorePath } from "@firn/nix
 import { TrustedKeys } from "@firn/store";
 import { buildPartsOf, openBuilder } from "./builder.ts";
 import { type NixSettings, readNixSettings } from "./compat/nix-settings.ts";
-import { collect } from "./garbage.ts";
+import { collectQuietly } from "./garbage.ts";
 import type { RealiseOptions } from "./realise.ts";
 import { replaceLink } from "./result-link.ts";
 import { ServedLogs } from "./server/served-logs.ts";
@@ -45,9 +45,8 @@ export async function openDaemonHost(options: DaemonHostOptions, session: Sessio
       );
     },
     roots: await rootsOf(session),
-    collectGarbage: async ({ signal, ...wanted }) => {
-      signal.throwIfAborted();
-      const { deadPaths, freedBytes } = await collect(wanted, session);
+    collectGarbage: async (wanted) => {
+      const { deadPaths, freedBytes } = await collectQuietly(wanted, session);
       if (!wanted.dryRun) await directory?.clean();
       return { deadPaths, freedBytes };
     },

@@ -20,7 +20,14 @@ import {
 } from "@firn/castore";
 import { parsePublicKey } from "@firn/nix-compat";
 import type { Peer } from "@firn/protocol";
-import { type PathInfoService, type StoreServices, STORE_WRAPS, storeServiceTypes, TrustedKeys } from "@firn/store";
+import {
+  type PathInfoService,
+  type StoreServices,
+  type StoreUpkeep,
+  STORE_WRAPS,
+  storeServiceTypes,
+  TrustedKeys,
+} from "@firn/store";
 import { parse as parseToml } from "smol-toml";
 import { CliError } from "./error.ts";
 import type { StoreChoice } from "./store-choice.ts";
@@ -30,6 +37,8 @@ export interface OpenedStore extends StoreServices, AsyncDisposable {
   readonly label: string;
   /** Holds what is put and confirmed, where something could be deleted. */
   readonly openLease: (label: string) => Promise<Lease | undefined>;
+  /** Its roots and garbage, where others than its own commands may look after these. */
+  readonly upkeep?: StoreUpkeep;
   /** One of Firn's servers, if it is one: copies from and to it take few round trips. */
   readonly peer?: Peer;
 }
@@ -92,7 +101,7 @@ export async function openChosenStore(choice: StoreChoice, options: OpenStoreOpt
 
 /** The services of a server, which also holds leases where it is one of Firn's. */
 async function openServer({ server, hostDir, label }: StoreChoice & { kind: "grpc" }): Promise<OpenedStore> {
-  const { RemoteBlobs, RemoteDirectories, RemotePathInfos } = await import("@firn/protocol");
+  const { RemoteBlobs, RemoteDirectories, RemotePathInfos, RemoteUpkeep } = await import("@firn/protocol");
   const { openGrpcPeer } = await import("@firn/protocol/node");
   const peer = await openGrpcPeer(server, { readText: readTextBeside(hostDir) });
   const { isFirn } = await peer.kind().catch(async (thrown: unknown) => {
@@ -105,6 +114,7 @@ async function openServer({ server, hostDir, label }: StoreChoice & { kind: "grp
     directories: new RemoteDirectories(peer),
     pathInfos: new RemotePathInfos(peer),
     peer: isFirn ? peer : undefined,
+    upkeep: isFirn ? new RemoteUpkeep(peer) : undefined,
     openLease: async (name) => (isFirn ? peer.openLease(name) : undefined),
     [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose](),
   };

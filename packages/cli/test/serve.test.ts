@@ -131,7 +131,7 @@ test("with tokens, one to read does not write, and none does nothing", async (t)
   assert.match((await copy("--from", theirs, "wrong")).err, /a token is needed/);
   assert.match((await near.run(["store", "copy", "--from", `grpc+${url}`, theirs])).err, /a token is needed/);
   assert.equal((await copy("--from", theirs, "read")).code, 0);
-  assert.match((await copy("--to", ours, "read")).err, /this token is for reading/);
+  assert.match((await copy("--to", ours, "read")).err, /this token is for 'read'/);
   assert.equal((await copy("--to", ours, "write")).code, 0);
 
   const statusOf = async (headers: Record<string, string>, method = "GET") =>
@@ -143,6 +143,38 @@ test("with tokens, one to read does not write, and none does nothing", async (t)
   assert.equal(await statusOf(basic(READ), "PUT"), 403);
   assert.equal((await fetch(`${url}/metrics`)).status, 401);
   assert.equal((await fetch(`${url}/health`)).status, 200);
+});
+
+test("who has a token for it looks after roots and garbage of a server", async (t) => {
+  const [near, far] = [new Place(t), new Place(t)];
+  const [kept, gone] = [await far.add("kept"), await far.add("gone")];
+  const tokens = { read: READ, write: WRITE, admin: "a".repeat(20) };
+  const lines = Object.entries(tokens).map((line) => line.join(" "));
+  writeFileSync(join(far.directory, "tokens"), lines.join("\n"));
+  for (const [name, token] of Object.entries(tokens)) writeFileSync(join(near.directory, name), token);
+  const { url } = await serve(t, far, ["--tokens", join(far.directory, "tokens")]);
+  const run = (token: string, ...words: string[]) =>
+    near.run(["store", ...words, "--store", `grpc+${url}?token_file=${token}`]);
+
+  assert.match((await run("read", "roots")).err, /'write' is needed/);
+  assert.equal((await run("write", "roots", "add", "tool", kept)).code, 0);
+  assert.match((await run("write", "roots", "add", "none", kept.replace("kept", "else"))).err, /is not in the store/);
+  assert.equal((await run("write", "roots")).out, `tool -> ${kept}\n`);
+  assert.deepEqual(JSON.parse((await run("write", "roots", "--json")).out), [{ name: "tool", path: kept }]);
+  for (const words of [["gc"], ["roots", "remove", "tool"]])
+    assert.match((await run("write", ...words)).err, /'admin' is needed/);
+
+  assert.equal((await run("admin", "gc", "--dry-run")).out, `${gone}\n`);
+  assert.deepEqual([await far.has(kept), await far.has(gone)], [true, true]);
+  const collected = await run("admin", "gc", "--json");
+  assert.deepEqual(JSON.parse(collected.out).deadPaths, [gone], collected.err);
+  assert.deepEqual([await far.has(kept), await far.has(gone)], [true, false]);
+  assert.match((await run("admin", "roots", "remove", "other")).err, /there is no root 'other'/);
+  assert.equal((await run("admin", "roots", "remove", "tool")).code, 0);
+  assert.match((await run("admin", "gc")).out, /^1 store path deleted/);
+
+  assert.match((await run("admin", "gc", "--older-than", "1d")).err, /--older-than is for profiles of this machine/);
+  assert.match((await near.run(["store", "gc", "--store", "memory:"])).err, /memory: keeps no roots/);
 });
 
 test("over TLS the same port speaks HTTP/1.1 and HTTP/2", async (t) => {

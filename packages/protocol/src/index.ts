@@ -1,7 +1,7 @@
 // Public, in reading order. Connections and the server for Node: `@firn/protocol/node`.
 export { codeOfStatus, ProtocolError, statusOfCode } from "./error.ts";
 export type { ProtocolErrorCode } from "./error.ts";
-export { callServerStream, callUnary, ClientStream } from "./rpc.ts";
+export { ACCESSES, callServerStream, callUnary, ClientStream } from "./rpc.ts";
 export type { Access, Channel, ClientCall, RpcHandler, RpcMethod, RpcOptions, ServerCall } from "./rpc.ts";
 export { storeServices } from "./services.ts";
 export type { ServedStore, ServiceOptions } from "./services.ts";
@@ -12,4 +12,5 @@ export { RemoteDirectories } from "./remote-directories.ts";
 export { RemotePathInfos } from "./remote-path-infos.ts";
 export { pullPaths } from "./pull-paths.ts";
 export { pushPaths } from "./push-paths.ts";
+export { RemoteUpkeep } from "./remote-upkeep.ts";
 export { RemoteBuilds } from "./remote-builds.ts";

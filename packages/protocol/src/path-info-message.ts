@@ -4,7 +4,7 @@ content addresses by git, derivers of any name).
 */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { FirnError } from "@firn/base";
+import { FirnError, messageOf } from "@firn/base";
 import { fromNixBase32, type HashAlgorithm, toNixBase32 } from "@firn/hash";
 import {
   type ContentAddress,
@@ -54,6 +54,15 @@ export function bytesOfHashPart(hashPart: string): Uint8Array {
 export function hashPartOfBytes(bytes: Uint8Array): string {
   if (bytes.length === HASH_PART_BYTES) return toNixBase32(bytes);
   throw new ProtocolError("invalid-argument", `a hash part has ${HASH_PART_BYTES} bytes, this one ${bytes.length}`);
+}
+
+/** The store path of a base name. Throws `invalid-argument`. */
+export function storePathOfText(text: string): StorePath {
+  try {
+    return parseStorePath(text);
+  } catch (thrown) {
+    throw new ProtocolError("invalid-argument", messageOf(thrown), { cause: thrown });
+  }
 }
 
 /** store.v1's message. What it has no place for is left out. */

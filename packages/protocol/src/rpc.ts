@@ -8,8 +8,9 @@ import { FirnError, messageOf } from "@firn/base";
 import type { Codec } from "./codec.ts";
 import { ProtocolError } from "./error.ts";
 
-/** What a caller must be allowed to do. */
-export type Access = "read" | "write";
+/** What a caller must be allowed to do; who may do one may do all before it. */
+export const ACCESSES = ["read", "write", "admin"] as const;
+export type Access = (typeof ACCESSES)[number];
 
 export type RpcMethod<I, O> = {
   /** `/package.Service/Method`. */

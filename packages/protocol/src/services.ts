@@ -3,7 +3,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { BuildService } from "@firn/build";
 import type { CastoreServices, LeaseService } from "@firn/castore";
-import type { NarCalculator, PathInfoService } from "@firn/store";
+import type { NarCalculator, PathInfoService, StoreUpkeep } from "@firn/store";
 import { buildHandlers } from "./build-handlers.ts";
 import { castoreHandlers } from "./castore-handlers.ts";
 import { contentHandlers } from "./content-handlers.ts";
@@ -14,12 +14,15 @@ import { HeldLeases } from "./held-leases.ts";
 import { REFLECTION_SERVICES, reflectionHandlers } from "./reflection-handlers.ts";
 import type { RpcHandler } from "./rpc.ts";
 import { firnStoreHandlers, storeHandlers } from "./store-handlers.ts";
+import { upkeepHandlers } from "./upkeep-handlers.ts";
 
 export type ServedStore = CastoreServices & {
   readonly pathInfos: PathInfoService;
   readonly calculator: NarCalculator;
   /** Absent where nothing is ever deleted. */
   readonly leases?: LeaseService;
+  /** Absent where nothing is ever deleted, or nobody but the server's own decides on it. */
+  readonly upkeep?: StoreUpkeep;
   /** Absent where nothing is built. */
   readonly builds?: BuildService;
 };
@@ -45,6 +48,7 @@ export function storeServices(store: ServedStore, options: ServiceOptions): read
     ...storeHandlers(dialect, parts),
   ]);
   if (withFirn) handlers.push(...contentHandlers(store, leases), ...firnStoreHandlers(parts), ...leases.handlers());
+  if (withFirn && store.upkeep !== undefined) handlers.push(...upkeepHandlers(store.upkeep));
   if (store.builds !== undefined) {
     handlers.push(
       ...doBuildHandlers(store.builds, leases).filter(({ method }) =>

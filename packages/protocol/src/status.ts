@@ -38,6 +38,8 @@ const STORE_STATUS: Readonly<Record<StoreErrorCode, ProtocolErrorCode>> = {
   malformed: "invalid-argument",
   conflict: "already-exists",
   untrusted: "permission-denied",
+  "invalid-root": "invalid-argument",
+  busy: "aborted",
   limit: "resource-exhausted",
   unsupported: "failed-precondition",
   closed: "failed-precondition",

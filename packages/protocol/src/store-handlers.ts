@@ -4,7 +4,6 @@ store.v1 over any services, under both of its names, and Firn's own service of p
 
 import { mapConcurrently } from "@firn/base";
 import type { StorePath } from "@firn/nix-compat";
-import { parseStorePath } from "@firn/nix-compat";
 import { closureOf, type NarCalculator, type PathInfo, type PathInfoService } from "@firn/store";
 import type { Dialect } from "./castore-methods.ts";
 import { ProtocolError } from "./error.ts";
@@ -17,6 +16,7 @@ import {
   messageOfPathInfo,
   pathInfoOfFirnMessage,
   pathInfoOfMessage,
+  storePathOfText,
 } from "./path-info-message.ts";
 import { clientStream, type RpcHandler, serverStream, unary } from "./rpc.ts";
 import {
@@ -100,7 +100,7 @@ export function firnStoreHandlers({ pathInfos, leases }: StoreHandlerParts): rea
         yield LIST_RESPONSE.make({ pathInfo: firnMessageOfPathInfo(info) });
     }),
     unary(methods.referrers, async ({ path }, context) => {
-      const paths = await pathInfos.referrers(storePathOf(path), leases.optionsOf(context));
+      const paths = await pathInfos.referrers(storePathOfText(path), leases.optionsOf(context));
       return REFERRERS_RESPONSE.make({ paths: paths.map(String) });
     }),
     serverStream(methods.closure, async function* ({ roots }, context) {
@@ -119,19 +119,11 @@ export function firnStoreHandlers({ pathInfos, leases }: StoreHandlerParts): rea
     unary(methods.missingPaths, async ({ paths }, context) => {
       const options = leases.optionsOf(context);
       const isMissing = async (text: string, signal: AbortSignal) => {
-        const path = storePathOf(text);
+        const path = storePathOfText(text);
         return (await pathInfos.get(path.hashPart, { ...options, signal }))?.path.equals(path) !== true;
       };
       const missing = await mapConcurrently(paths, QUESTIONS_AHEAD, isMissing, options.signal);
       return MISSING_PATHS_RESPONSE.make({ paths: paths.filter((_, i) => missing[i]) });
     }),
   ];
-}
-
-function storePathOf(text: string): StorePath {
-  try {
-    return parseStorePath(text);
-  } catch (thrown) {
-    throw new ProtocolError("invalid-argument", (thrown as Error).message, { cause: thrown });
-  }
 }

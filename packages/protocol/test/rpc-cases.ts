@@ -43,6 +43,8 @@ export async function fill({ store }: Awaited<ReturnType<typeof openServed>>): P
     assert.deepEqual(await store.builds.submit([{ recipe: said, label: id }]), [id]);
     await Array.fromAsync(store.builds.watch(id));
   }
+  await store.upkeep.roots.addRoot("kept", path);
+  await store.upkeep.roots.addRoot("it", path);
   await store.blobs.put(CONTENTS);
   await store.directories.put(directory);
   const rest = { deriver: undefined, contentAddress: undefined, signatures: [], registeredAt: 5 };
@@ -85,6 +87,7 @@ function ofDialect(dialect: "snix" | "tvix", entry: "entry" | "node"): readonly 
 const firnInfo = { info: { entry: {}, narinfo: { narSize: "200" } }, registeredAt: "5" };
 const content = "firn.castore.v1.ContentService";
 const firnPaths = "firn.store.v1.PathInfoService";
+const upkeep = "firn.store.v1.UpkeepService";
 const builds = "firn.build.v1.BuildService";
 const saidDigest = toBase64(bytesOfDigest(recipeDigest(said)));
 const saidMessage = {
@@ -141,6 +144,18 @@ export const RPC_CASES: readonly RpcCase[] = [
   { method: `${firnPaths}/Referrers`, requests: [{ path: name }], answers: [{}] },
   { method: `${firnPaths}/Closure`, requests: [{ roots: hashPart }], answers: [{ pathInfo: firnInfo }] },
   { method: `${firnPaths}/MissingPaths`, requests: [{ paths: [name] }], answers: [{}] },
+  { method: `${upkeep}/AddRoot`, requests: [{ name: "it", path: name }], answers: [{}] },
+  { method: `${upkeep}/ListRoots`, requests: [{}], answers: [{ name: "kept", path: name }, { name: /./ }] },
+  { method: `${upkeep}/RemoveRoot`, requests: [{ link: "/no/such/link" }], answers: [{}] },
+  {
+    method: `${upkeep}/CollectGarbage`,
+    requests: [{ dryRun: true, maxFreedBytes: "100" }],
+    answers: [
+      { progress: { phase: "mark", done: "7" } },
+      { deadPaths: { paths: [/-gone$/] } },
+      { result: { livePaths: "2", freedBytes: "6", markMs: 0.5 } },
+    ],
+  },
   { method: `${builds}/Supports`, requests: [{}], answers: [{ systems: ["x86_64-linux"], isolatesFiles: true }] },
   {
     method: `${builds}/Submit`,

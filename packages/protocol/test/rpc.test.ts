@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { concatBytes } from "@firn/base";
 import { bytesOfDigest, Directory } from "@firn/castore";
+import { GrpcChannel } from "@firn/protocol/node";
 import { callClientStream } from "../src/rpc.ts";
 import { BYTES_CODEC } from "../src/codec.ts";
 import { CASTORE_METHODS, CONTENT_METHODS, PUT_BLOBS_REQUEST } from "../src/castore-methods.ts";
@@ -38,6 +39,18 @@ test("a server that takes no more says why, however much is left to send", async
   const put = callClientStream(served.channel, CONTENT_METHODS.putBlobs, endless());
   await assert.rejects(put, { code: "data-loss" });
   assert.ok(sent < 100_000);
+});
+
+test("a connection that is closed while it is being made ends its calls, and nothing else", async (t) => {
+  const served = await openServed();
+  t.after(served.close);
+  for (let turns = 0; turns < 20; turns++) {
+    const port = served.server.port as number;
+    const channel = new GrpcChannel({ kind: "tcp", host: "127.0.0.1", port, isSecure: false });
+    const answer = channel.call(CASTORE_METHODS.snix.stat.path).receive();
+    for (let i = 0; i < turns; i++) await turn();
+    await Promise.all([channel[Symbol.asyncDispose](), assert.rejects(answer, { code: "unavailable" })]);
+  }
 });
 
 test("a caller that does not read is waited for without a turn of the event loop", async (t) => {

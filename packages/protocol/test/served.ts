@@ -7,18 +7,38 @@ import { Directory, MemoryBlobs, MemoryDirectories, MemoryLeases } from "@firn/c
 import { Peer, RemoteBlobs, RemoteDirectories, RemotePathInfos, storeServices } from "@firn/protocol";
 import { connectHandler, GrpcChannel, GrpcServer, openHttpServer, type RpcServerOptions } from "@firn/protocol/node";
 import { contractService } from "../../build/test/contract-service.ts";
-import { MemoryPathInfos, RenderingCalculator } from "@firn/store";
+import { parseStorePath } from "@firn/nix-compat";
+import { MemoryPathInfos, RenderingCalculator, type Root, type StoreUpkeep } from "@firn/store";
 
 export type ServedOptions = {
   readonly on?: "tcp" | "unix";
   readonly withFirn?: boolean;
   readonly dialects?: readonly ("snix" | "tvix")[];
   readonly rpc?: RpcServerOptions;
+  readonly upkeep?: StoreUpkeep;
   readonly tls?: { readonly cert: string; readonly key: string };
 };
 
+/** For whoever asks only how it is told. */
+function fakeUpkeep(): StoreUpkeep {
+  const roots = new Map<string, Root>();
+  return {
+    roots: {
+      listRoots: () => [...roots.values()],
+      addRoot: async (name, path) => void roots.set(name, { name, path }),
+      removeRoot: async (name) => void roots.delete(name),
+      removeIndirectRoot: async () => {},
+    },
+    collectGarbage: async ({ onProgress } = {}) => {
+      onProgress?.({ phase: "mark", done: 7 });
+      const deadPaths = [parseStorePath(`${"0".repeat(32)}-gone`)];
+      return { deadPaths, livePaths: 2, directories: 3, blobs: 4, chunks: 5, freedBytes: 6, markMs: 0.5 };
+    },
+  };
+}
+
 export async function openServed(options: ServedOptions = {}) {
-  const { on = "tcp", rpc = {}, ...rest } = options;
+  const { on = "tcp", rpc = {}, upkeep = fakeUpkeep(), ...rest } = options;
   const leases = new MemoryLeases();
   const blobs = new MemoryBlobs(leases);
   const directories = new MemoryDirectories(leases);
@@ -36,7 +56,7 @@ export async function openServed(options: ServedOptions = {}) {
     },
     { newId: () => `attempt-${++attempts}` },
   );
-  const store = { blobs, directories, pathInfos, calculator, leases, builds };
+  const store = { blobs, directories, pathInfos, calculator, leases, builds, upkeep };
   const handlers = storeServices(store, { now: () => 1_700_000_000, stopping: stopping.signal, ...rest });
   const dir = on === "unix" ? await mkdtemp(join(tmpdir(), "firn-served-")) : undefined;
   const server = await openHttpServer({

@@ -10,6 +10,8 @@ import { FirnError } from "@firn/base";
  * - `malformed`: a NAR or an encoded PathInfo is not well formed.
  * - `conflict`: the path is registered already with other contents.
  * - `untrusted`: neither a trusted key signed the path nor does it follow from its contents.
+ * - `invalid-root`: the name of a root is not one, or a path that is not registered was to be held.
+ * - `busy`: another collection of garbage is under way.
  * - `limit`, `unsupported`, `closed`, `storage`: as in castore.
  */
 export type StoreErrorCode =
@@ -20,6 +22,8 @@ export type StoreErrorCode =
   | "malformed"
   | "conflict"
   | "untrusted"
+  | "invalid-root"
+  | "busy"
   | "limit"
   | "unsupported"
   | "closed"

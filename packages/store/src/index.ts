@@ -62,6 +62,15 @@ export type { CopyOptions, CopyProgress, CopyResult, CopyTreeOptions, StoreServi
 export type { Offer, Substituter, TakeOptions } from "./substituter.ts";
 export { Substitution } from "./substitution.ts";
 export type { SubstitutionEvent, SubstitutionParts } from "./substitution.ts";
+export { ROOT_NAME_CHARS_MAX } from "./store-upkeep.ts";
+export type {
+  GarbageOptions,
+  GarbageProgress,
+  GarbageResult,
+  Root,
+  RootService,
+  StoreUpkeep,
+} from "./store-upkeep.ts";
 export { exportClosure, importClosure } from "./closure-archive.ts";
 export type { ImportClosureOptions } from "./closure-archive.ts";
 export { whyDepends } from "./why-depends.ts";

@@ -11,6 +11,7 @@ import { TrustedKeys } from "@firn/store";
 import { collect, defineCommand, examples } from "../command.ts";
 import { CliError, EXIT } from "../error.ts";
 import { DEFAULT_LISTEN, isPrivate, parseListenAddress } from "../server/listen-address.ts";
+import { localUpkeep } from "../garbage.ts";
 import type { Session } from "../session.ts";
 
 export type ServeOptions = {
@@ -35,7 +36,7 @@ export const command = defineCommand<ServeOptions>({
   declare: (command) =>
     command
       .option("--listen <address>", `HOST:PORT or unix:PATH (default: ${DEFAULT_LISTEN})`)
-      .option("--tokens <file>", "lines 'read TOKEN' and 'write TOKEN': nobody comes in without one")
+      .option("--tokens <file>", "lines 'read TOKEN', 'write TOKEN' and 'admin TOKEN': nobody comes in without one")
       .option("--tls-cert <file>", "certificates, PEM; with --tls-key")
       .option("--tls-key <file>", "the certificate's key, PEM")
       .option("--read-only", "take nothing in")
@@ -120,6 +121,7 @@ async function serve(options: ServeOptions, session: Session): Promise<number> {
     store,
     realisations,
     logs: session.isLocal ? new ServedLogs(session) : undefined,
+    upkeep: session.isLocal ? await localUpkeep(session) : store.upkeep,
     builds,
     storeDir: config.storeDir,
     listen,

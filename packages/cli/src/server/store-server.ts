@@ -18,7 +18,7 @@ import {
   openHttpServer,
   type RpcServerOptions,
 } from "@firn/protocol/node";
-import { RenderingCalculator, type RealisationService, type TrustedKeys } from "@firn/store";
+import { RenderingCalculator, type RealisationService, type StoreUpkeep, type TrustedKeys } from "@firn/store";
 import type { OpenedStore } from "../opened-store.ts";
 import { isPrivate } from "./listen-address.ts";
 import { Metrics } from "./metrics.ts";
@@ -29,6 +29,8 @@ export type StoreServerOptions = {
   readonly store: OpenedStore;
   readonly realisations?: RealisationService;
   readonly logs?: BuildLogs;
+  /** Absent: nobody from elsewhere lists roots or deletes anything. */
+  readonly upkeep?: StoreUpkeep;
   /** Absent: nothing is built for others. */
   readonly builds?: BuildService;
   readonly storeDir: string;
@@ -65,7 +67,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
   const leases = first && { openLease: async (label: string) => (await store.openLease(label)) ?? first };
   const allow = (authorization: string | undefined, access: Access) => {
     tokens?.check(authorization, access);
-    if (access === "write" && !isWritable) throw new ProtocolError("permission-denied", "this server takes nothing in");
+    if (access !== "read" && !isWritable) throw new ProtocolError("permission-denied", "this server takes nothing in");
   };
   const rpc: RpcServerOptions = {
     authorize: (handler, metadata) => {
@@ -78,7 +80,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
   };
   const calculator = new RenderingCalculator(store);
   const handlers = storeServices(
-    { blobs, directories, pathInfos, calculator, leases, builds: options.builds },
+    { blobs, directories, pathInfos, calculator, leases, upkeep: options.upkeep, builds: options.builds },
     { now: () => Math.floor(Date.now() / 1000), stopping: stopping.signal },
   );
   const cache = new BinaryCache({

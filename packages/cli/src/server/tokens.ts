@@ -1,19 +1,20 @@
 /*
-Who may come in: tokens from a file, each for reading, or for writing and reading. They are kept and compared as digests, so neither memory nor timing gives
+Who may come in: tokens from a file, each for reading, for writing as well, or for deleting as well. They are kept and compared as digests, so neither memory nor timing gives
 them away. Programs that know passwords only, such as Nix with a netrc file, send the token as one, under any name.
 
     # comment
     read  2f7c…
     write 91ab…
+    admin c07d…
 */
 
 import { createHash } from "node:crypto";
-import { type Access, ProtocolError } from "@firn/protocol";
+import { ACCESSES, type Access, ProtocolError } from "@firn/protocol";
 import { CliError } from "../error.ts";
 
 const TOKEN_CHARS_MIN = 16;
 const TOKEN_CHARS_MAX = 1024;
-const LINE = /^(read|write)\s+(\S+)$/;
+const LINE = new RegExp(`^(${ACCESSES.join("|")})\\s+(\\S+)$`);
 
 export class Tokens {
   readonly #scopes: ReadonlyMap<string, Access>;
@@ -30,7 +31,7 @@ export class Tokens {
       if (trimmed === "" || trimmed.startsWith("#")) continue;
       const [, scope, token] = LINE.exec(trimmed) ?? [];
       const wrong = (what: string) => new CliError("configuration", `${label}, line ${i + 1}: ${what}`);
-      if (scope === undefined) throw wrong("expected 'read TOKEN' or 'write TOKEN'");
+      if (scope === undefined) throw wrong(`expected ${ACCESSES.map((scope) => `'${scope} TOKEN'`).join(" or ")}`);
       if (token.length < TOKEN_CHARS_MIN || token.length > TOKEN_CHARS_MAX)
         throw wrong(
           `a token has ${TOKEN_CHARS_MIN} to ${TOKEN_CHARS_MAX} characters: make one with 'openssl rand -hex 32'`,
@@ -47,8 +48,8 @@ export class Tokens {
     const scope = token === undefined ? undefined : this.#scopes.get(digestOfToken(token));
     if (scope === undefined)
       throw new ProtocolError("unauthenticated", "a token is needed: authorization: Bearer TOKEN");
-    if (access === "write" && scope === "read")
-      throw new ProtocolError("permission-denied", "this token is for reading");
+    if (ACCESSES.indexOf(access) > ACCESSES.indexOf(scope))
+      throw new ProtocolError("permission-denied", `this token is for '${scope}', and '${access}' is needed`);
   }
 }
 

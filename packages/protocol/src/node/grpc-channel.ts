@@ -99,6 +99,7 @@ export class GrpcChannel implements Channel {
       failures.set(session, thrown);
     });
     session.once("connect", (_, socket) => {
+      if (session.destroyed) return; // closed while it was being made
       session.setLocalWindowSize(WINDOW_BYTES);
       if ("setNoDelay" in socket) socket.setNoDelay(true);
     });

@@ -1,7 +1,9 @@
 /* `firn store gc`: deletes what no root, no link to a result and no running command needs. */
 
+import type { GarbageOptions } from "@firn/store";
 import { defineCommand, examples } from "../../command.ts";
-import { collect } from "../../garbage.ts";
+import { CliError } from "../../error.ts";
+import { collect, type Collected, showCollecting, upkeepOf } from "../../garbage.ts";
 import { humanBytes } from "../../live-line.ts";
 import type { Session } from "../../session.ts";
 import { parseAge, parseSize, printCount } from "../../size.ts";
@@ -28,12 +30,13 @@ export const command = defineCommand<GcCommandOptions>({
           ["firn store gc --dry-run", "what is not needed any more"],
           ["firn store gc --older-than 30d", "deletes it, and results that profiles had until a month ago"],
           ["firn store gc --keep-newer-than 2d", "deletes it unless it is new"],
+          ["firn store gc --store grpc+http://HOST:7420", "has a server do it, which wants an admin token if any"],
         )}
 Needed is what roots hold (firn store roots), links to results and generations of
 profiles among them, and what running commands use. Interrupting it at any time is harmless.
 `,
       ),
-  store: "local",
+  store: "any",
   optionsOf: (_, flags) => {
     const text = (name: string) => flags[name] as string | undefined;
     const size = text("maxFreed");
@@ -52,18 +55,29 @@ profiles among them, and what running commands use. Interrupting it at any time 
   run: collectGarbage,
 });
 
+async function collectElsewhere(options: GarbageOptions, session: Session): Promise<Collected> {
+  const upkeep = await upkeepOf(session);
+  const result = await showCollecting((onProgress) => upkeep.collectGarbage({ ...options, onProgress }), session);
+  return { ...result, generations: [] };
+}
+
 async function collectGarbage(options: GcCommandOptions, session: Session): Promise<undefined> {
-  const { output, config } = session;
+  const { output, config, signal } = session;
   const { dryRun, maxFreedBytes, generationsOlderThanMs: olderThanMs, keepNewerThanMs } = options;
-  const result = await collect(
-    {
-      dryRun,
-      ...(maxFreedBytes === undefined ? {} : { maxFreedBytes }),
-      ...(olderThanMs === undefined ? {} : { oldGenerations: { olderThanMs } }),
-      ...(keepNewerThanMs === undefined ? {} : { registeredBefore: Math.floor((Date.now() - keepNewerThanMs) / 1000) }),
-    },
-    session,
-  );
+  const wanted = {
+    dryRun,
+    ...(maxFreedBytes === undefined ? {} : { maxFreedBytes }),
+    ...(keepNewerThanMs === undefined ? {} : { registeredBefore: Math.floor((Date.now() - keepNewerThanMs) / 1000) }),
+    signal,
+  };
+  if (!session.isLocal && olderThanMs !== undefined)
+    throw new CliError(
+      "usage",
+      "--older-than is for profiles of this machine, whose store is another one: leave it out",
+    );
+  const result = session.isLocal
+    ? await collect({ ...wanted, ...(olderThanMs === undefined ? {} : { oldGenerations: { olderThanMs } }) }, session)
+    : await collectElsewhere(wanted, session);
   const deadPaths = result.deadPaths.map((path) => path.absolute(config.storeDir)).sort();
   if (options.json) {
     await output.json({ ...result, generations: result.generations.map(({ link }) => link), deadPaths });

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { defineCommand, examples } from "../../command.ts";
 import { CliError } from "../../error.ts";
-import { adoptProfiles } from "../../profile.ts";
+import { upkeepOf } from "../../garbage.ts";
 import type { Session } from "../../session.ts";
 import { findTarget } from "../../store-target.ts";
 
@@ -18,17 +18,21 @@ export const command = defineCommand<RootsOptions>({
     command
       .argument("[action]", "list (when nothing is said), add or remove")
       .argument("[operand...]", "add: a name and a path; remove: names, or links to results")
-      .option("--json", "list: print a list of {name, link, path}, and of {lease, label, since} of running commands")
+      .option(
+        "--json",
+        "list: print a list of {name, link, path}, and of {lease, label, since} of commands running here",
+      )
       .addHelpText(
         "after",
         examples(
           ["firn store roots", "what is held, and by what"],
           ["firn store roots add toolchain ./result", "holds a result under a name"],
           ["firn store roots remove toolchain", "lets go of it"],
+          ["firn store roots add toolchain ./result --store grpc+http://HOST:7420", "holds what a server has"],
           ["firn store roots remove ./result", "lets go of what a link holds; the link stays"],
         ),
       ),
-  store: "local",
+  store: "any",
   optionsOf: ([action = "list", ...operands], flags) => {
     const json = flags.json === true;
     if (action === "list" && operands.length === 0) return { action, json };
@@ -48,28 +52,32 @@ export const command = defineCommand<RootsOptions>({
 
 async function list(json: boolean, session: Session): Promise<void> {
   const { output, config } = session;
-  const { roots, leases } = await session.openStore();
-  await adoptProfiles(session);
-  const rows = roots.listRoots().map(({ name, link, path }) => ({ name, link, path: path.absolute(config.storeDir) }));
-  const running = leases.list().map(({ id, label, openedAt }) => ({ lease: id, label, since: openedAt }));
+  const { roots } = await upkeepOf(session);
+  const leases = session.isLocal ? (await session.openStore()).leases.list() : [];
+  const rows = (await roots.listRoots()).map(({ name, link, path }) => ({
+    name,
+    link,
+    path: path.absolute(config.storeDir),
+  }));
+  const running = leases.map(({ id, label, openedAt }) => ({ lease: id, label, since: openedAt }));
   if (json) return output.json([...rows, ...running]);
   for (const { name, link, path } of rows) await output.line(`${link ?? name} -> ${path}`);
   for (const { label } of running) await output.line(`(running: ${label})`);
 }
 
 async function add(name: string, path: string, session: Session): Promise<void> {
-  const store = await session.openStore();
-  await using lease = await store.leases.openLease("roots add");
-  const { info, rest } = await findTarget(path, session, { lease });
+  const { roots } = await upkeepOf(session);
+  await using lease = await (await session.openServices()).openLease("roots add");
+  const { info, rest } = await findTarget(path, session, lease === undefined ? {} : { lease });
   if (rest !== "") throw new CliError("invalid-target", `'${path}' is inside of a store path; a root holds whole ones`);
-  await store.roots.addRoot(name, info.path);
+  await roots.addRoot(name, info.path);
 }
 
 async function remove(names: readonly string[], session: Session): Promise<void> {
-  const { roots } = await session.openStore();
-  const known = roots.listRoots();
+  const { roots } = await upkeepOf(session);
+  const known = await roots.listRoots();
   for (const name of names) {
-    const link = resolve(session.config.workingDirectory, name);
+    const link = session.isLocal ? resolve(session.config.workingDirectory, name) : name; // a server's are its own
     if (known.some((root) => root.name === name)) await roots.removeRoot(name);
     else if (known.some((root) => root.link === link)) await roots.removeIndirectRoot(link);
     else throw new CliError("not-found", `there is no root '${name}': \`firn store roots\` lists them`);
