@@ -1,6 +1,6 @@
 /*
 Addresses of caches, as people write them: `https://cache.example.org`, with or without `nix+` before it, `file:///…`, or the path of a directory. Parameters of Nix'
-behind a question mark: `priority`, `compression`, `write-nar-listing`; others stay part of an HTTP address.
+behind a question mark: `priority`, `compression`, `write-nar-listing`, `index-debug-info`; others stay part of an HTTP address.
 */
 
 import { fileURLToPath } from "node:url";
@@ -19,6 +19,8 @@ export type OpenedNixCache = Disposable & {
   readonly compression: Compression;
   /** Whether listings are published beside NARs. */
   readonly writesListings: boolean;
+  /** Whether it is published which NAR has the debug information of a build id. */
+  readonly indexesDebugInfo: boolean;
 };
 
 /** Parameters that mean something to Nix alone. */
@@ -26,6 +28,7 @@ const TAKEN = [
   "priority",
   "compression",
   "write-nar-listing",
+  "index-debug-info",
   "trusted",
   "want-mass-query",
   "parallel-compression",
@@ -45,6 +48,7 @@ export function openNixCache(text: string, options: NixCacheOptions & HttpFilesO
     url = new URL(text.replace(/^nix\+/, ""));
     const parameters = new Map(TAKEN.map((name) => [name, url.searchParams.get(name)]));
     for (const name of TAKEN) url.searchParams.delete(name);
+    const isOn = (name: string) => /^(1|true)$/.test(parameters.get(name) ?? "");
     const priority = parameters.get("priority") ?? undefined;
     if (priority !== undefined && !/^-?\d{1,10}$/.test(priority))
       throw new HttpCacheError("unsupported", `a priority is a whole number, not '${priority.slice(0, 40)}'`);
@@ -55,7 +59,8 @@ export function openNixCache(text: string, options: NixCacheOptions & HttpFilesO
     return {
       cache: new NixCache(files, priority === undefined ? options : { ...options, priority: Number(priority) }),
       compression: parseCompression(parameters.get("compression") ?? "zstd"),
-      writesListings: /^(1|true)$/.test(parameters.get("write-nar-listing") ?? ""),
+      writesListings: isOn("write-nar-listing"),
+      indexesDebugInfo: isOn("index-debug-info"),
       [Symbol.dispose]: () => {
         if (files instanceof HttpFiles) files[Symbol.dispose]();
       },

@@ -13,7 +13,17 @@ import type { CallOptions } from "@firn/castore";
 import { type Compression, compress, extensionOf } from "@firn/compression";
 import { createHasher, type Hash, toNixBase32 } from "@firn/hash";
 import { DEFAULT_STORE_DIR, printNarInfo, printNixCacheInfo, type StorePath } from "@firn/nix-compat";
-import { closureOf, narInfoOf, narListing, type PathInfo, renderNar, type StoreServices } from "@firn/store";
+import {
+  closureOf,
+  debugFiles,
+  debugInfoName,
+  narInfoOf,
+  narListing,
+  type PathInfo,
+  printDebugInfo,
+  renderNar,
+  type StoreServices,
+} from "@firn/store";
 import type { CacheContent } from "./cache-files.ts";
 import { HttpCacheError } from "./error.ts";
 import type { OpenedNixCache } from "./open-nix-cache.ts";
@@ -101,11 +111,11 @@ type SendOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Sends a NAR and its listing, unless they are there; yields the text of the narinfo. */
+/** Sends a NAR and what is written beside it, unless they are there; yields the text of the narinfo. */
 async function sendNar(
   info: PathInfo,
   from: StoreServices,
-  { cache: { files }, compression, writesListings }: OpenedNixCache,
+  { cache: { files }, compression, writesListings, indexesDebugInfo }: OpenedNixCache,
   { storeDir, hostPath, onBytes, signal }: SendOptions,
 ): Promise<string> {
   const packed = await pack(info, from, compression, hostPath, signal);
@@ -114,6 +124,10 @@ async function sendNar(
     const listing = concatBytes(await Array.fromAsync(narListing(info.node, from.directories, { signal })));
     await files.write(`${info.path.hashPart}.ls`, "application/json", contentOf(listing), { signal });
   }
+  for (const file of indexesDebugInfo ? await debugFiles(info.node, from.directories, { signal }) : [])
+    await files.write(debugInfoName(file.buildId), "application/json", contentOf(printDebugInfo(file, url)), {
+      signal,
+    });
   if (!(await files.has(url, { signal }))) {
     const stream = async function* (): ByteStream {
       for await (const chunk of createReadStream(hostPath, { highWaterMark: 256 * 1024 })) {

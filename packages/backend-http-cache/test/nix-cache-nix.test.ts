@@ -89,6 +89,59 @@ test("what is published, to a directory and to a server, Nix reads", nix, async 
   }
 });
 
+test("debug information is found by its build id as in a cache of Nix's, published or served", nix, async (t) => {
+  const sandbox = nixSandbox();
+  const tree = join(sandbox.directory, "tree");
+  const below = join(tree, "lib", "debug", ".build-id");
+  const id = (begin: string) => begin + "0123456789abcdef".repeat(3).slice(0, 40 - begin.length);
+  const files = [
+    `${id("ab")}.debug`,
+    `${id("ac")}.debug`,
+    `${id("ab")}.other`,
+    `${id("AD")}.debug`,
+    `${id("ae")}0.debug`,
+  ];
+  for (const name of files) {
+    mkdirSync(join(below, name.slice(0, 2)), { recursive: true });
+    writeFileSync(join(below, name.slice(0, 2), name.slice(2)), `debug information of ${name}`);
+  }
+  symlinkSync("../ab", join(below, "af"));
+  symlinkSync(id("ac").slice(2), join(below, "ac", `${"1".repeat(38)}.debug`));
+  const path = sandbox.run("nix-store", ["--add", tree]).toString().trim();
+  const theirs = join(sandbox.directory, "theirs");
+  sandbox.run("nix", ["copy", "--to", `file://${theirs}?compression=none&index-debug-info=1`, path]);
+  const expected = new Map([...filesOf(theirs)].filter(([name]) => name.startsWith("debuginfo/")));
+  assert.deepEqual(
+    [...expected.keys()].sort(),
+    [id("ab"), id("ac")].map((one) => `debuginfo/${one}.debug`),
+  );
+
+  const storePath = parseStorePath(path.slice("/nix/store/".length));
+  const { to } = await bring([storePath], [openNixCache(`file://${theirs}`).cache]);
+  const ours = join(sandbox.directory, "ours");
+  using opened = openNixCache(`file://${ours}?compression=none&index-debug-info=1`);
+  await publish([storePath], to, opened, { tempDir: tempDir(t) });
+  assert.deepEqual(new Map([...filesOf(ours)].filter(([name]) => name.startsWith("debuginfo/"))), expected);
+
+  const { url, failures, asked } = await serve(t);
+  const absent = `${url}/debuginfo/${id("ab")}.debug`;
+  assert.equal((await fetch(absent)).status, 404);
+  await sandbox.runBeside("nix", ["copy", "--no-check-sigs", "--to", `${url}?index-debug-info=1`, path]);
+  assert.equal(asked.filter((one) => one.startsWith("PUT /debuginfo/")).length, 2);
+  const { url: later } = await serve(t, to);
+  for (const [name, text] of expected)
+    for (const address of [name, name.replace(".debug", "")]) {
+      const response = await fetch(`${later}/${address}`);
+      assert.equal(response.headers.get("content-type"), "application/json");
+      const { archive, member } = (await response.json()) as { archive: string; member: string };
+      assert.equal(member, JSON.parse(Buffer.from(text).toString()).member);
+      const nar = await (await fetch(new URL(archive, `${later}/debuginfo/`))).text();
+      assert.ok(nar.includes(`debug information of ${name.slice("debuginfo/".length)}`));
+    }
+  assert.equal((await fetch(`${later}/debuginfo/${id("ae")}.debug`)).status, 404);
+  assert.deepEqual(failures, []);
+});
+
 test("from one store of ours to another by HTTP: contents that are there already do not travel", async (t) => {
   const store = await chainStore();
   const served = await serve(t, store);

@@ -6,6 +6,7 @@ A store as a binary cache, the way C++ Nix reads and writes one over HTTP:
     GET PUT  <hash part>.ls               what its NAR holds; made here, so one that comes is not looked at
     GET      nar/snix-castore/<node>      the NAR of any tree whose digest one knows, in ranges too (Tvix' address as well)
     PUT HEAD nar/<file hash>.nar.<…>      a NAR on its way in
+    GET PUT  debuginfo/<build id>.debug          in which NAR debug information is; found here, so one that comes is not looked at
     GET PUT  log/<name>.drv
     GET PUT  build-trace-v2/<name>.drv/<output>.doi
     GET      realisations/<hash>!<output>.doi     the same for C++ Nix before 2.35
@@ -34,6 +35,8 @@ import {
   parseBuildTraceEntry,
   parseCastoreNarPath,
   printBuildTraceEntry,
+  printCastoreNarPath,
+  printDebugInfo,
   type RealisationService,
   signRealisation,
   type StoreServices,
@@ -41,6 +44,7 @@ import {
 } from "@firn/store";
 import { type AnswerOptions, answering, sendBytes, sendStream, sendText } from "./answer.ts";
 import type { BuildLogs } from "./build-logs.ts";
+import { DebugInfoIndex } from "./debug-info-index.ts";
 import { GatewayError } from "./error.ts";
 import { HashedRealisations } from "./hashed-realisations.ts";
 import { discard, limited, tooLarge } from "./limited.ts";
@@ -76,6 +80,7 @@ export type BinaryCacheParts = StoreServices & {
 const PRIORITY = 40;
 const LOG_BYTES_MAX = 1024 * 1024 * 1024;
 const LISTING_BYTES_MAX = 256 * 1024 * 1024;
+const DEBUG_INFO_BYTES_MAX = 16 * 1024;
 const HASH_PART = /^\/([0-9a-z]{32})\.(narinfo|ls)$/;
 
 export class BinaryCache implements AsyncDisposable {
@@ -86,6 +91,7 @@ export class BinaryCache implements AsyncDisposable {
   readonly #download: NarDownload;
   readonly #uploads: NarUploads;
   readonly #hashed: HashedRealisations | undefined;
+  readonly #debugInfo: DebugInfoIndex;
 
   constructor(parts: BinaryCacheParts) {
     const { pathInfos, keys = [], storeDir = DEFAULT_STORE_DIR, now, priority = PRIORITY } = parts;
@@ -94,6 +100,7 @@ export class BinaryCache implements AsyncDisposable {
     this.#about = printNixCacheInfo({ storeDir, wantMassQuery: true, priority });
     this.#pages = new NarInfoPages({ pathInfos, keys, storeDir, now });
     this.#download = new NarDownload(parts);
+    this.#debugInfo = new DebugInfoIndex(parts);
     const { leases, trusted, realisations, narBytesMax = NAR_BYTES_MAX } = parts;
     if (realisations !== undefined)
       this.#hashed = new HashedRealisations({ ...parts, realisations, keys, storeDir, now });
@@ -130,6 +137,7 @@ export class BinaryCache implements AsyncDisposable {
     if (kind === "narinfo") return this.#narInfoRoute(hashPart);
     if (kind === "ls") return this.#listingRoute(hashPart);
     if (path.startsWith("/nar/")) return this.#narRoute(path.slice(1));
+    if (path.startsWith("/debuginfo/")) return this.#debugInfoRoute(path.slice("/debuginfo/".length));
     if (path.startsWith("/log/")) return this.#logRoute(path.slice("/log/".length));
     if (path.startsWith("/build-trace-v2/")) return this.#traceRoute(path.slice("/build-trace-v2/".length));
     if (path.startsWith("/realisations/")) return this.#realisationRoute(path.slice("/realisations/".length));
@@ -194,6 +202,21 @@ export class BinaryCache implements AsyncDisposable {
         sendBytes(response, 200, "application/x-nix-nar", "");
       },
       put: (body, options) => this.#uploads.takeNar(name, body, options),
+    };
+  }
+
+  #debugInfoRoute(name: string): Route {
+    const [, buildId] = /^([0-9a-f]{40})(?:\.debug)?$/.exec(name) ?? [];
+    if (buildId === undefined) return {};
+    return {
+      get: async (_, response, options) => {
+        const found = await this.#debugInfo.find(buildId, options);
+        const url = found && printCastoreNarPath(found.info);
+        if (found === undefined || url === undefined)
+          throw new GatewayError("not-found", `no debug information of ${buildId} is here`);
+        sendBytes(response, 200, "application/json", printDebugInfo(found, url));
+      },
+      put: (body) => discard(limited(body, DEBUG_INFO_BYTES_MAX)),
     };
   }
 

@@ -19,7 +19,7 @@ import {
   type StoreServices,
   TrustedKeys,
 } from "@firn/store";
-import { chainStore, memoryStore, pathOf } from "../../store/test/small-store.ts";
+import { chainStore, memoryStore, pathOf, register, treeNode } from "../../store/test/small-store.ts";
 import { serve, type Served } from "./served.ts";
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHasher("sha256").update(bytes).digest();
@@ -275,6 +275,7 @@ test("whatever is asked or brought, the answer is one to the client and never a 
     `${printCastoreNarPath((await store.pathInfos.get(pathOf("c").hashPart)) as PathInfo)}`,
     `log/${"a".repeat(32)}-x.drv`,
     `build-trace-v2/${"a".repeat(32)}-x.drv/out.doi`,
+    `debuginfo/${"0".repeat(40)}.debug`,
     "nix-cache-info",
   ];
   const bodies = [Buffer.from(printNarInfo(narInfo), "latin1"), Buffer.from(nar), Buffer.from("{}")];
@@ -319,6 +320,31 @@ test("realisations are signed as they are served", async (t) => {
   assert.ok(await new TrustedKeys([key.publicKey]).vouchFor(found));
   assert.ok(!(await new TrustedKeys([key.publicKey]).vouchFor({ ...found, path: pathOf("b") })));
   assert.ok(!(await new TrustedKeys([(await generateSecretKey("k-1")).publicKey]).vouchFor(found)));
+});
+
+test("debug information of what came later is found, and of what is gone is not", async (t) => {
+  const store = memoryStore();
+  let now = 0;
+  const gone = new Set<string>();
+  const get = async (hashPart: string) => (gone.has(hashPart) ? undefined : await store.pathInfos.get(hashPart));
+  const pathInfos = { get, list: () => store.pathInfos.list() } as StoreServices["pathInfos"];
+  const { url } = await serve(t, { ...store, pathInfos, now: () => now });
+  const buildId = `ab${"0".repeat(38)}`;
+  const node = await treeNode(store, {
+    lib: { debug: { ".build-id": { ab: { [`${"0".repeat(38)}.debug`]: "text" } } } },
+  });
+  const find = async () => (await fetch(`${url}/debuginfo/${buildId}.debug`)).status;
+  assert.equal(await find(), 404);
+  await register(store, "a", node);
+  assert.equal(await find(), 404);
+  now += 10_000;
+  assert.equal(await find(), 200);
+  await register(store, "b", node);
+  now += 10_000;
+  gone.add(pathOf("a").hashPart);
+  assert.equal(await find(), 200);
+  gone.add(pathOf("b").hashPart);
+  assert.equal(await find(), 404);
 });
 
 test("a store that breaks is not blamed on the client, and its words stay here", async (t) => {

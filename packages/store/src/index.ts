@@ -33,6 +33,8 @@ export type { NarDigest } from "./nar-render.ts";
 export { NarLayout, narLayout } from "./nar-layout.ts";
 export { RenderingCalculator } from "./nar-calculator.ts";
 export type { NarCalculator } from "./nar-calculator.ts";
+export { debugFiles, debugInfoName, printDebugInfo } from "./debug-info.ts";
+export type { DebugFile } from "./debug-info.ts";
 export { narListing } from "./nar-listing.ts";
 export { parseCastoreNarPath, printCastoreNarPath } from "./castore-nar-path.ts";
 export type { CastoreNar } from "./castore-nar-path.ts";
