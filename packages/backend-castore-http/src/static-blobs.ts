@@ -169,8 +169,8 @@ async function* cut(stream: ByteStream, from: number, to: number): ByteStream {
   let at = 0;
   for await (const bytes of stream) {
     const part = bytes.subarray(Math.max(0, from - at), Math.max(0, to - at));
-    if (part.length > 0) yield part;
     at += bytes.length;
+    if (part.length > 0) yield part;
     if (at >= to) return;
   }
 }

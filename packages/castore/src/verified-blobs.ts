@@ -119,9 +119,10 @@ class VerifiedReader implements BlobReader {
     const last = Math.min(this.size, Math.ceil(end / SEGMENT_BYTES) * SEGMENT_BYTES);
     for await (const bytes of piecesOf(this.#inner.stream(at, last), SEGMENT_BYTES)) {
       if (digestOf(bytes) !== this.#segments[index]) throw corrupt(this.#digest);
-      yield bytes.subarray(Math.max(0, start - at), Math.min(bytes.length, end - at));
+      const part = bytes.subarray(Math.max(0, start - at), Math.min(bytes.length, end - at));
       at += bytes.length;
       index++;
+      yield part;
     }
     if (at < end) throw corrupt(this.#digest);
   }
