@@ -10,12 +10,14 @@ import { digestOf } from "./digest.ts";
 import type { Digest } from "./node.ts";
 
 const NO_BYTES = new Uint8Array(0);
+/** Some chunks' lengths, so that what is held is seldom moved to make room behind it. */
+const HELD_BYTES = 4 * CHUNK_BYTES_MAX;
 
 export class Chunker {
-  /** The beginning of the next chunk, from pieces that are no more. */
-  #held = new Uint8Array(CHUNK_BYTES_MAX);
-  #heldBytes = 0;
-  #spare = new Uint8Array(CHUNK_BYTES_MAX);
+  /** From `#from` to `#to` it holds the beginning of the next chunk, from pieces that are no more. */
+  readonly #held = new Uint8Array(HELD_BYTES);
+  #from = 0;
+  #to = 0;
   #piece: Uint8Array = NO_BYTES;
 
   /** Takes the next piece. It stays the caller's, but must be as it is until `take` yields undefined. */
@@ -25,16 +27,14 @@ export class Chunker {
 
   /** The next chunk, undefined when more bytes are needed to know it, or with `isEnd` when there is none left. A view, good until the next call. */
   take(isEnd: boolean): Uint8Array | undefined {
-    return this.#heldBytes === 0 ? this.#takeFromPiece(isEnd) : this.#takeAcross(isEnd);
+    return this.#from === this.#to ? this.#takeFromPiece(isEnd) : this.#takeAcross(isEnd);
   }
 
   #takeFromPiece(isEnd: boolean): Uint8Array | undefined {
     const piece = this.#piece;
-    if (piece.length === 0) return undefined;
-    if (!isEnd && piece.length < CHUNK_BYTES_MAX) {
-      this.#held.set(piece);
-      this.#heldBytes = piece.length;
-      this.#piece = NO_BYTES;
+    if (piece.length === 0 || (!isEnd && piece.length < CHUNK_BYTES_MAX)) {
+      this.#hold(piece);
+      this.#piece = NO_BYTES; // not even an empty view of it: the caller may have given its memory away
       return undefined;
     }
     const length = firstChunkBytes(piece);
@@ -43,26 +43,32 @@ export class Chunker {
   }
 
   #takeAcross(isEnd: boolean): Uint8Array | undefined {
-    const held = this.#held;
-    const before = this.#heldBytes;
-    const added = this.#piece.subarray(0, CHUNK_BYTES_MAX - before);
-    held.set(added, before);
-    const all = before + added.length;
-    if (!isEnd && all < CHUNK_BYTES_MAX) {
-      this.#heldBytes = all;
-      this.#piece = NO_BYTES;
-      return undefined;
+    const before = this.#to - this.#from;
+    const piece = this.#piece;
+    const added = piece.subarray(0, CHUNK_BYTES_MAX - before);
+    this.#hold(added);
+    const all = this.#held.subarray(this.#from, this.#to);
+    this.#piece = added.length === piece.length ? NO_BYTES : piece.subarray(added.length);
+    if (!isEnd && all.length < CHUNK_BYTES_MAX) return undefined;
+    const length = firstChunkBytes(all);
+    this.#from += length;
+    if (length >= before) {
+      // What follows can be cut out of the piece where it is.
+      this.#piece = piece.subarray(length - before);
+      this.#from = 0;
+      this.#to = 0;
     }
-    const length = firstChunkBytes(held.subarray(0, all));
-    this.#piece = this.#piece.subarray(Math.max(0, length - before));
-    this.#heldBytes = Math.max(0, before - length);
-    if (this.#heldBytes > 0) {
-      // The chunk that is handed out must stay as it is.
-      this.#spare.set(held.subarray(length, before));
-      this.#held = this.#spare;
-      this.#spare = held;
+    return all.subarray(0, length);
+  }
+
+  #hold(bytes: Uint8Array): void {
+    if (bytes.length > HELD_BYTES - this.#to) {
+      this.#held.copyWithin(0, this.#from, this.#to);
+      this.#to -= this.#from;
+      this.#from = 0;
     }
-    return held.subarray(0, length);
+    this.#held.set(bytes, this.#to);
+    this.#to += bytes.length;
   }
 }
 
