@@ -55,7 +55,7 @@ export class Packs {
     if (opened === undefined) return undefined;
     opened.readers++;
     try {
-      const bytes = new Uint8Array(storedBytes);
+      const bytes = unfilled(storedBytes);
       for (let at = 0; at < storedBytes; ) {
         const count = await new Promise<number>((resolve, reject) => {
           readFd(opened.fd, bytes, at, storedBytes - at, offset + at, (error, length) =>
@@ -79,7 +79,7 @@ export class Packs {
     const opened = this.#take(pack);
     if (opened === undefined) return undefined;
     try {
-      const bytes = new Uint8Array(storedBytes);
+      const bytes = unfilled(storedBytes);
       for (let at = 0; at < storedBytes; ) {
         const count = readSync(opened.fd, bytes, at, storedBytes - at, offset + at);
         if (count === 0) return undefined;
@@ -134,6 +134,11 @@ export class Packs {
   #closeUnused(opened: OpenPack): void {
     if (opened.isDropped && opened.readers === 0) closeSync(opened.fd);
   }
+}
+
+/** Memory that holds anything until it is written: zeros first would cost as much as a copy. */
+function unfilled(length: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }
 
 /** The error for a chunk whose record points at nothing. */

@@ -87,8 +87,8 @@ function sendFailure(
   sendText(response, status, status === 500 ? "something went wrong here" : messageOf(thrown));
 }
 
-/** Chunks that have a buffer of their own lose it; small ones are not worth it. */
-function giveBack({ buffer, byteLength }: Uint8Array): void {
+/** Gives back the memory of a chunk that is ours and used no more, if it has a buffer of its own; small ones are not worth it. */
+export function giveBack({ buffer, byteLength }: Uint8Array): void {
   if (byteLength >= GIVEN_BACK_BYTES && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer)
     buffer.transfer(0);
 }

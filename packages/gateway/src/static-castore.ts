@@ -20,7 +20,7 @@ import {
   type StaticKind,
 } from "@firn/castore";
 import { encodePathInfo, printStaticIndex, STATIC_INDEX, type StoreServices, staticPathName } from "@firn/store";
-import { answering, FOREVER, sendBytes, sendStream, sendText } from "./answer.ts";
+import { answering, FOREVER, giveBack, sendBytes, sendStream, sendText } from "./answer.ts";
 import { rangeOf } from "./byte-range.ts";
 import { GatewayError } from "./error.ts";
 
@@ -120,7 +120,10 @@ export class StaticCastore {
     if (!this.#parts.isWritable) throw new GatewayError("forbidden", "this store takes nothing in");
     return async (request, response, options) => {
       await using writer = this.#parts.blobs.openWrite(options);
-      for await (const bytes of request as ByteStream) await writer.write(bytes);
+      for await (const bytes of request as ByteStream) {
+        await writer.write(bytes);
+        giveBack(bytes);
+      }
       options.signal?.throwIfAborted();
       if (!request.complete) throw new GatewayError("bad-request", "the contents broke off");
       const digest = await writer.close();
@@ -141,12 +144,12 @@ async function sendRange(
   const range = rangeOf(request.headers.range, size);
   const given = { ...headers, "accept-ranges": "bytes" };
   if (range === undefined)
-    return await sendStream(response, 200, { ...given, "content-length": size }, () => stream(0, size));
+    return await sendStream(response, 200, { ...given, "content-length": size }, () => stream(0, size), "owned");
   const { from, to } = range;
   if (from >= to) {
     response.setHeader("content-range", `bytes */${size}`);
     return sendText(response, 416, `there are ${size} bytes`);
   }
   const more = { "content-length": to - from, "content-range": `bytes ${from}-${to - 1}/${size}` };
-  await sendStream(response, 206, { ...given, ...more }, () => stream(from, to));
+  await sendStream(response, 206, { ...given, ...more }, () => stream(from, to), "owned");
 }
