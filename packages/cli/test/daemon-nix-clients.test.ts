@@ -21,6 +21,7 @@ const PACKAGES = `${WITH_TOOLS} rec {
   fixed = sh "fixed" "echo hello > $out" { outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"; };
   floating = sh "floating" "$b mkdir $out; echo \${dep}; echo \${contents} > $out/x; echo doc > $doc" (ca // { outputs = [ "out" "doc" ]; });
   contents = sh "contents" "echo hello > $out" ca;
+  carried = sh "carried" "echo \${contents} carried > $out" ca;
   deferred = sh "deferred" "echo \${floating} > $out" { };
   wrong = sh "wrong" "echo other > $out" { outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"; };
 }`;
@@ -131,6 +132,15 @@ describe("Nix as a client of firn daemon", canRun, () => {
     const outputs = async (run: (program: string, ...args: string[]) => Promise<string> | string) =>
       JSON.parse(await run("nix", "build", "-f", "packages.nix", "floating", "--json", "--no-link"));
     assert.deepEqual(await outputs(said), await outputs(peer.run));
+  });
+
+  test("what a derivation came out as elsewhere comes with its output", async () => {
+    const out = peer.run("nix-build", "packages.nix", "-A", "carried", "--no-out-link");
+    await same("nix-instantiate", "packages.nix", "-A", "carried");
+    peer.run("nix", "copy", "--no-check-sigs", "--to", `unix://${daemon.socket}`, "-f", "packages.nix", "carried");
+    const built = await nix.run("nix-build", "packages.nix", "-A", "carried", "--no-out-link");
+    assert.equal(built.out.trim(), out, built.err);
+    assert.ok(!built.err.includes("building"), built.err);
   });
 
   test("a build that two clients wait for goes on when one is killed", async () => {

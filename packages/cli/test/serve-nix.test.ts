@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { missing, need, onPath } from "../../../dev/need.ts";
 import { nixSandbox } from "../../nix-compat/test/nix.ts";
 import { type Firn, makeFirn } from "./firn.ts";
+import { layTools, nixPeer, WITH_TOOLS } from "./nix-peer.ts";
 
 const tools = onPath("bwrap") === undefined ? missing("no bwrap on PATH") : need("nix-store");
 const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
@@ -65,4 +66,42 @@ test("Nix substitutes what was built here, shows its log, and gives it to anothe
   const taken = await third.run(["build", "--no-link", "--expr", EXPRESSION, ...substituters]);
   assert.equal(taken.out.trim(), outputs.out, taken.err);
   assert.doesNotMatch(taken.err, /building '/);
+});
+
+test("what Nix's derivations came out as comes with them, and another Nix need not build them", tools, async (t) => {
+  const firn = makeFirn(t);
+  const { directory } = firn;
+  layTools(directory);
+  const file = join(directory, "packages.nix");
+  writeFileSync(
+    file,
+    `${WITH_TOOLS} rec {
+      floating = sh "floating" "$b mkdir $out; echo contents > $out/x; echo doc > $doc" (ca // { outputs = [ "out" "doc" ]; });
+      top = sh "top" "echo \${floating} > $out" ca;
+    }`,
+  );
+  const url = await serve(t, firn);
+  const nix = nixPeer(directory);
+  const drvPath = nix.run("nix-instantiate", file, "-A", "top");
+  const out = nix.run("nix-build", file, "-A", "top", "--no-out-link");
+  const [{ id }] = JSON.parse(nix.run("nix", "realisation", "info", "-f", file, "top", "--json")) as [{ id: string }];
+  const copy = ["copy", "--no-check-sigs", "--to", url];
+  assert.match(nix.fail("nix", ...copy, "-f", file, "top"), /HTTP error 400/);
+  nix.run("nix", ...copy, "--derivation", drvPath);
+  nix.run("nix", ...copy, "-f", file, "top");
+  const answered = await (await fetch(`${url}/realisations/${id}.doi`)).json();
+  assert.deepEqual(answered, {
+    dependentRealisations: {},
+    id,
+    outPath: out.slice("/nix/store/".length),
+    signatures: [],
+  });
+  const entry = await fetch(`${url}/build-trace-v2/${drvPath.slice("/nix/store/".length)}/out.doi`);
+  assert.equal(((await entry.json()) as { outPath: string }).outPath, out.slice("/nix/store/".length));
+
+  mkdirSync(join(directory, "other"));
+  const other = nixPeer(join(directory, "other"));
+  const settings = { substitute: "true", substituters: url, "require-sigs": "false", "max-jobs": "0" };
+  const options = Object.entries(settings).flatMap(([name, value]) => ["--option", name, value]);
+  assert.equal(other.run("nix-build", file, "-A", "top", "--no-out-link", ...options), out);
 });

@@ -9,7 +9,7 @@ A store as a binary cache, the way C++ Nix reads and writes one over HTTP:
     GET PUT  debuginfo/<build id>.debug          in which NAR debug information is; found here, so one that comes is not looked at
     GET PUT  log/<name>.drv
     GET PUT  build-trace-v2/<name>.drv/<output>.doi
-    GET      realisations/<hash>!<output>.doi     the same for C++ Nix before 2.35
+    GET PUT  realisations/<hash>!<output>.doi     the same for C++ Nix before 2.35
 
 It knows nothing of who may do what: a server in front of it lets PUT through or not.
 */
@@ -21,11 +21,15 @@ import { decompress, parseCompression } from "@firn/compression";
 import {
   checkOutputName,
   DEFAULT_STORE_DIR,
+  HASHED_REALISATION_BYTES_MAX,
+  hashedRealisationFingerprint,
   NAR_INFO_BYTES_MAX,
+  parseHashedRealisation,
   parseNarInfo,
   parseStorePath,
   printNixCacheInfo,
   type SecretKey,
+  splitHashedName,
   type StorePath,
 } from "@firn/nix-compat";
 import {
@@ -251,18 +255,17 @@ export class BinaryCache implements AsyncDisposable {
       },
       put: async (body, options) => {
         const realisation = parseBuildTraceEntry(await textOf(body, BUILD_TRACE_BYTES_MAX), drvPath, output);
-        if (!(await this.#isRegistered(realisation.path, options)))
-          throw new GatewayError("bad-request", `${realisation.path} has to come before what was realised as it`);
+        const isVouchedFor = await this.#parts.trusted?.vouchFor(realisation);
+        await this.#checkRealised(`${drvPath}^${output}`, realisation.path, isVouchedFor, options);
         await realisations.put([realisation], options);
       },
     };
   }
 
   #realisationRoute(file: string): Route {
-    const [, name] =
-      /^(sha256:[0-9a-f]{64}![^/]{1,255})\.doi$/.exec(attempt(() => decodeURIComponent(file)) ?? "") ?? [];
+    const [, name = ""] = /^(.*)\.doi$/.exec(attempt(() => decodeURIComponent(file)) ?? "") ?? [];
     const hashed = this.#hashed;
-    if (hashed === undefined || name === undefined) return {};
+    if (hashed === undefined || splitHashedName(name) === undefined) return {};
     return {
       get: async (_, response, options) => {
         const realisation = await hashed.find(name, options);
@@ -270,7 +273,24 @@ export class BinaryCache implements AsyncDisposable {
           throw new GatewayError("not-found", `what ${name} came out as is not known here`);
         sendBytes(response, 200, "application/json", await hashed.print(name, realisation));
       },
+      put: async (body, options) => {
+        const realisation = parseHashedRealisation(await textOf(body, HASHED_REALISATION_BYTES_MAX));
+        const { path, signatures } = realisation;
+        if (realisation.name !== name) throw new GatewayError("bad-request", "this is another output's realisation");
+        const { trusted } = this.#parts;
+        const isVouchedFor = await trusted?.hasSigned(hashedRealisationFingerprint(realisation), signatures);
+        await this.#checkRealised(name, path, isVouchedFor, options);
+        await hashed.take(name, path, options);
+      },
     };
+  }
+
+  /** `isVouchedFor` is undefined where nobody's signature is asked for. */
+  async #checkRealised(what: string, path: StorePath, isVouchedFor: boolean | undefined, options: CallOptions) {
+    if (isVouchedFor === false)
+      throw new GatewayError("forbidden", `what ${what} came out as lacks a signature by a key that is trusted here`);
+    if (!(await this.#isRegistered(path, options)))
+      throw new GatewayError("bad-request", `${path} has to come before what was realised as it`);
   }
 
   async #isRegistered(path: StorePath, options: CallOptions): Promise<boolean> {

@@ -111,14 +111,11 @@ export const DAEMON_ADDITIONS: DaemonHandlers<Additions> = {
   registerDrvOutput: async ({ realisation: { id, path, signatures } }, call) => {
     call.needTrust("register what a derivation's output came out as");
     const { realisations } = call.host;
-    if (typeof id.drv === "string" || realisations === undefined)
-      throw new GatewayError(
-        "bad-request",
-        `the output '${id.output}' is named by a hash, not by its derivation's path`,
-      );
+    if (realisations === undefined) throw new GatewayError("method", "no realisations are kept here");
     const options = await call.held();
     await call.need(path, options);
-    await realisations.put([{ drvPath: id.drv, output: id.output, path, signatures }], options);
+    if (typeof id.drv === "string") await call.state.hashed?.take(`${id.drv}!${id.output}`, path, options);
+    else await realisations.put([{ drvPath: id.drv, output: id.output, path, signatures }], options);
   },
 
   addBuildLog: async ({ drvName }, call) => {

@@ -1,25 +1,27 @@
 /*
 Realisations under the names that C++ Nix before 2.35 gives them: `sha256:<hash modulo of the derivation>!<output>`. Such a name follows from a derivation
-and does not lead back to it, so all realisations are listed and named; what was named once stays so, and the list is read again at most now and then.
-
-Only answered, never taken in: for want of the derivation's path.
+and does not lead back to it, so all realisations are listed and named; what was named once stays so, and the list is read again at most now and then. One that
+comes in is kept under the path of its derivation, which has to be here and is looked for in the same way.
 */
 
-import { byteStringOf, bytesOf } from "@firn/base";
+import { byteStringOf } from "@firn/base";
 import { type CallOptions, readBlob } from "@firn/castore";
 import {
   type DerivationModulo,
   DERIVATION_BYTES_MAX,
   hashDerivationModulo,
+  hashedRealisationFingerprint,
   hashMaskedDerivationModulo,
   NixCompatError,
   parseAbsoluteStorePath,
   parseDerivation,
-  printSignature,
+  printHashedRealisation,
   type SecretKey,
+  splitHashedName,
   type StorePath,
 } from "@firn/nix-compat";
 import { type Realisation, type RealisationService, realisationKey, type StoreServices } from "@firn/store";
+import { GatewayError } from "./error.ts";
 
 const FRESH_MS = 10_000;
 /** Derivations one name may need. */
@@ -41,6 +43,9 @@ export class HashedRealisations {
   readonly #named = new Map<string, Pick<Realisation, "drvPath" | "output">>();
   /** Keys of those that have a name. */
   readonly #seen = new Set<string>();
+  /** Derivations by their hashes modulo, as far as they were looked at. */
+  readonly #byModulo = new Map<string, StorePath>();
+  readonly #looked = new Set<string>();
   /** By absolute path of the .drv. */
   readonly #modulos = new Map<string, DerivationModulo>();
   #readAt = Number.NEGATIVE_INFINITY;
@@ -63,12 +68,44 @@ export class HashedRealisations {
     return named && (await realisations.get(named.drvPath, named.output, options));
   }
 
-  /** The file a cache of that time has: keys sorted, nothing between tokens. */
+  /** The file a cache of that time has. */
   async print(name: string, { path }: Realisation): Promise<string> {
-    const said = { dependentRealisations: {}, id: name, outPath: path.toString() };
-    const message = bytesOf(JSON.stringify(said));
-    const signatures = await Promise.all(this.#parts.keys.map(async (key) => printSignature(await key.sign(message))));
-    return JSON.stringify({ ...said, signatures: signatures.sort() });
+    const said = { name, path };
+    const message = hashedRealisationFingerprint(said);
+    return printHashedRealisation({
+      ...said,
+      signatures: await Promise.all(this.#parts.keys.map((key) => key.sign(message))),
+    });
+  }
+
+  /**
+   * Keeps what came out as this path, which is registered; `signatures` are lost, being over other words than those of later realisations. Throws `bad-request`
+   * when no derivation with such a name is here.
+   */
+  async take(name: string, path: StorePath, options: CallOptions): Promise<void> {
+    const { realisations, pathInfos } = this.#parts;
+    const split = splitHashedName(name);
+    const deriver = (await pathInfos.get(path.hashPart, options))?.deriver;
+    const drvPath = split && (await this.#derivationOf(split.hex, deriver));
+    if (split === undefined || drvPath === undefined)
+      throw new GatewayError("bad-request", `the derivation of '${name}' has to come before what it came out as`);
+    await realisations.put([{ drvPath, output: split.output, path, signatures: [] }], options);
+  }
+
+  /** Who is said to have made the path is looked at first. */
+  async #derivationOf(hex: string, deriver: StorePath | undefined): Promise<StorePath | undefined> {
+    if (deriver !== undefined && (await this.#maskedModulo(deriver)) === hex) return deriver;
+    const known = this.#byModulo.get(hex);
+    if (known !== undefined) return known;
+    for await (const { path } of this.#parts.pathInfos.list()) {
+      if (!path.isDerivation || this.#looked.has(path.toString())) continue;
+      const found = await this.#maskedModulo(path);
+      if (found === undefined) continue; // what it lacks may come
+      this.#looked.add(path.toString());
+      this.#byModulo.set(found, path);
+      if (found === hex) return path;
+    }
+    return undefined;
   }
 
   async #read(): Promise<void> {

@@ -7,8 +7,20 @@ import fc from "fast-check";
 import { concatBytes } from "@firn/base";
 import { digestOf } from "@firn/castore";
 import { createHasher, toNixBase32 } from "@firn/hash";
-import { generateSecretKey, type NarInfo, parseNarInfo, printNarInfo, StorePath } from "@firn/nix-compat";
 import {
+  generateSecretKey,
+  type HashedRealisation,
+  hashedRealisationFingerprint,
+  hashMaskedDerivationModulo,
+  type NarInfo,
+  parseDerivation,
+  parseNarInfo,
+  printHashedRealisation,
+  printNarInfo,
+  StorePath,
+} from "@firn/nix-compat";
+import {
+  calculateNar,
   MemoryRealisations,
   narInfoOf,
   parseBuildTraceEntry,
@@ -19,7 +31,7 @@ import {
   type StoreServices,
   TrustedKeys,
 } from "@firn/store";
-import { chainStore, memoryStore, pathOf, register, treeNode } from "../../store/test/small-store.ts";
+import { chainStore, fileNode, memoryStore, pathOf, register, treeNode } from "../../store/test/small-store.ts";
 import { serve, type Served } from "./served.ts";
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHasher("sha256").update(bytes).digest();
@@ -262,6 +274,42 @@ test("a realisation comes in after its path, and is not served when the path is 
   assert.equal((await put(`${served.url}/build-trace-v2/${name}/..%2fout.doi`, entry)).status, 405);
 });
 
+test("realisations of older clients come in after path and derivation, signed where that is asked for", async (t) => {
+  const key = await generateSecretKey("k-1");
+  const store = await chainStore();
+  const text = 'Derive([("out","","r:sha256","")],[],[],"x86_64-linux","/bin/sh",[],[("name","x"),("out","")])';
+  const drvPath = new StorePath("g".repeat(32), "x.drv");
+  const node = await fileNode(store, text);
+  const nar = await calculateNar(node, store);
+  const drv: PathInfo = { path: drvPath, node, ...nar, references: [], signatures: [], registeredAt: 1 };
+  const name = `sha256:${hashMaskedDerivationModulo(parseDerivation(text, "x"), assert.fail).hex}!out`;
+  const realisations = new MemoryRealisations();
+  const open = await serve(t, { ...store, realisations });
+  const strict = await serve(t, { ...store, realisations, trusted: new TrustedKeys([key.publicKey]) });
+  const said = { name, path: pathOf("a"), dependents: { [name]: `${pathOf("b")}` } };
+  const signatures = [await key.sign(hashedRealisationFingerprint(said))];
+  const bring = async ({ url }: Served, more: Partial<HashedRealisation>, at = name) =>
+    (await put(`${url}/realisations/${at}.doi`, printHashedRealisation({ ...said, signatures: [], ...more }))).status;
+
+  assert.equal(await bring(open, {}), 400, "no derivation is called so");
+  await store.pathInfos.put([drv]);
+  assert.equal(await bring(open, { path: pathOf("f") }), 400, "the path is not here");
+  assert.equal(await bring(open, { name: name.replace("!out", "!doc") }), 400, "another output's");
+  assert.equal(await bring(open, {}, name.replace("!out", "!..%2fout")), 405);
+  assert.equal((await put(`${open.url}/realisations/${name}.doi`, "{")).status, 400);
+  assert.equal(await bring(strict, {}), 403);
+  assert.equal(await bring(strict, { path: pathOf("c"), signatures }), 403);
+  assert.equal(await realisations.get(drvPath, "out"), undefined);
+  assert.equal(await bring(strict, { signatures }), 200);
+  assert.deepEqual((await realisations.get(drvPath, "out"))?.path, pathOf("a"));
+  assert.equal(await bring(open, { path: pathOf("c") }), 200);
+  const { outPath } = (await (await fetch(`${open.url}/realisations/${name}.doi`)).json()) as { outPath: string };
+  assert.equal(outPath, `${pathOf("c")}`);
+
+  const trace = JSON.stringify({ outPath: pathOf("b").toString(), signatures: [] });
+  assert.equal((await put(`${strict.url}/build-trace-v2/${drvPath}/out.doi`, trace)).status, 403);
+});
+
 test("whatever is asked or brought, the answer is one to the client and never a failure here", async (t) => {
   const store = await chainStore();
   const served = await serve(t, store);
@@ -276,6 +324,7 @@ test("whatever is asked or brought, the answer is one to the client and never a 
     `log/${"a".repeat(32)}-x.drv`,
     `build-trace-v2/${"a".repeat(32)}-x.drv/out.doi`,
     `debuginfo/${"0".repeat(40)}.debug`,
+    `realisations/sha256:${"0".repeat(64)}!out.doi`,
     "nix-cache-info",
   ];
   const bodies = [Buffer.from(printNarInfo(narInfo), "latin1"), Buffer.from(nar), Buffer.from("{}")];

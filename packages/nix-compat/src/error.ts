@@ -13,6 +13,7 @@ import { FirnError } from "@firn/base";
  * - `invalid-nix-cache-info`: text is not what a binary cache says of itself.
  * - `invalid-key`: text is not a key or a signature, `name:base64`. Messages never hold a secret key.
  * - `invalid-export`: bytes are not a stream of exported paths.
+ * - `invalid-realisation`: not what Nix writes of what an output came out as.
  * - `invalid-message`: bytes of a connection are not what Nix's worker protocol has there.
  * - `invalid-url`: text is not a URL, or not one of the kind that was asked for.
  * - `invalid-flake-ref`: a flake reference has attributes that its scheme does not have, or values they cannot have.
@@ -30,6 +31,7 @@ export type NixCompatErrorCode =
   | "invalid-key"
   | "invalid-export"
   | "invalid-message"
+  | "invalid-realisation"
   | "invalid-url"
   | "invalid-flake-ref"
   | "limit";

@@ -64,6 +64,14 @@ export type { FlakeAttribute, FlakeAttributes } from "./flake-ref.ts";
 export { generateSecretKey, parsePublicKey, parseSecretKey, PublicKey, SecretKey } from "./signing-key.ts";
 export { checkKeyName, KEY_NAME_CHARS_MAX, parseSignature, printSignature, SIGNATURE_BYTES } from "./signature.ts";
 export type { Signature } from "./signature.ts";
+export {
+  HASHED_REALISATION_BYTES_MAX,
+  hashedRealisationFingerprint,
+  parseHashedRealisation,
+  printHashedRealisation,
+  splitHashedName,
+} from "./hashed-realisation.ts";
+export type { HashedRealisation } from "./hashed-realisation.ts";
 export { pathFingerprint } from "./path-fingerprint.ts";
 export type { FingerprintedPath } from "./path-fingerprint.ts";
 export { NAR_INFO_BYTES_MAX, parseNarInfo, printNarInfo } from "./nar-info.ts";

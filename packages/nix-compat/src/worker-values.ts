@@ -16,6 +16,7 @@ import {
   writtenOutput,
 } from "./derivation.ts";
 import { NixCompatError } from "./error.ts";
+import { HASHED_REALISATION_BYTES_MAX, parseHashedRealisation, printHashedRealisation } from "./hashed-realisation.ts";
 import { parseSignature, printSignature, type Signature } from "./signature.ts";
 import { parseAbsoluteStorePath, parseStorePath, type StorePath } from "./store-path.ts";
 import { WIRE_PATH_BYTES_MAX } from "./wire.ts";
@@ -48,7 +49,6 @@ export const WORKER_TEXT_BYTES_MAX = 64 * 1024 * 1024;
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 const OUTPUTS_MAX = 1 << 16;
 const SIGNATURES_MAX = 1 << 12;
-const JSON_BYTES_MAX = 1024 * 1024;
 
 export const storePaths = list(storePath, "store paths");
 
@@ -159,6 +159,8 @@ export type BuiltOutput = {
 /** Older ends name outputs by a hash that newer ones do not know; both look only at the output's name. */
 const NO_HASH = `sha256:${"0".repeat(64)}`;
 
+const realisationJson = text(HASHED_REALISATION_BYTES_MAX, "realisation");
+
 const builtOutputsByPath: WorkerCodec<readonly BuiltOutput[]> = list(
   record({ name, path: storePath, signatures }),
   "outputs",
@@ -166,14 +168,14 @@ const builtOutputsByPath: WorkerCodec<readonly BuiltOutput[]> = list(
 );
 const builtOutputsByHash: WorkerCodec<readonly BuiltOutput[]> = list(
   mapped(
-    record({ id: text(WIRE_PATH_BYTES_MAX, "name of an output"), json: text(JSON_BYTES_MAX, "realisation") }),
+    record({ id: text(WIRE_PATH_BYTES_MAX, "name of an output"), json: realisationJson }),
     ({ id, json }): BuiltOutput => {
-      const { path, signatures } = parseRealisationJson(json);
+      const { path, signatures } = parseHashedRealisation(json);
       return { name: splitOutputId(id).output, path, signatures };
     },
     ({ name: output, path, signatures }) => {
       const id = `${NO_HASH}!${output}`;
-      return { id, json: printRealisationJson(id, path, signatures) };
+      return { id, json: printHashedRealisation({ name: id, path, signatures }) };
     },
   ),
   "outputs",
@@ -270,12 +272,13 @@ const idByHash: WorkerCodec<RealisedOutput> = mapped(
 export const realisedOutput: WorkerCodec<RealisedOutput> = choose(namesByPath, idByPath, idByHash);
 
 const realisationByHash: WorkerCodec<WorkerRealisation> = mapped(
-  text(JSON_BYTES_MAX, "realisation"),
+  realisationJson,
   (json) => {
-    const { id, ...found } = parseRealisationJson(json);
-    return { id: splitOutputId(id), ...found };
+    const { name: id, path, signatures } = parseHashedRealisation(json);
+    return { id: splitOutputId(id), path, signatures };
   },
-  ({ id, path, signatures }: WorkerRealisation) => printRealisationJson(printOutputId(id), path, signatures),
+  ({ id, path, signatures }: WorkerRealisation) =>
+    printHashedRealisation({ name: printOutputId(id), path, signatures }),
 );
 const baseName: WorkerCodec<StorePath> = mapped(text(WIRE_PATH_BYTES_MAX, "store path"), parseStorePath, String);
 const noSignatures = constant<readonly Signature[]>([]);
@@ -342,28 +345,4 @@ function unknownName(output: string): NixCompatError {
     "unsupported-derivation",
     `the ends of this connection name derivations differently, so the realisation of '${output}' cannot be spoken of`,
   );
-}
-
-function parseRealisationJson(json: string) {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(json);
-  } catch (cause) {
-    throw new NixCompatError("invalid-message", "a realisation is not JSON", { cause });
-  }
-  const { id, outPath, signatures = [] } = (parsed ?? {}) as Record<string, unknown>;
-  const isText = (value: unknown): value is string => typeof value === "string";
-  if (!isText(id) || !isText(outPath) || !Array.isArray(signatures) || !signatures.every(isText))
-    throw invalidMessage("a realisation lacks its id or path, or has other things than signatures");
-  return { id, path: parseStorePath(outPath), signatures: signatures.map(parseSignature) };
-}
-
-function printRealisationJson(id: string, path: StorePath, signatures: readonly Signature[]): ByteString {
-  const fields = {
-    dependentRealisations: {},
-    id,
-    outPath: path.toString(),
-    signatures: signatures.map(printSignature),
-  };
-  return JSON.stringify(fields);
 }

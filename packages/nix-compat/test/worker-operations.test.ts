@@ -134,7 +134,7 @@ describe("the operations of the worker protocol", () => {
       "invalid-output",
     ],
     ["a hash of an unknown kind", "addToStore", "request", tokens("n", "fixed:r:sha3", 0, 0), "invalid-message"],
-    ["a realisation that is no JSON", "queryRealisation", "reply", tokens(1, "{"), "invalid-message"],
+    ["a realisation that is no JSON", "queryRealisation", "reply", tokens(1, "{"), "invalid-realisation"],
     [
       "padding that is not zero",
       "queryPathFromHashPart",

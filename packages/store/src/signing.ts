@@ -5,7 +5,7 @@ keys that held; what to do about paths without any is the caller's affair.
 
 import { bytesOf } from "@firn/base";
 import type { Node } from "@firn/castore";
-import { pathFingerprint, type PublicKey, type SecretKey } from "@firn/nix-compat";
+import { pathFingerprint, type PublicKey, type SecretKey, type Signature } from "@firn/nix-compat";
 import { realisationFingerprint } from "./build-trace.ts";
 import { isContentAddressed } from "./content-check.ts";
 import { firnFingerprint } from "./firn-fingerprint.ts";
@@ -73,8 +73,12 @@ export class TrustedKeys {
 
   /** Whether one of the keys signed it. */
   async vouchFor(realisation: Realisation): Promise<boolean> {
-    const message = bytesOf(realisationFingerprint(realisation));
-    for (const signature of realisation.signatures) {
+    return await this.hasSigned(bytesOf(realisationFingerprint(realisation)), realisation.signatures);
+  }
+
+  /** Whether one of the signatures of a message is right, and by one of the keys. */
+  async hasSigned(message: Uint8Array, signatures: readonly Signature[]): Promise<boolean> {
+    for (const signature of signatures) {
       for (const key of this.#byName.get(signature.keyName) ?? [])
         if (await key.verify(message, signature)) return true;
     }
