@@ -12,7 +12,6 @@ import { toHex } from "@firn/hash";
 import { keyedPathInfo, type StorePath, WireWriter, type WorkerPathInfo, type WorkerSession } from "@firn/nix-compat";
 import {
   inRegistrationOrder,
-  ingestNar,
   mergeAll,
   type PathInfo,
   pathInfoOf,
@@ -21,6 +20,7 @@ import {
   StoreError,
 } from "@firn/store";
 import type { ConnectionPool } from "./connection-pool.ts";
+import type { DaemonPaths } from "./daemon-paths.ts";
 import { NixDaemonError } from "./error.ts";
 
 /** Roots of NARs that are remembered. */
@@ -30,6 +30,7 @@ const MULTIPLE_SINCE = 32;
 
 export type DaemonPathInfosParts = {
   readonly pool: ConnectionPool;
+  readonly paths: DaemonPaths;
   /** Where contents are taken in, and rendered from. */
   readonly castore: CastoreServices;
   /** A store on the same castore: contents of paths that it knows under the same NAR hash are not asked for. */
@@ -48,8 +49,9 @@ export class DaemonPathInfos implements PathInfoService {
 
   async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
     throwIfAborted(options?.signal);
-    const path = await this.#pathOf(hashPart, options);
-    const known = path === undefined ? undefined : await this.#find(path, options);
+    const { paths } = this.#parts;
+    const path = await paths.pathOf(hashPart, options);
+    const known = path === undefined ? undefined : await paths.find(path, options);
     if (path === undefined || known === undefined) return undefined;
     return pathInfoOf({ path, ...known }, await this.#nodeOf(path, known, options), known.registeredAt);
   }
@@ -71,54 +73,31 @@ export class DaemonPathInfos implements PathInfoService {
   }
 
   async *list(options?: CallOptions): AsyncGenerator<PathInfo, void> {
-    const paths = await this.#parts.pool.run(options?.signal, (connection) =>
-      connection.call("queryAllValidPaths", {}, { signal: options?.signal }),
-    );
-    for (const path of paths) {
+    for (const path of await this.#parts.paths.list(options)) {
       const info = await this.get(path.hashPart, options);
       if (info !== undefined) yield info;
     }
   }
 
   async referrers(path: StorePath, options?: CallOptions): Promise<readonly StorePath[]> {
-    if ((await this.#find(path, options)) === undefined) return [];
+    if ((await this.#parts.paths.find(path, options)) === undefined) return [];
     const referrers = await this.#parts.pool.run(options?.signal, (connection) =>
       connection.call("queryReferrers", { path }, { signal: options?.signal }),
     );
     return referrers.filter((referrer) => !referrer.equals(path));
   }
 
-  async #pathOf(hashPart: string, options?: CallOptions): Promise<StorePath | undefined> {
-    return await this.#parts.pool.run(options?.signal, (connection) =>
-      connection.call("queryPathFromHashPart", { hashPart }, { signal: options?.signal }),
-    );
-  }
-
-  /** What the daemon says of a path. */
-  async #find(path: StorePath, options?: CallOptions): Promise<WorkerPathInfo | undefined> {
-    return await this.#parts.pool.run(options?.signal, (connection) =>
-      connection.call("queryPathInfo", { path }, { signal: options?.signal }),
-    );
-  }
-
   /** The root of a path's contents, which are in the castore then. Throws `mismatch` when the daemon sends others than it says. */
   async #nodeOf(path: StorePath, said: WorkerPathInfo, options?: CallOptions): Promise<Node> {
-    const { castore, near, pool } = this.#parts;
+    const { castore, near, paths } = this.#parts;
     const key = toHex(said.narSha256);
     const nearInfo = await near?.get(path.hashPart, options);
     const isSame = nearInfo !== undefined && equalBytes(nearInfo.narSha256, said.narSha256);
     const known = isSame ? nearInfo.node : this.#nodes.get(key);
     if (known !== undefined && (await hasNode(known, castore, options))) return known;
-    const connection = await pool.acquire(options?.signal);
-    try {
-      const promised = said.narSize > 0 ? { narSize: said.narSize } : {};
-      const nar = connection.nar(path, options?.signal);
-      const { node } = await ingestNar(nar, castore, { ...options, narSha256: said.narSha256, ...promised });
-      this.#nodes.set(key, node, 1);
-      return node;
-    } finally {
-      pool.release(connection);
-    }
+    const node = await paths.take(path, said, castore, options);
+    this.#nodes.set(key, node, 1);
+    return node;
   }
 
   /** What is registered already of the infos and of what they refer to, as far as it decides what may be put. */
@@ -129,7 +108,7 @@ export class DaemonPathInfos implements PathInfoService {
       for (const each of [path, ...references]) asked.set(each.toString(), each);
     const registered = new Map<string, PathInfo>();
     for (const path of asked.values()) {
-      const known = await this.#find(path, options);
+      const known = await this.#parts.paths.find(path, options);
       // Contents are compared by their NAR hash; the node is not known without them.
       const node: Node = coming.get(path.hashPart)?.node ?? { kind: "symlink", target: "elsewhere" };
       if (known !== undefined) registered.set(path.hashPart, pathInfoOf({ path, ...known }, node, known.registeredAt));

@@ -9,6 +9,7 @@ import { ConnectionPool } from "./connection-pool.ts";
 import { buildOnDaemon, type DaemonBuildOptions, type DaemonBuildResult } from "./daemon-builds.ts";
 import { DaemonConnection } from "./daemon-connection.ts";
 import { DaemonPathInfos } from "./daemon-path-infos.ts";
+import { DaemonPaths } from "./daemon-paths.ts";
 
 const CONNECTIONS_MAX = 4;
 
@@ -28,6 +29,8 @@ export type NixDaemonOptions = {
 
 export interface NixDaemon extends AsyncDisposable {
   readonly pathInfos: PathInfoService;
+  /** Its paths for copies elsewhere, which come without going through the castore. */
+  readonly paths: DaemonPaths;
   /** Makes sure that outputs of derivations are in the daemon's store, in which the derivations must be. Failures are results. */
   build(
     targets: readonly { readonly path: StorePath; readonly outputs: readonly string[] | "all" }[],
@@ -43,9 +46,11 @@ export async function openNixDaemon(options: NixDaemonOptions): Promise<NixDaemo
     DaemonConnection.open(socketPath, { storeDir, ...(version === undefined ? {} : { version }), signal }),
   );
   await pool.run(options.signal, async () => {}); // the first connection says whether there is a daemon
+  const paths = new DaemonPaths(`daemon:${socketPath}`, pool);
   const close = async () => pool.close();
   return {
-    pathInfos: new DaemonPathInfos({ pool, castore, ...(near === undefined ? {} : { near }) }),
+    paths,
+    pathInfos: new DaemonPathInfos({ pool, paths, castore, ...(near === undefined ? {} : { near }) }),
     build: (targets, buildOptions = {}) => buildOnDaemon(targets, pool, buildOptions),
     close,
     [Symbol.asyncDispose]: close,

@@ -6,9 +6,18 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { openNixDaemon } from "@firn/backend-nix-daemon";
-import { generateSecretKey } from "@firn/nix-compat";
-import { closureOf, copyPaths, type PathInfo, signPathInfo, type StoreServices } from "@firn/store";
+import { NixDaemonError, openNixDaemon } from "@firn/backend-nix-daemon";
+import { generateSecretKey, type StorePath } from "@firn/nix-compat";
+import {
+  bringPaths,
+  closureOf,
+  copyPaths,
+  type Offer,
+  type PathInfo,
+  signPathInfo,
+  type StoreServices,
+  type Substituter,
+} from "@firn/store";
 import { fileNode, pathOf, register, treeNode } from "../../store/test/small-store.ts";
 import { type DaemonPair, daemonPair, memoryStores } from "../../gateway/test/daemon-pair.ts";
 
@@ -98,6 +107,45 @@ describe("a Nix daemon as a store", () => {
       await assert.rejects(daemon.pathInfos.put([other]), { code: "conflict" });
       const lonely: PathInfo = { ...info, path: pathOf("b"), references: [pathOf("c")] };
       await assert.rejects(daemon.pathInfos.put([lonely]), { code: "missing" });
+    });
+  });
+
+  test("a copy from it that breaks keeps the paths that came, and the next one asks for the others only", async () => {
+    await withPair(async ({ remote, connect }) => {
+      await copyPaths(roots, await chain(), remote, copied);
+      const { daemon, near } = await connect();
+      const taken: string[] = [];
+      const breaking = (name: string): Substituter => ({
+        label: "daemon",
+        priority: async () => 0,
+        offer: async (hashPart, options) => {
+          const offer = await daemon.paths.offer(hashPart, options);
+          const take: Offer["take"] = async (to, takeOptions) => {
+            if (offer?.described.path.name === name) throw new NixDaemonError("unreachable", "it broke");
+            taken.push(hashPart[0]);
+            return await daemon.paths.take(
+              offer?.described.path as StorePath,
+              offer?.described as never,
+              to,
+              takeOptions,
+            );
+          };
+          return offer && { ...offer, take };
+        },
+      });
+      await assert.rejects(bringPaths(roots, breaking("name-c"), near, copied), { code: "unreachable" });
+      const there = async () => (await Array.fromAsync(near.pathInfos.list())).map(({ path }) => path.name).sort();
+      assert.deepEqual(
+        [await there(), taken.sort()],
+        [
+          ["name-a", "name-b"],
+          ["a", "b"],
+        ],
+      );
+      const { copied: later, paths } = await bringPaths(roots, breaking("none"), near, copied);
+      assert.deepEqual([later.map(String), paths, taken], [roots.map(String), 1, ["a", "b", "c"]]);
+      await assert.rejects(bringPaths([pathOf("f")], daemon.paths, near, copied), { code: "missing" });
+      await daemon.close();
     });
   });
 

@@ -11,7 +11,7 @@ import { type ByteString, textOf } from "@firn/base";
 import type { Lease } from "@firn/castore";
 import { type BuildEvent, type BuildTarget, type BuiltOutputs, derivationReader, GlueError } from "@firn/glue";
 import { HASH_PART_CHARS, parseAbsoluteStorePath } from "@firn/nix-compat";
-import { copyPaths, type Realisation } from "@firn/store";
+import { bringPaths, copyPaths, type Realisation } from "@firn/store";
 import type { Output } from "./output.ts";
 import type { Session } from "./session.ts";
 
@@ -49,7 +49,7 @@ export async function buildOnNixDaemon(
     const results = await daemon.build(targets, { ...limitsOf(options), signal, onEvent: display.take });
     const failure = results.map((result) => display.failureOf(result, storeDir)).find((error) => error !== undefined);
     const outputs = results.flatMap((result) => [...result.outputs.values()]);
-    await copyPaths(outputs, there, store, copy);
+    await bringPaths(outputs, daemon.paths, store, copy);
     await store.realisations.put(await realisationsOf(results, session), { lease, signal });
     for (const { drvPath, outputs } of results) {
       const known = built.get(drvPath.absolute(storeDir)) ?? new Map<string, ByteString>();

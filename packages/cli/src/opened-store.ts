@@ -8,6 +8,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { FirnError, messageOf } from "@firn/base";
 import type { LocalStore } from "@firn/backend-local";
+import type { DaemonPaths } from "@firn/backend-nix-daemon";
 import {
   type BlobService,
   Composition,
@@ -41,6 +42,8 @@ export interface OpenedStore extends StoreServices, AsyncDisposable {
   readonly upkeep?: StoreUpkeep;
   /** One of Firn's servers, if it is one: copies from and to it take few round trips. */
   readonly peer?: Peer;
+  /** A daemon of Nix's, if it is one: copies from it register each path as it comes. */
+  readonly daemonPaths?: DaemonPaths;
 }
 
 export type OpenStoreOptions = {
@@ -139,6 +142,7 @@ async function openDaemonStore(
       blobs: own.blobs,
       directories: own.directories,
       pathInfos: daemon.pathInfos,
+      daemonPaths: daemon.paths,
       openLease: (label) => own.leases.openLease(label),
       [Symbol.asyncDispose]: async () => {
         await daemon.close();

@@ -62,6 +62,7 @@ export type { StoreTypesHost } from "./service-types.ts";
 export { checkNar, copyPaths, copyTree } from "./copy-paths.ts";
 export type { CopyOptions, CopyProgress, CopyResult, CopyTreeOptions, StoreServices } from "./copy-paths.ts";
 export type { Offer, Substituter, TakeOptions } from "./substituter.ts";
+export { bringPaths } from "./bring-paths.ts";
 export { Substitution } from "./substitution.ts";
 export type { SubstitutionEvent, SubstitutionParts } from "./substitution.ts";
 export { ROOT_NAME_CHARS_MAX } from "./store-upkeep.ts";

@@ -5,7 +5,7 @@ again. Binary caches of Nix are a case of their own on either side: they have NA
 
 import { tmpdir } from "node:os";
 import type { StorePath } from "@firn/nix-compat";
-import { type CopyOptions as CopyPathsOptions, copyPaths, type CopyResult } from "@firn/store";
+import { bringPaths, type CopyOptions as CopyPathsOptions, copyPaths, type CopyResult } from "@firn/store";
 import { defineCommand, examples } from "../../command.ts";
 import { CliError } from "../../error.ts";
 import { humanBytes, LiveLine } from "../../live-line.ts";
@@ -67,7 +67,9 @@ async function copy(options: CopyOptions, session: Session): Promise<undefined> 
   if (caches.from !== undefined)
     return await report(await bringFrom(caches.from, places, await open(to), options, session), session, json);
   const source = await open(from);
-  if (all) for await (const { path } of source.pathInfos.list({ signal })) places.push(path);
+  const { daemonPaths } = source;
+  if (all && daemonPaths !== undefined) places.push(...(await daemonPaths.list({ signal })));
+  else if (all) for await (const { path } of source.pathInfos.list({ signal })) places.push(path);
   if (caches.to !== undefined)
     return await report(await publishTo(caches.to, places, source, options, session), session, json);
   const target = await open(to);
@@ -100,6 +102,7 @@ async function copyBetween(
     const { pushPaths } = await import("@firn/protocol");
     return pushPaths(paths, source, target.peer, options);
   }
+  if (source.daemonPaths !== undefined) return bringPaths(paths, source.daemonPaths, target, options);
   return copyPaths(paths, source, target, options);
 }
 
