@@ -1,5 +1,5 @@
 /*
-What copies from and to one of Firn's servers have in common (push-paths.ts, pull-paths.ts). Both take few round trips: what is missing is asked for all at once, paths,
+What copies from and to one of Firn's servers have in common (push-nodes.ts, pull-nodes.ts). Both take few round trips: what is missing is asked for all at once, paths,
 directories, blobs, chunks, and then moves in a few streams. store's `copyPaths` does the same between any two services, one question at a time.
 */
 
@@ -16,13 +16,13 @@ export const DIGESTS_AT_ONCE = 1 << 16;
 
 /** What is counted while a copy runs. */
 export class Progress {
-  readonly #options: CopyOptions;
+  readonly #options: Pick<CopyOptions, "onProgress">;
   paths = 0;
   pathsTotal = 0;
   bytes = 0;
   bytesSpared = 0;
 
-  constructor(options: CopyOptions) {
+  constructor(options: Pick<CopyOptions, "onProgress">) {
     this.#options = options;
   }
 
