@@ -3,12 +3,12 @@ Several builders as one. Each recipe goes, when its inputs are known, to a membe
 else the one with the least to do for its size. What a member's machinery could not bring to its end is given to another one. All members see the
 same store.
 
-Attempts are the members' own, under their ids; only what never got as far as a member is remembered here.
+Attempts are the members' own, under their ids; only what never got as far as a member is put down here.
 */
 
 import type { CastoreServices, Digest, LeaseService } from "@firn/castore";
 import type { Attempt, Refusal } from "./attempt.ts";
-import { pageSize } from "./attempt-store.ts";
+import { type AttemptStore, pageSize } from "./attempt-store.ts";
 import type {
   AttemptEvent,
   AttemptFilter,
@@ -36,6 +36,8 @@ export type BalancedMember = {
 
 export type BalancedBuilderParts = CastoreServices & {
   readonly members: readonly BalancedMember[];
+  /** Where all members keep their attempts, if that is one place. */
+  readonly attempts?: AttemptStore;
   readonly leases: LeaseService;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -55,8 +57,10 @@ class BalancedBuilder implements BuildService, TaskWork {
   readonly newId: () => string;
   readonly #parts: BalancedBuilderParts;
   readonly #submissions: Submissions;
-  readonly #unplaced = new MemoryAttempts();
-  /** Attempts under way at each member that came from here. */
+  readonly #unplaced: AttemptStore;
+  /** Who executes the attempts under way that came from here. */
+  readonly #placed = new Map<string, BuildService>();
+  /** How many these are of each member. */
   readonly #load = new Map<BalancedMember, number>();
 
   constructor(parts: BalancedBuilderParts) {
@@ -64,6 +68,7 @@ class BalancedBuilder implements BuildService, TaskWork {
     this.now = parts.now;
     this.newId = parts.newId;
     this.#submissions = new Submissions(this, parts);
+    this.#unplaced = parts.attempts ?? new MemoryAttempts();
     const all = parts.members.map(({ service }) => service.supports);
     const everywhere = (kind: keyof BuildServiceSupports["isolation"]) => all.every(({ isolation }) => isolation[kind]);
     this.supports = {
@@ -184,11 +189,16 @@ class BalancedBuilder implements BuildService, TaskWork {
     const tiedFrom = submitted.inputs.some((input) => "recipe" in input) ? submitted : task.tiedFrom;
     const call = { ...options, lease: task.lease, signal: task.cancelled.signal };
     const [id] = await service.submit([{ recipe, label: attempt.label, chainMs, tiedFrom }], call);
-    for await (const event of service.watch(id, { log: false })) {
-      if (event.type === "log") continue;
-      task.attempt = event.attempt;
-      task.started();
-      if (event.type === "ended") return event.attempt;
+    this.#placed.set(id, service);
+    try {
+      for await (const event of service.watch(id, { log: false })) {
+        if (event.type === "log") continue;
+        task.attempt = event.attempt;
+        task.started();
+        if (event.type === "ended") return event.attempt;
+      }
+    } finally {
+      this.#placed.delete(id);
     }
     throw new BuildError("unknown-attempt", `the builder stopped reporting on attempt ${id} before it ended`);
   }
@@ -201,10 +211,13 @@ class BalancedBuilder implements BuildService, TaskWork {
   }
 
   #sources(): readonly Pick<BuildService, "get" | "list" | "recipe">[] {
-    return [...this.#parts.members.map(({ service }) => service), this.#unplaced];
+    const { attempts, members } = this.#parts;
+    return attempts === undefined ? [...members.map(({ service }) => service), this.#unplaced] : [attempts];
   }
 
   async #memberOf(id: string): Promise<BuildService | undefined> {
+    const placed = this.#placed.get(id);
+    if (placed !== undefined) return placed;
     for (const { service } of this.#parts.members) if ((await service.get(id)) !== undefined) return service;
     return undefined;
   }

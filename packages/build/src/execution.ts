@@ -4,16 +4,9 @@ and scanned for references on the way. What a run needs (exposed trees, build di
 */
 
 import { FirnError, type ByteString } from "@firn/base";
-import {
-  CastoreError,
-  type CastoreServices,
-  type Lease,
-  type LeaseService,
-  type TreeExposer,
-  type TreeImporter,
-} from "@firn/castore";
+import { CastoreError, type CastoreServices, type Lease, type TreeExposer, type TreeImporter } from "@firn/castore";
 import type { AttemptEnd, AttemptOutput, AttemptUsage } from "./attempt.ts";
-import type { AttemptLimits } from "./build-service.ts";
+import type { AttemptLimits, BuildServiceSupports } from "./build-service.ts";
 import { ReferenceScanner } from "./ref-scan.ts";
 import type { Sandbox, SandboxJob, SandboxResult } from "./sandbox.ts";
 import type { TiedRecipe } from "./recipe-graph.ts";
@@ -22,10 +15,11 @@ export type ExecutionParts = CastoreServices & {
   readonly sandbox: Sandbox;
   readonly exposer: TreeExposer;
   readonly importer: TreeImporter;
-  readonly leases: LeaseService;
 };
 
 export type ExecutionOptions = AttemptLimits & {
+  /** The attempt's, for listings elsewhere. */
+  readonly label: string;
   readonly lease: Lease | undefined;
   readonly signal: AbortSignal;
   /** Gets what the program says; the buffers are the caller's. */
@@ -38,8 +32,25 @@ export type Outcome = {
   readonly usage?: AttemptUsage;
 };
 
-/** Throws what is not the recipe's fault. */
-export async function execute(recipe: TiedRecipe, parts: ExecutionParts, options: ExecutionOptions): Promise<Outcome> {
+/** Who executes recipes: a sandbox of this machine, or somebody elsewhere. Records, logs and turns are not its business. */
+export interface Executor {
+  readonly name: string;
+  readonly isolation: BuildServiceSupports["isolation"];
+
+  /**
+   * Executes a recipe whose inputs are in the store, and puts what came out there, held by the lease. Nothing of it runs when this resolves; the
+   * signal ends it. Rejects for what is not the recipe's fault.
+   */
+  execute(recipe: TiedRecipe, options: ExecutionOptions): Promise<Outcome>;
+}
+
+/** This machine, through a sandbox. */
+export function sandboxExecutor(parts: ExecutionParts): Executor {
+  const { name, isolation } = parts.sandbox;
+  return { name, isolation, execute: (recipe, options) => execute(recipe, parts, options) };
+}
+
+async function execute(recipe: TiedRecipe, parts: ExecutionParts, options: ExecutionOptions): Promise<Outcome> {
   const { lease, signal } = options;
   const nodes = recipe.inputs.map(({ node }) => node);
   await using exposed = await parts.exposer.expose(nodes, { lease, signal });

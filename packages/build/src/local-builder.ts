@@ -1,5 +1,5 @@
 /*
-The BuildService of this machine. It executes recipes in a sandbox, at most `jobsMax` at a time, the longest chain of work first; keeps their
+The BuildService of this machine. It has recipes executed, in a sandbox here or elsewhere, at most `jobsMax` at a time, the longest chain of work first; keeps their
 records and logs where other processes see them; and does for those processes what they ask for, which is to cancel.
 
 Failures of the machinery around a builder (the sandbox could not be set up, the store was busy) are tried again a few times within the same
@@ -7,7 +7,7 @@ attempt, as long as the builder has said nothing; failures of builders never are
 */
 
 import { abortable, JobSlots, messageOf, pause } from "@firn/base";
-import type { Digest } from "@firn/castore";
+import type { CastoreServices, Digest, LeaseService } from "@firn/castore";
 import { type Attempt, type AttemptEnd, hasEnded, type Refusal } from "./attempt.ts";
 import type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
 import { type AttemptStores, storedLog, watchStored } from "./attempt-watch.ts";
@@ -23,7 +23,7 @@ import type {
 } from "./build-service.ts";
 import { CappedLog } from "./capped-log.ts";
 import { BuildError } from "./error.ts";
-import { execute, type ExecutionParts, mayPass, type Outcome } from "./execution.ts";
+import { type ExecutionParts, type Executor, mayPass, type Outcome, sandboxExecutor } from "./execution.ts";
 import { holdForAll, requireInputs, requireSupport } from "./holding.ts";
 import type { LiveLogs } from "./live-logs.ts";
 import { MemoryAttempts } from "./memory-attempts.ts";
@@ -40,7 +40,9 @@ const RETRY_PAUSES_MS = [50, 250];
 /** What is copied at once when a log becomes a blob. */
 const COPY_BYTES = 64 * 1024;
 
-export type BuildServiceParts = ExecutionParts & {
+export type ExecutingParts = CastoreServices & {
+  readonly executor: Executor;
+  readonly leases: LeaseService;
   /** Nix system names this machine runs. */
   readonly systems: readonly string[];
   readonly features?: readonly string[];
@@ -59,8 +61,15 @@ export type BuildServiceParts = ExecutionParts & {
   readonly newId: () => string;
 };
 
+export type BuildServiceParts = Omit<ExecutingParts, "executor"> & ExecutionParts;
+
 /** A BuildService that runs its attempts in `parts.sandbox`. */
 export function createBuildService(parts: BuildServiceParts): BuildService {
+  return executingBuildService({ ...parts, executor: sandboxExecutor(parts) });
+}
+
+/** A BuildService whose attempts are executed by `parts.executor`, wherever that is, and kept here. */
+export function executingBuildService(parts: ExecutingParts): BuildService {
   return new LocalBuilder(parts);
 }
 
@@ -69,7 +78,7 @@ class LocalBuilder implements BuildService, TaskWork {
   readonly builder: string;
   readonly now: () => number;
   readonly newId: () => string;
-  readonly #parts: BuildServiceParts;
+  readonly #parts: ExecutingParts;
   readonly #attempts: AttemptStore;
   readonly #logs: LiveLogs;
   readonly #stores: AttemptStores;
@@ -79,17 +88,17 @@ class LocalBuilder implements BuildService, TaskWork {
   readonly #open = new Map<string, CappedLog>();
   #requests: ReturnType<typeof setInterval> | undefined;
 
-  constructor(parts: BuildServiceParts) {
+  constructor(parts: ExecutingParts) {
     this.#parts = parts;
     this.#attempts = parts.attempts ?? new MemoryAttempts();
     this.#logs = parts.logs ?? new MemoryLogs();
     this.#stores = { attempts: this.#attempts, logs: this.#logs, blobs: parts.blobs };
     this.#slots = new JobSlots(parts.jobsMax);
     this.#submissions = new Submissions(this, parts);
-    this.builder = parts.builder ?? parts.sandbox.name;
+    this.builder = parts.builder ?? parts.executor.name;
     this.now = parts.now;
     this.newId = parts.newId;
-    this.supports = { systems: parts.systems, features: parts.features ?? [], isolation: parts.sandbox.isolation };
+    this.supports = { systems: parts.systems, features: parts.features ?? [], isolation: parts.executor.isolation };
   }
 
   async submit(recipes: readonly SubmittedRecipe[], options: SubmitOptions = {}): Promise<readonly string[]> {
@@ -194,16 +203,19 @@ class LocalBuilder implements BuildService, TaskWork {
 
   async #try(task: Task, recipe: TiedRecipe, log: CappedLog): Promise<Outcome> {
     const signal = task.cancelled.signal;
-    const options = { ...task.options, lease: task.lease, signal, onLog: (bytes: Uint8Array) => log.append(bytes) };
+    const { executor } = this.#parts;
+    const { label } = task.attempt;
+    const onLog = (bytes: Uint8Array) => log.append(bytes);
+    const options = { ...task.options, label, lease: task.lease, signal, onLog };
     for (const ms of RETRY_PAUSES_MS) {
       try {
-        return await execute(recipe, this.#parts, options);
+        return await executor.execute(recipe, options);
       } catch (thrown) {
         if (signal.aborted || log.length > 0 || !mayPass(thrown)) throw thrown;
       }
       await pause(ms, signal);
     }
-    return await execute(recipe, this.#parts, options);
+    return await executor.execute(recipe, options);
   }
 
   /** Keeps log and outcome, and has everyone hold them who wanted to. */

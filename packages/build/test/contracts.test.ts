@@ -1,4 +1,10 @@
-import { balancedBuildService, BuildError, type BuildService, proxiedBuildService } from "@firn/build";
+import {
+  balancedBuildService,
+  BuildError,
+  type BuildService,
+  type BuildServiceParts,
+  proxiedBuildService,
+} from "@firn/build";
 import {
   attemptStoreContract,
   buildServiceContract,
@@ -14,7 +20,10 @@ import { contractService, contractStores } from "./contract-service.ts";
 attemptStoreContract("MemoryAttempts", () => new MemoryAttempts());
 liveLogsContract("MemoryLogs", () => new MemoryLogs());
 buildServiceContract("a local builder", (builders) => contractService(builders));
-buildServiceContract("a balanced builder over two", balanced);
+buildServiceContract("a balanced builder over two", (builders) => balanced(builders));
+buildServiceContract("a balanced builder over two that keep their attempts in one place", (builders) =>
+  balanced(builders, { attempts: new MemoryAttempts(), logs: new MemoryLogs() }),
+);
 buildServiceContract("a proxied builder whose connection breaks all the time", (builders) => {
   const inner = contractService(builders);
   const { supports } = inner.service;
@@ -22,17 +31,23 @@ buildServiceContract("a proxied builder whose connection breaks all the time", (
   return { ...inner, service: proxiedBuildService(async () => broken, { supports, delayMs: 0 }) };
 });
 
-function balanced(builders: Readonly<Record<string, ContractBuilder>>): ContractService {
+function balanced(
+  builders: Readonly<Record<string, ContractBuilder>>,
+  shared: Pick<BuildServiceParts, "attempts" | "logs"> = {},
+): ContractService {
   const stores = contractStores();
   const runs: string[] = [];
-  const members = [1, 2].map(() => contractService(builders, { jobsMax: 1 }, stores, runs));
   let ids = 0;
+  const now = () => ++ids;
+  const parts = { ...shared, jobsMax: 1, now, newId: () => `attempt-${++ids}` };
+  const members = [1, 2].map(() => contractService(builders, parts, stores, runs));
   const service = balancedBuildService({
     members: members.map((member, index) => ({ service: member.service, jobsMax: 1, isLocal: index === 0 })),
     blobs: stores.blobs,
     directories: new MemoryDirectories(stores.leases),
     leases: stores.leases,
-    now: () => ++ids,
+    attempts: shared.attempts,
+    now,
     newId: () => `balanced-${++ids}`,
   });
   const forgetOutputs = () => members.forEach((member) => member.forgetOutputs());

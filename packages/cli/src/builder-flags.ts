@@ -8,6 +8,7 @@ import type { Command } from "commander";
 import { collect, type Flags } from "./command.ts";
 import { CliError } from "./error.ts";
 import { wholeNumber } from "./expression.ts";
+import { remoteBuilders } from "./remote-builders.ts";
 import { parseSize } from "./size.ts";
 
 const SANDBOXES = ["auto", "bubblewrap", "runc", "crun", "nspawn", "unshare", "none"] as const;
@@ -15,7 +16,11 @@ const SANDBOXES = ["auto", "bubblewrap", "runc", "crun", "nspawn", "unshare", "n
 /** Adds the flags. */
 export function declareBuilderFlags(command: Command): Command {
   return command
-    .option("-j, --jobs <n>", "how many are built at once (default: one for each core)")
+    .option("-j, --jobs <n>", "how many are built at once on this machine, 0 for none (default: one for each core)")
+    .option(
+      "--builders <urls>",
+      "servers that build too: grpc+http://HOST:PORT?jobs=N&systems=S,…, with spaces between",
+    )
     .option("--build-space <size>", "most space a build may take, such as 500M or 20G")
     .option("--timeout <seconds>", "longest time a build may take")
     .option("--max-silent-time <seconds>", "longest time a build may say nothing")
@@ -53,7 +58,8 @@ export function builderFlags(flags: Flags) {
   const limit = (name: string, flag: string) => (text(name) === "0" ? undefined : size(name, flag)); // as above
   const paths = flags.sandboxPath as readonly string[] | string | undefined;
   return {
-    jobsMax: (text("jobs") === "auto" ? undefined : number("jobs", "--jobs", 1)) ?? availableParallelism(),
+    jobsMax: (text("jobs") === "auto" ? undefined : number("jobs", "--jobs", 0)) ?? availableParallelism(),
+    builders: remoteBuilders(text("builders")),
     sandbox,
     relaxed: flags.relaxedSandbox === true || setting === "relaxed",
     sandboxPaths: (typeof paths === "string" ? words(paths) : (paths ?? [])).map(parseSandboxPath),

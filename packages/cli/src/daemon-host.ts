@@ -9,7 +9,7 @@ import { type DaemonBuild, type DaemonHost, type DaemonRoots, GatewayError, type
 import { buildDerivations, DerivationAttributes, derivationReader } from "@firn/glue";
 import { isBelowStoreDir, parseStorePathPrefix, type StorePath } from "@firn/nix-compat";
 import { TrustedKeys } from "@firn/store";
-import { buildPartsOf, openBuilder } from "./builder.ts";
+import { buildPartsOf, jobsOf, openBuilder } from "./builder.ts";
 import { type NixSettings, readNixSettings } from "./compat/nix-settings.ts";
 import { collectQuietly } from "./garbage.ts";
 import type { RealiseOptions } from "./realise.ts";
@@ -63,6 +63,7 @@ export async function openDaemonHost(options: DaemonHostOptions, session: Sessio
 /** One service for all clients, made at the first build: so they share attempts and its limits. */
 function buildOf(options: DaemonHostOptions, settings: NixSettings, session: Session): DaemonBuild {
   let opening: ReturnType<typeof openBuilder> | undefined;
+  const jobs = jobsOf(options, session);
   return async (targets, { given, say, substitute: mayComeFromElsewhere, ...wanted }) => {
     opening ??= openBuilder(options, session);
     using substitution = mayComeFromElsewhere
@@ -85,7 +86,7 @@ function buildOf(options: DaemonHostOptions, settings: NixSettings, session: Ses
       {
         ...options,
         ...wanted,
-        jobsMax: Math.min(wanted.jobsMax ?? options.jobsMax, options.jobsMax),
+        jobsMax: Math.min(wanted.jobsMax ?? jobs, jobs),
         impureEnv: new Map(Object.entries(session.config.environment)),
       },
     );

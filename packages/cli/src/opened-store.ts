@@ -123,7 +123,8 @@ async function openServer({ server, hostDir, label }: StoreChoice & { kind: "grp
   };
 }
 
-function readTextBeside(hostDir: string): (path: string) => Promise<string> {
+/** Reads files named relative to a directory. */
+export function readTextBeside(hostDir: string): (path: string) => Promise<string> {
   return (path) => readFile(resolve(hostDir, path), "utf8");
 }
 

@@ -18,7 +18,7 @@ import {
 } from "@firn/glue";
 import { isBelowStoreDir, parseAbsoluteStorePath } from "@firn/nix-compat";
 import { BuildProgress, type ProgressOptions } from "./build-progress.ts";
-import { type BuilderOptions, buildPartsOf, openBuilder } from "./builder.ts";
+import { type BuilderOptions, buildPartsOf, jobsOf, openBuilder } from "./builder.ts";
 import { type NixSettings, readNixSettings } from "./compat/nix-settings.ts";
 import { BuildFailed, EXIT } from "./error.ts";
 import type { EvaluatedDerivation } from "./evaluator/job.ts";
@@ -150,7 +150,9 @@ export class Realiser implements Disposable {
   async #otherService(): Promise<BuildService | undefined> {
     const { sandbox } = this.#options;
     if (sandbox !== "auto" && sandbox !== "bubblewrap") return undefined; // whoever names one wants that one
-    return await openBuilder({ ...this.#options, sandbox: "unshare" }, this.#session).catch(() => undefined);
+    return await openBuilder({ ...this.#options, builders: undefined, sandbox: "unshare" }, this.#session).catch(
+      () => undefined,
+    );
   }
 
   async #build(targets: AsyncIterable<readonly BuildTarget[]>): Promise<BuiltOutputs> {
@@ -174,6 +176,7 @@ export class Realiser implements Disposable {
       const parts = { ...(await buildPartsOf(buildService, this.#session)), substitute, substituteRealised };
       return await use(parts, {
         ...this.#options,
+        jobsMax: jobsOf(this.#options, this.#session),
         signal: this.#signal,
         lease: this.#lease,
         impureEnv: new Map(Object.entries(this.#session.config.environment)),

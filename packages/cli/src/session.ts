@@ -31,6 +31,7 @@ export class Session implements AsyncDisposable {
   #own: Promise<LocalStore> | undefined;
   #services: Promise<OpenedStore> | undefined;
   #builds: Promise<BuildRecords> | undefined;
+  readonly #adopted: AsyncDisposable[] = [];
 
   constructor(parts: {
     readonly config: Config;
@@ -110,8 +111,14 @@ export class Session implements AsyncDisposable {
     return openChosenStore(choice, this.#openOptions());
   }
 
+  /** Closes something with the session, before what it rests on. */
+  adopt(resource: AsyncDisposable): void {
+    this.#adopted.push(resource);
+  }
+
   /** Closes the store if it was opened. */
   async close(): Promise<void> {
+    for (const resource of this.#adopted.splice(0)) await resource[Symbol.asyncDispose]();
     const store = this.#store;
     const services = this.#services;
     const builds = this.#builds;

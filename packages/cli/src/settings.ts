@@ -10,6 +10,7 @@ import { CliError } from "./error.ts";
 /** Flags (camel-case, as commander names them) by the setting that stands for each. */
 const FLAG_OF_SETTING: Readonly<Record<string, { readonly flag: string; readonly isSwitch: boolean }>> = {
   "max-jobs": { flag: "jobs", isSwitch: false },
+  builders: { flag: "builders", isSwitch: false },
   cores: { flag: "cores", isSwitch: false },
   timeout: { flag: "timeout", isSwitch: false },
   "max-silent-time": { flag: "maxSilentTime", isSwitch: false },

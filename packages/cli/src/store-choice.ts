@@ -81,11 +81,11 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
     }
     case "castore+http":
     case "castore+https":
-      return composed(all({ type: "castore", ...serverOf(text) }));
+      return composed(all({ type: "castore", ...serverOf(text).server }));
     case "grpc+http":
     case "grpc+https":
     case "grpc+unix":
-      return { kind: "grpc", server: serverOf(text), hostDir: workingDirectory, label: text };
+      return { kind: "grpc", server: serverOf(text).server, hostDir: workingDirectory, label: text };
     default: {
       const hostPath = resolve(workingDirectory, text);
       if (text.endsWith(".toml")) return { kind: "file", hostPath, hostDir: dirname(hostPath) };
@@ -94,11 +94,20 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
   }
 }
 
-/** A server by its URL, whose query may name files: `?token_file=FILE&ca_file=FILE`. */
-function serverOf(text: string): GrpcFields {
+/** A server by its URL, whose query may name files, `?token_file=FILE&ca_file=FILE`, and what is `further` known there. Throws `usage`. */
+export function serverOf<Name extends string = never>(
+  text: string,
+  further: readonly Name[] = [],
+): { readonly server: GrpcFields; readonly further: Readonly<Partial<Record<Name, string>>> } {
   const [url, query = ""] = text.split("?", 2);
-  const fields = Object.fromEntries(new URLSearchParams(query));
-  const unknown = Object.keys(fields).find((name) => name !== "token_file" && name !== "ca_file");
-  if (unknown === undefined) return { url, ...fields };
-  throw new CliError("usage", `'${unknown}' is nothing a server is told in its URL: expected token_file or ca_file`);
+  const fields = new Map(new URLSearchParams(query));
+  const known = ["token_file", "ca_file", ...further];
+  const unknown = [...fields.keys()].find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new CliError("usage", `'${unknown}' is nothing a server is told in its URL: expected ${known.join(", ")}`);
+  const pick = (names: readonly string[]) => Object.fromEntries([...fields].filter(([name]) => names.includes(name)));
+  return {
+    server: { url, ...pick(["token_file", "ca_file"]) },
+    further: pick(further) as Partial<Record<Name, string>>,
+  };
 }

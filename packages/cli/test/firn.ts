@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
+export const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
 
 export type Ended = {
   readonly code: number | null;

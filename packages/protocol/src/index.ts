@@ -14,3 +14,4 @@ export { pullPaths } from "./pull-paths.ts";
 export { pushPaths } from "./push-paths.ts";
 export { RemoteUpkeep } from "./remote-upkeep.ts";
 export { RemoteBuilds } from "./remote-builds.ts";
+export { RemoteExecutor } from "./remote-executor.ts";

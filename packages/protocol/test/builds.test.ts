@@ -5,14 +5,20 @@ import { getEventListeners } from "node:events";
 import { after, test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { byteStringOf, bytesOf } from "@firn/base";
-import { type BuildService, proxiedBuildService } from "@firn/build";
-import { buildServiceContract, type ContractBuilder } from "@firn/build/contract";
-import { bytesOfDigest, digestOf, MemoryBlobs, MemoryDirectories } from "@firn/castore";
-import { Peer, RemoteBuilds, storeServices } from "@firn/protocol";
+import {
+  type Attempt,
+  type BuildService,
+  executingBuildService,
+  type Executor,
+  proxiedBuildService,
+} from "@firn/build";
+import { buildServiceContract, type ContractBuilder, type ContractService } from "@firn/build/contract";
+import { bytesOfDigest, type Digest, digestOf, type LeaseService, MemoryBlobs, MemoryDirectories } from "@firn/castore";
+import { Peer, RemoteBuilds, RemoteExecutor, storeServices } from "@firn/protocol";
 import { GrpcChannel, GrpcServer, openHttpServer } from "@firn/protocol/node";
 import { MemoryPathInfos, RenderingCalculator } from "@firn/store";
 import { Client, credentials, status } from "@grpc/grpc-js";
-import { contractService } from "../../build/test/contract-service.ts";
+import { contractService, contractStores } from "../../build/test/contract-service.ts";
 import { recipeOf } from "../../build/test/recipes.ts";
 import { BuildRequestSchema, BuildResponseSchema } from "../src/gen/snix/build/v1/build_pb.ts";
 import { BuildSchema } from "../src/gen/tvix/build/v1/build_pb.ts";
@@ -24,10 +30,10 @@ after(async () => {
 });
 
 /** A server that builds with this service. */
-async function serve(builds: BuildService): Promise<number> {
-  const [blobs, directories] = [new MemoryBlobs(), new MemoryDirectories()];
+async function serve(builds: BuildService, blobs = new MemoryBlobs(), leases?: LeaseService): Promise<number> {
+  const directories = new MemoryDirectories();
   const calculator = new RenderingCalculator({ blobs, directories });
-  const store = { blobs, directories, pathInfos: new MemoryPathInfos(), calculator, builds };
+  const store = { blobs, directories, pathInfos: new MemoryPathInfos(), calculator, builds, leases };
   const handlers = storeServices(store, { now: () => 1, stopping: new AbortController().signal });
   const server = await openHttpServer({
     listen: { kind: "tcp", host: "127.0.0.1", port: 0 },
@@ -38,12 +44,60 @@ async function serve(builds: BuildService): Promise<number> {
   return server.port as number;
 }
 
-async function connect(builds: BuildService): Promise<RemoteBuilds> {
-  const channel = new GrpcChannel({ kind: "tcp", host: "127.0.0.1", port: await serve(builds), isSecure: false });
-  const peer = new Peer(channel);
+function peerAt(port: number): Peer {
+  const peer = new Peer(new GrpcChannel({ kind: "tcp", host: "127.0.0.1", port, isSecure: false }));
   closing.unshift(() => peer[Symbol.asyncDispose]());
-  return RemoteBuilds.open(peer);
+  return peer;
 }
+
+async function connect(builds: BuildService): Promise<RemoteBuilds> {
+  return RemoteBuilds.open(peerAt(await serve(builds)));
+}
+
+/** A builder here whose attempts are executed by one on a server, which has a store of its own. */
+function executedElsewhere(builders: Readonly<Record<string, ContractBuilder>>): ContractService {
+  const [near, far] = [contractStores(), contractStores()];
+  const there = contractService(builders, {}, far);
+  const directories = new MemoryDirectories(near.leases);
+  const made = new Set<Digest>();
+  let opened: Promise<RemoteExecutor> | undefined;
+  const open = async () =>
+    RemoteExecutor.open(peerAt(await serve(there.service, far.blobs, far.leases)), { blobs: near.blobs, directories });
+  const executor: Executor = {
+    name: "elsewhere",
+    isolation: there.service.supports.isolation,
+    execute: async (recipe, options) => {
+      const outcome = await (await (opened ??= open())).execute(recipe, options);
+      for (const { node } of outcome.outputs) {
+        assert.ok(node.kind === "file");
+        near.gone.delete(node.digest);
+        made.add(node.digest);
+      }
+      return outcome;
+    },
+  };
+  let ids = 0;
+  const service = executingBuildService({
+    executor,
+    blobs: near.blobs,
+    directories,
+    leases: near.leases,
+    systems: ["x86_64-linux"],
+    jobsMax: 2,
+    now: () => ++ids,
+    newId: () => `near-${++ids}`,
+  });
+  return {
+    service,
+    runs: there.runs,
+    file: contractService({}, {}, near).file,
+    forgetOutputs: () => {
+      for (const digest of made) near.gone.add(digest);
+    },
+  };
+}
+
+buildServiceContract("builds executed by a peer", executedElsewhere);
 
 buildServiceContract("builds over gRPC", (builders) => {
   const local = contractService(builders);
@@ -87,6 +141,31 @@ async function doBuild(builders: Readonly<Record<string, ContractBuilder>>, word
     );
   });
 }
+
+test("a peer that answers with other outputs than the recipe has is not believed", async () => {
+  const there = contractService({ copy: async () => "made" });
+  const lies: readonly ((outputs: Attempt["outputs"]) => Attempt["outputs"])[] = [
+    () => [],
+    (outputs) => outputs.map((output) => ({ ...output, path: "nix/store/else" })),
+    (outputs) => outputs.map((output) => ({ ...output, needles: [7] })),
+  ];
+  for (const lie of lies) {
+    const lying: BuildService = {
+      ...proxiedBuildService(async () => there.service, { supports: there.service.supports }),
+      async *watch(id) {
+        for await (const event of there.service.watch(id)) {
+          if (event.type !== "ended") yield event;
+          else yield { ...event, attempt: { ...event.attempt, outputs: lie(event.attempt.outputs) } };
+        }
+      },
+    };
+    const near = { blobs: new MemoryBlobs(), directories: new MemoryDirectories() };
+    const executor = await RemoteExecutor.open(peerAt(await serve(lying)), near);
+    const recipe = { ...recipeOf({ argv: ["/bin/sh", "copy"] }), inputs: [] };
+    const options = { label: "it", lease: undefined, signal: new AbortController().signal, onLog: () => {} };
+    await assert.rejects(executor.execute(recipe, options), { code: "sandbox", message: /does not have/ });
+  }
+});
 
 test("a submission listens for its signal until its attempts have ended", async () => {
   const local = contractService({ copy: async () => "made" });

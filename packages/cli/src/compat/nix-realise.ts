@@ -7,6 +7,7 @@ import type { Lease } from "@firn/castore";
 import { EXIT } from "../error.ts";
 import type { EvaluatedDerivation } from "../evaluator/job.ts";
 import { Realiser, type RealiseOptions } from "../realise.ts";
+import { buildersOfSetting } from "../remote-builders.ts";
 import type { Session } from "../session.ts";
 import type { NixSettings } from "./nix-settings.ts";
 
@@ -18,7 +19,8 @@ export function realiseOptionsOf(settings: NixSettings): RealiseOptions {
   return {
     sandbox: settings.get("sandbox") === "false" ? "none" : "auto",
     relaxed: settings.get("sandbox") === "relaxed",
-    jobsMax: jobs === "auto" ? availableParallelism() : Math.max(1, Number(jobs)),
+    jobsMax: jobs === "auto" ? availableParallelism() : Number(jobs),
+    builders: () => buildersOfSetting(settings.get("builders")),
     cores: number("cores") === 0 ? availableParallelism() : number("cores"),
     buildSpaceBytes: undefined,
     logBytesMax: limit("max-build-log-size", 1),

@@ -36,14 +36,23 @@ const NUMBERS = [
   "max-substitution-jobs",
   "timeout",
 ];
-const OTHERS = ["eval-system", "max-jobs", "netrc-file", "sandbox", "substituters", "system", "trusted-public-keys"];
+const OTHERS = [
+  "builders",
+  "eval-system",
+  "max-jobs",
+  "netrc-file",
+  "sandbox",
+  "substituters",
+  "system",
+  "trusted-public-keys",
+];
 
 /** Settings of Nix that change nothing here. */
 const ELSEWHERE = new Set(
   `accept-flake-config access-tokens allow-dirty allow-dirty-locks allow-new-privileges allow-symlinked-store
   allow-unsafe-native-code-during-evaluation allowed-impure-host-deps allowed-uris allowed-users always-allow-substitutes
   auto-allocate-uids auto-optimise-store bash-prompt bash-prompt-prefix bash-prompt-suffix build-dir build-hook
-  build-poll-interval build-users-group builders builders-use-substitutes commit-lock-file-summary compress-build-log
+  build-poll-interval build-users-group builders-use-substitutes commit-lock-file-summary compress-build-log
   debugger-on-trace debugger-on-warn diff-hook download-buffer-size download-speed eval-attrset-update-layer-rhs-threshold
   eval-cache eval-cores eval-profile-file eval-profiler eval-profiler-frequency external-builders extra-platforms filter-syscalls
   flake-registry fsync-metadata fsync-store-paths gc-reserved-space hashed-mirrors http-connections http2 id-count ignore-try
