@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
-import { identityOfSelf, mayBeAlive, openLocalStore } from "@firn/backend-local";
+import { identityOfSelf, isAlive, openLocalStore } from "@firn/backend-local";
 import { openBuildRecords } from "@firn/backend-sqlite";
 import { createBuildService } from "@firn/build";
 import { buildDerivations, writePending } from "@firn/glue";
@@ -22,7 +22,7 @@ const work = mkdtempSync(join(tmpdir(), "firn-bench-"));
 mkdirSync(join(work, "builds"));
 await using store = await openLocalStore(join(work, "store"));
 using records = openBuildRecords(join(work, "records"), {
-  process: { self: identityOfSelf(), mayBeAlive },
+  process: { self: identityOfSelf(), isAlive },
   retention: { endedMax: 10_000, daysMax: 90 },
   now: Date.now,
 });

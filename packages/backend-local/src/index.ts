@@ -7,6 +7,6 @@ export type { Finding, FindingKind, VerifyOptions, VerifyReport, VerifySource } 
 export type { GcOptions } from "./gc.ts";
 export { openLocalStoreSync } from "./sync-store.ts";
 export type { SyncStore } from "./sync-store.ts";
-export { identityOfSelf, mayBeAlive } from "./process-identity.ts";
+export { identityOfSelf, isAlive } from "./process-identity.ts";
 export type { LeaseRecord, LocalLeases } from "./local-leases.ts";
 export type { LocalRoots } from "./local-roots.ts";

@@ -16,10 +16,15 @@ export function identityOfSelf(): string {
 
 /** Whether the process with this identity may still be running. */
 export function mayBeAlive(identity: string): boolean {
+  return isAlive(identity) !== false;
+}
+
+/** Whether the process with this identity is running; undefined where that cannot be told, as of another pid namespace. */
+export function isAlive(identity: string): boolean | undefined {
   const [boot, namespace, pid, startTime] = identity.split("-");
-  if (startTime === undefined) return true;
+  if (startTime === undefined) return undefined;
   if (boot !== bootOf()) return false;
-  if (namespace !== namespaceOf()) return true;
+  if (namespace !== namespaceOf()) return undefined;
   const now = startTimeOf(Number(pid));
   if (startTime !== "0") return String(now) === startTime;
   try {

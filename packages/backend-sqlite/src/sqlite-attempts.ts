@@ -58,8 +58,8 @@ export type AttemptRetention = {
 export type AttemptProcess = {
   /** Names this process among all that ever ran. */
   readonly self: string;
-  /** Whether the process of that name may be running. */
-  readonly mayBeAlive: (name: string) => boolean;
+  /** Whether the process of that name is running; undefined where that cannot be told: its attempts are left alone, and nobody waits for them. */
+  readonly isAlive: (name: string) => boolean | undefined;
 };
 
 export type SqliteAttemptsParts = {
@@ -92,10 +92,19 @@ export class SqliteAttempts implements AttemptStore {
     if (hasEnded(attempt) && ++this.#ended % PRUNE_EVERY === 0) await this.prune();
   }
 
+  start(attempt: Attempt): Promise<Attempt | undefined> {
+    return this.#file.write("beginning a build", () => {
+      const other = this.#equalTo(attempt);
+      if (other === undefined) this.#write(attempt, this.#parts.process.self);
+      else this.#file.run("delete from attempts where id = ?", attempt.id);
+      return other;
+    });
+  }
+
   async get(id: string): Promise<Attempt | undefined> {
     const sql = "select record, ended, holder from attempts where id = ?";
     const row = this.#file.get(sql, id);
-    if (row === undefined || row.ended !== null || this.#isAlive(row.holder)) return attemptOf(row);
+    if (row === undefined || row.ended !== null || this.#isAlive(row.holder) !== false) return attemptOf(row);
     await this.#endDead();
     return attemptOf(this.#file.get(sql, id));
   }
@@ -161,7 +170,7 @@ export class SqliteAttempts implements AttemptStore {
   /** Attempts whose processes are gone have ended. */
   async #endDead(): Promise<void> {
     const holders = this.#file.all("select distinct holder from attempts where ended is null");
-    const dead = holders.filter(({ holder }) => !this.#isAlive(holder)).map(({ holder }) => holder as string);
+    const dead = holders.filter(({ holder }) => this.#isAlive(holder) === false).map(({ holder }) => holder as string);
     if (dead.length === 0) return;
     await this.#file.write("ending the builds of dead processes", () => {
       for (const holder of dead) {
@@ -173,8 +182,17 @@ export class SqliteAttempts implements AttemptStore {
     });
   }
 
-  #isAlive(holder: unknown): boolean {
-    return holder === this.#parts.process.self || this.#parts.process.mayBeAlive(holder as string);
+  #isAlive(holder: unknown): boolean | undefined {
+    return holder === this.#parts.process.self || this.#parts.process.isAlive(holder as string);
+  }
+
+  /** As `start` says; called in a transaction. */
+  #equalTo({ id, resolved, queuedAtMs }: Attempt): Attempt | undefined {
+    if (resolved === undefined) return undefined;
+    const sql =
+      "select record, ended, holder from attempts where resolved = ? and id <> ? and (status = 'running' or (status = 'succeeded' and ended > ?)) order by queued desc";
+    const rows = this.#file.all(sql, resolved, id, queuedAtMs);
+    return attemptOf(rows.find(({ ended, holder }) => ended !== null || this.#isAlive(holder) === true));
   }
 
   #write(attempt: Attempt, holder: string): void {

@@ -16,7 +16,7 @@ let made = 0;
 
 const alive = new Set(["me", "other"]);
 const optionsOf = (self: string, change: Partial<BuildRecordsOptions> = {}): BuildRecordsOptions => ({
-  process: { self, mayBeAlive: (name) => alive.has(name) },
+  process: { self, isAlive: (name) => (name === "elsewhere" ? undefined : alive.has(name)) },
   retention: { endedMax: 1000, daysMax: 30 },
   now: () => 100 * 24 * 3600 * 1000,
   ...change,
@@ -72,6 +72,25 @@ test("the attempts of a process that is gone have failed, whoever asks first", a
     const found = ask === "get" ? await next.attempts.get("one") : (await next.attempts.list()).attempts[0];
     assert.deepEqual([found?.status, found?.end], ["failed", { reason: "infrastructure", why: "the builder died" }]);
     assert.deepEqual((await next.attempts.list({ status: "running" })).attempts, []);
+  }
+});
+
+test("attempts of other processes are waited for while these are known to run", async () => {
+  const resolved = "b".repeat(64) as Digest;
+  const mine = opened();
+  const waiting = attemptOf("mine", { status: "waiting", resolved });
+  const start = async () => {
+    await mine.attempts.put(waiting);
+    return (await mine.attempts.start({ ...waiting, status: "running" }))?.id;
+  };
+  const holdersOf = { theirs: "other", judged: "elsewhere", dead: "dying" };
+  alive.add("dying");
+  for (const [id, holder] of Object.entries(holdersOf)) {
+    const theirs = opened(mine.dir, optionsOf(holder));
+    await theirs.attempts.put(attemptOf(id, { resolved }));
+    if (holder === "dying") alive.delete("dying");
+    assert.equal(await start(), id === "theirs" ? "theirs" : undefined);
+    await theirs.attempts.put(attemptOf(id, { resolved, ...ended(1), status: "failed" }));
   }
 });
 

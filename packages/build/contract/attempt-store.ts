@@ -112,6 +112,29 @@ export function attemptStoreContract(name: string, open: () => AttemptStore): vo
       }
     });
 
+    test("of attempts at what is the same recipe one is started while it runs, and nobody who was queued meanwhile needs another", async () => {
+      const store = open();
+      const running: Partial<Attempt> = { status: "running", startedAtMs: 1500 };
+      const begin = async (id: string, change: Partial<Attempt> = {}) => {
+        await store.put(attemptOf(id, change));
+        const other = await store.start(attemptOf(id, { ...change, ...running }));
+        assert.equal(await store.get(id).then((found) => found?.status), other === undefined ? "running" : undefined);
+        return other?.id;
+      };
+      assert.equal(await begin("one"), undefined);
+      assert.equal(await begin("other", { recipe: digest("1"), resolved: digest("2") }), undefined);
+      assert.equal(await begin("joins", { recipe: digest("e"), queuedAtMs: 1600 }), "one");
+      await Promise.all(["x", "y", "z"].map((id) => begin(id, { resolved: digest("3") }))).then((ids) =>
+        assert.equal(ids.filter((id) => id === undefined).length, 1),
+      );
+      await store.put(attemptOf("one", { ...success, endedAtMs: 1700 }));
+      assert.equal(await begin("was queued", { queuedAtMs: 1699 }), "one");
+      await store.put(attemptOf("one", { status: "failed", endedAtMs: 1700, end: { reason: "exit-code", code: 1 } }));
+      assert.equal(await begin("after a failure", { queuedAtMs: 1699 }), undefined);
+      await store.put(attemptOf("after a failure", { ...success, endedAtMs: 1800 }));
+      assert.equal(await begin("later", { queuedAtMs: 1800 }), undefined);
+    });
+
     test("who asks to cancel is heard until the attempt ended", async () => {
       const store = open();
       await store.put(attemptOf("one"));

@@ -202,6 +202,21 @@ export function buildServiceContract(
       }
     });
 
+    test("who leaves an attempt that answers for another recipe too hears of it at once, and the attempt goes on", async () => {
+      const { service } = open({ same: async () => "same", too: async () => "same", wait: untilAborted });
+      const needs = [await digestOfRecipe(service, recipeOf("same")), await digestOfRecipe(service, recipeOf("too"))];
+      const leaving = new AbortController();
+      const staying = await one(service, needing("wait", needs[0]));
+      for await (const event of service.watch(staying)) if (event.type === "started") break;
+      const id = await one(service, needing("wait", needs[1]), { signal: leaving.signal });
+      for await (const event of service.watch(id)) {
+        if (event.type === "started") leaving.abort();
+        if (event.type === "ended") assert.equal(event.attempt.end?.reason, "cancelled");
+      }
+      assert.equal((await service.get(staying))?.status, "running");
+      await service.cancel(staying);
+    });
+
     test("cancel ends a running and a waiting attempt", async () => {
       const { service } = open({ wait: untilAborted });
       const recipes = ["1", "2", "3"].map((value) => recipeOf("wait", { env: [{ name: "N", value }] }));

@@ -18,6 +18,12 @@ export interface AttemptStore {
    */
   put(attempt: Attempt, recipes?: readonly RecipeRecord[]): Promise<void>;
 
+  /**
+   * Remembers that the attempt, put before, runs now; unless one of a recipe that is tied to the same runs already, in whatever process, or has succeeded
+   * after this one was queued. Then this one is forgotten, and the other one yielded. Of several that ask at the same time one gets to run.
+   */
+  start(attempt: Attempt): Promise<Attempt | undefined>;
+
   get(id: string): Promise<Attempt | undefined>;
 
   /** As BuildService.list. */

@@ -11,7 +11,7 @@ import type { AttemptEvent, WatchOptions } from "./build-service.ts";
 import type { LiveLogs } from "./live-logs.ts";
 
 /** Between two looks at a log that grows, and at the record. */
-const LOG_POLL_MS = 25;
+export const LOG_POLL_MS = 25;
 const RECORD_POLL_MS = 100;
 
 export type AttemptStores = {

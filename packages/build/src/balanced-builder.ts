@@ -85,17 +85,21 @@ class BalancedBuilder implements BuildService, TaskWork {
 
   async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<AttemptEvent> {
     const task = this.#submissions.task(id);
-    await task?.untilStarted(options.signal);
-    const attempt = task?.attempt ?? (await this.#need(id));
-    const service = await this.#memberOf(attempt.id);
-    if (service === undefined) {
-      yield { type: "ended", attempt };
+    if (task === undefined) {
+      const attempt = await this.#need(id);
+      const service = await this.#memberOf(attempt.id);
+      if (service === undefined) yield { type: "ended", attempt };
+      else yield* service.watch(attempt.id, options);
       return;
     }
-    for await (const event of service.watch(attempt.id, options)) {
-      const isLast = event.type === "ended" && task !== undefined;
-      yield isLast ? { type: "ended", attempt: await task.untilEnded(options.signal) } : event;
+    for (let phase: AbortSignal | undefined; phase !== task.phase; ) {
+      await task.untilStarted(options.signal);
+      phase = task.phase;
+      const { id: at } = task.attempt;
+      const service = await this.#memberOf(at);
+      if (service !== undefined) yield* follow(at, service, task, options);
     }
+    yield { type: "ended", attempt: await task.untilEnded(options.signal) };
   }
 
   async cancel(id: string): Promise<void> {
@@ -178,7 +182,10 @@ class BalancedBuilder implements BuildService, TaskWork {
         this.#load.set(member, (this.#load.get(member) as number) - 1);
       }
       const mayPassElsewhere = attempt.end?.reason === "infrastructure" && !task.cancelled.signal.aborted;
-      if (mayPassElsewhere && this.#choose(recipe, false, tried) !== undefined) continue;
+      if (mayPassElsewhere && this.#choose(recipe, false, tried) !== undefined) {
+        task.anew({ resolved: task.attempt.resolved });
+        continue;
+      }
       await holdForAll(attempt, this.#parts, task.leases);
       return attempt;
     }
@@ -226,6 +233,28 @@ class BalancedBuilder implements BuildService, TaskWork {
     const attempt = await this.get(id);
     if (attempt === undefined) throw new BuildError("unknown-attempt", `no attempt ${JSON.stringify(id)} is known`);
     return attempt;
+  }
+}
+
+/** What a member tells of an attempt that answers for the task, but its end; until another one does. */
+async function* follow(
+  id: string,
+  service: BuildService,
+  task: Task,
+  options: WatchOptions,
+): AsyncGenerator<AttemptEvent> {
+  const { phase } = task;
+  const left = new AbortController();
+  const onPast = () => task.attempt.id !== id && left.abort();
+  phase.addEventListener("abort", onPast, { once: true });
+  onPast();
+  const signal = options.signal === undefined ? left.signal : AbortSignal.any([options.signal, left.signal]);
+  try {
+    for await (const event of service.watch(id, { ...options, signal })) if (event.type !== "ended") yield event;
+  } catch (thrown) {
+    if (!left.signal.aborted || options.signal?.aborted) throw thrown;
+  } finally {
+    phase.removeEventListener("abort", onPast);
   }
 }
 

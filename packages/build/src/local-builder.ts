@@ -1,16 +1,17 @@
 /*
 The BuildService of this machine. It has recipes executed, in a sandbox here or elsewhere, at most `jobsMax` at a time, the longest chain of work first; keeps their
-records and logs where other processes see them; and does for those processes what they ask for, which is to cancel.
+records and logs where other processes see them; and does for those processes what they ask for, which is to cancel. What another process executes
+already is not executed again: its attempt is waited for, and answers.
 
 Failures of the machinery around a builder (the sandbox could not be set up, the store was busy) are tried again a few times within the same
 attempt, as long as the builder has said nothing; failures of builders never are.
 */
 
-import { abortable, JobSlots, messageOf, pause } from "@firn/base";
+import { abortable, JobSlots, messageOf, pause, throwIfAborted, untilAborted } from "@firn/base";
 import type { CastoreServices, Digest, LeaseService } from "@firn/castore";
 import { type Attempt, type AttemptEnd, hasEnded, type Refusal } from "./attempt.ts";
 import type { AttemptStore, RecipeRecord } from "./attempt-store.ts";
-import { type AttemptStores, storedLog, watchStored } from "./attempt-watch.ts";
+import { type AttemptStores, LOG_POLL_MS, storedLog, watchStored } from "./attempt-watch.ts";
 import type {
   AttemptEvent,
   AttemptFilter,
@@ -24,7 +25,7 @@ import type {
 import { CappedLog } from "./capped-log.ts";
 import { BuildError } from "./error.ts";
 import { type ExecutionParts, type Executor, mayPass, type Outcome, sandboxExecutor } from "./execution.ts";
-import { holdForAll, requireInputs, requireSupport } from "./holding.ts";
+import { holdForAll, holdOutputs, requireInputs, requireSupport } from "./holding.ts";
 import type { LiveLogs } from "./live-logs.ts";
 import { MemoryAttempts } from "./memory-attempts.ts";
 import { MemoryLogs } from "./memory-logs.ts";
@@ -108,25 +109,38 @@ class LocalBuilder implements BuildService, TaskWork {
 
   async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<AttemptEvent> {
     const task = this.#submissions.task(id);
-    await task?.untilStarted(options.signal);
-    const attempt = await this.#need(id);
-    const log = this.#open.get(attempt.id);
-    if (task === undefined || log === undefined) {
-      yield* watchStored(attempt, this.#stores, options);
+    if (task === undefined) {
+      yield* watchStored(await this.#need(id), this.#stores, options);
       return;
     }
+    for (let phase: AbortSignal | undefined; phase !== task.phase; ) {
+      await task.untilStarted(options.signal);
+      phase = task.phase;
+      if (!phase.aborted || task.attempt.startedAtMs !== undefined) yield* this.#follow(task.attempt, phase, options);
+    }
+    yield { type: "ended", attempt: await task.untilEnded(options.signal) };
+  }
+
+  /** That an attempt runs, and what it says until `phase` fires. */
+  async *#follow(
+    attempt: Attempt,
+    phase: AbortSignal,
+    { from = 0, log: withLog = true, buffer, signal }: WatchOptions,
+  ): AsyncGenerator<AttemptEvent> {
     yield { type: "started", attempt };
-    let at = options.from ?? 0;
-    while (options.log !== false) {
-      const changed = log.changed();
-      for await (const bytes of storedLog(attempt.id, at, this.#stores, options.buffer)) {
+    if (!withLog) return await abortable(untilAborted(phase), signal);
+    const either = signal === undefined ? phase : AbortSignal.any([signal, phase]);
+    let at = from;
+    for (let isLast = false; !isLast; throwIfAborted(signal)) {
+      isLast = phase.aborted; // what is read after this is all there is
+      const changed = this.#open.get(attempt.id)?.changed();
+      for await (const bytes of storedLog(attempt.id, at, this.#stores, buffer)) {
         at += bytes.length;
         yield { type: "log", bytes, at };
       }
-      if (log.closed) break;
-      await abortable(changed, options.signal);
+      // Of what another process runs nothing tells that its log has grown. Whether it was the signal is looked at above and below.
+      await abortable(changed ?? pause(LOG_POLL_MS), either).catch(() => {});
     }
-    yield { type: "ended", attempt: await task.untilEnded(options.signal) };
   }
 
   async cancel(id: string): Promise<void> {
@@ -168,29 +182,42 @@ class LocalBuilder implements BuildService, TaskWork {
   }
 
   async execute(task: Task, recipe: TiedRecipe): Promise<Attempt> {
-    const signal = task.cancelled.signal;
+    for (;;) {
+      const attempt = await this.#run(task, recipe);
+      if (attempt.id === task.id) return attempt;
+      const answer = await this.#endElsewhere(attempt, task);
+      if (answer !== undefined) return answer;
+      // What answered is not there any more: then it is as if this one were submitted now.
+      task.anew({ resolved: attempt.resolved, queuedAtMs: this.now() });
+    }
+  }
+
+  /** How another attempt ended that answers for the task, in this process or another one; undefined for what is of no use here. */
+  async #endElsewhere(other: Attempt, task: Task): Promise<Attempt | undefined> {
+    const { lease, leases, cancelled } = task;
+    task.attempt = other;
+    task.started();
+    let attempt = other;
+    for await (const event of watchStored(other, this.#stores, { log: false, signal: cancelled.signal }))
+      if (event.type === "ended") attempt = event.attempt;
+    // Cancelled by those who asked for it, and that was not us; or its process died.
+    if (attempt.end?.reason === "cancelled" || attempt.end?.reason === "infrastructure") return undefined;
+    if (!(await holdOutputs(attempt, this.#parts, { lease }))) return undefined;
+    await holdForAll(attempt, this.#parts, leases);
+    return attempt;
+  }
+
+  /** Executes the task, or yields another attempt that does or did. */
+  async #run(task: Task, recipe: TiedRecipe): Promise<Attempt> {
     await this.#attempts.put(task.attempt, recordsOf(task, recipe));
     const log = new CappedLog(this.#logs.open(task.id), this.#parts.logBytesMax);
     this.#open.set(task.id, log);
     this.#requests ??= setInterval(() => void this.#hearRequests(), REQUESTS_MS);
-    let outcome: Outcome;
     try {
-      await this.#slots.take(signal, task.chainMs);
-      try {
-        task.attempt = { ...task.attempt, status: "running", startedAtMs: this.now() };
-        await this.#attempts.put(task.attempt);
-        task.started();
-        if (task.recipe.inputs.some((input) => "recipe" in input))
-          await requireInputs([recipe], this.#parts, { lease: task.lease, signal });
-        outcome = await this.#try(task, recipe, log);
-      } finally {
-        this.#slots.release();
-      }
-    } catch (thrown) {
-      outcome = { end: endOfFailure(thrown, signal), outputs: [] };
-    }
-    try {
-      return await this.#finish(task, outcome, log);
+      const outcome = await this.#turn(task, recipe, log);
+      if (!("id" in outcome)) return await this.#finish(task, outcome, log);
+      await this.#logs.remove(task.id);
+      return outcome;
     } finally {
       log.close();
       this.#open.delete(task.id);
@@ -198,6 +225,27 @@ class LocalBuilder implements BuildService, TaskWork {
         clearInterval(this.#requests);
         this.#requests = undefined;
       }
+    }
+  }
+
+  /** Waits for its turn, then executes the task, unless another attempt does or did. Never rejects. */
+  async #turn(task: Task, recipe: TiedRecipe, log: CappedLog): Promise<Outcome | Attempt> {
+    const signal = task.cancelled.signal;
+    try {
+      await this.#slots.take(signal, task.chainMs);
+      try {
+        task.attempt = { ...task.attempt, status: "running", startedAtMs: this.now() };
+        const other = await this.#attempts.start(task.attempt);
+        if (other !== undefined) return other;
+        task.started();
+        if (task.recipe.inputs.some((input) => "recipe" in input))
+          await requireInputs([recipe], this.#parts, { lease: task.lease, signal });
+        return await this.#try(task, recipe, log);
+      } finally {
+        this.#slots.release();
+      }
+    } catch (thrown) {
+      return { end: endOfFailure(thrown, signal), outputs: [] };
     }
   }
 

@@ -28,6 +28,18 @@ export class MemoryAttempts implements AttemptStore {
     if (this.#attempts.size > this.#endedMax) this.#forgetOldest();
   }
 
+  async start(attempt: Attempt): Promise<Attempt | undefined> {
+    const isEqual = ({ id, resolved, status, endedAtMs = 0 }: Attempt) =>
+      id !== attempt.id &&
+      resolved !== undefined &&
+      resolved === attempt.resolved &&
+      (status === "running" || (status === "succeeded" && endedAtMs > attempt.queuedAtMs));
+    const other = this.#attempts.values().find(isEqual);
+    if (other === undefined) await this.put(attempt);
+    else this.#attempts.delete(attempt.id);
+    return other;
+  }
+
   async get(id: string): Promise<Attempt | undefined> {
     return this.#attempts.get(id);
   }

@@ -56,8 +56,10 @@ export class Task {
   attempt: Attempt;
   /** Submissions that were not withdrawn. */
   submissions = 0;
-  readonly #started = Promise.withResolvers<void>();
+  hasEnded = false;
+  #started = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<Attempt>();
+  #phase = new AbortController();
 
   constructor(parts: {
     readonly attempt: Attempt;
@@ -84,6 +86,19 @@ export class Task {
     this.#started.resolve();
   }
 
+  /** What answered is of no use: as it was submitted, it waits again. */
+  anew(change: Partial<Attempt>): void {
+    this.attempt = { ...this.first, ...change };
+    this.#started = Promise.withResolvers();
+    this.#phase.abort();
+    this.#phase = new AbortController();
+  }
+
+  /** Fires when `attempt` says nothing about the task any more, but what it came to: when this has ended, or begins anew. */
+  get phase(): AbortSignal {
+    return this.#phase.signal;
+  }
+
   /** Resolves when it was started or ended. */
   untilStarted(signal?: AbortSignal): Promise<void> {
     return abortable(this.#started.promise, signal);
@@ -95,6 +110,8 @@ export class Task {
 
   end(attempt: Attempt): void {
     this.attempt = attempt;
+    this.hasEnded = true;
+    this.#phase.abort();
     this.#started.resolve();
     this.#ended.resolve(attempt);
   }
@@ -274,12 +291,13 @@ export class Submissions {
     const resolved = neededRecipes(task.recipe).size === 0 ? task.digest : recipeDigest(recipe);
     task.attempt = { ...task.attempt, resolved };
     for (let other = this.#executing.get(resolved); other !== undefined; other = this.#executing.get(resolved)) {
+      await other.untilStarted(signal);
       task.attempt = other.attempt;
       task.started();
       const attempt = await other.untilEnded(signal);
       // Cancelled by those who asked for it, and that was not us.
       if (attempt.end?.reason !== "cancelled") return await this.#held(attempt, task);
-      task.attempt = { ...task.first, resolved };
+      task.anew({ resolved });
     }
     this.#executing.set(resolved, task);
     try {

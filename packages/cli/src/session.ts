@@ -139,9 +139,9 @@ export class Session implements AsyncDisposable {
 
   async #openBuilds(): Promise<BuildRecords> {
     const { openBuildRecords } = await import("@firn/backend-sqlite");
-    const { identityOfSelf, mayBeAlive } = await import("@firn/backend-local");
+    const { identityOfSelf, isAlive } = await import("@firn/backend-local");
     return openBuildRecords(join(this.config.stateDir, "build-records"), {
-      process: { self: identityOfSelf(), mayBeAlive },
+      process: { self: identityOfSelf(), isAlive },
       retention: { endedMax: this.config.buildsKept, daysMax: this.config.buildsKeptDays },
       now: Date.now,
     });

@@ -10,7 +10,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { identityOfSelf, mayBeAlive, openLocalStore } from "@firn/backend-local";
+import { identityOfSelf, isAlive, openLocalStore } from "@firn/backend-local";
 import { openBuildRecords } from "@firn/backend-sqlite";
 import { lookup } from "@firn/castore";
 import { parseAbsoluteStorePath } from "@firn/nix-compat";
@@ -98,7 +98,7 @@ async function ended(child: ChildProcess, round: number): Promise<void> {
 /** Yields how many of the attempts since then died with their process. */
 async function lookAt(stateDir: string, round: number, sinceMs: number): Promise<number> {
   const records = openBuildRecords(join(stateDir, "build-records"), {
-    process: { self: identityOfSelf(), mayBeAlive },
+    process: { self: identityOfSelf(), isAlive },
     retention: { endedMax: 10_000, daysMax: 90 },
     now: Date.now,
   });

@@ -1,6 +1,6 @@
 /* Runs the program as a user does, from its sources, with a state directory of its own. */
 
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +22,8 @@ export type RunOptions = {
   readonly signalAfter?: { readonly text: string; readonly signal: NodeJS.Signals };
   /** Closes our end of stdout after the first bytes. */
   readonly closeStdout?: boolean;
+  /** Gets the process, to hear it or to kill it. */
+  readonly onStart?: (child: ChildProcessWithoutNullStreams) => void;
 };
 
 export type Firn = {
@@ -52,6 +54,7 @@ function runFirn(directory: string, args: readonly string[], options: RunOptions
     env,
     stdio: "pipe",
   });
+  options.onStart?.(child);
   const stdout: Buffer[] = [];
   let err = "";
   let signalled = false;
