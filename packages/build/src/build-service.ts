@@ -42,6 +42,12 @@ export type AttemptLimits = {
   readonly logBytesMax?: number;
 };
 
+/** The limits alone, of options that say more. */
+export function limitsOf(options: AttemptLimits): AttemptLimits {
+  const { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax } = options;
+  return { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax };
+}
+
 /** The limits are those of each attempt. */
 export type SubmitOptions = AttemptLimits & {
   /** `success`: an earlier success with the same inputs whose outputs are still there is used again. `never` when not said. */

@@ -6,7 +6,7 @@ and scanned for references on the way. What a run needs (exposed trees, build di
 import { FirnError, type ByteString } from "@firn/base";
 import { CastoreError, type CastoreServices, type Lease, type TreeExposer, type TreeImporter } from "@firn/castore";
 import type { AttemptEnd, AttemptOutput, AttemptUsage } from "./attempt.ts";
-import type { AttemptLimits, BuildServiceSupports } from "./build-service.ts";
+import { type AttemptLimits, type BuildServiceSupports, limitsOf } from "./build-service.ts";
 import { ReferenceScanner } from "./ref-scan.ts";
 import type { Sandbox, SandboxJob, SandboxResult } from "./sandbox.ts";
 import type { TiedRecipe } from "./recipe-graph.ts";
@@ -65,11 +65,7 @@ async function execute(recipe: TiedRecipe, parts: ExecutionParts, options: Execu
     network: recipe.constraints.network,
     shell: recipe.constraints.shell,
     sandboxed: recipe.constraints.sandboxed,
-    timeoutMs: options.timeoutMs,
-    silenceMs: options.silenceMs,
-    buildSpaceBytes: options.buildSpaceBytes,
-    memoryBytes: options.memoryBytes,
-    logBytesMax: options.logBytesMax,
+    ...limitsOf(options),
   };
   await using run = await parts.sandbox.run(job, options.onLog, signal);
   const { end, outputs: _, ...usage } = run.result;

@@ -7,6 +7,7 @@ export { recipeDigest } from "./recipe-digest.ts";
 export { hasEnded } from "./attempt.ts";
 export type { Attempt, AttemptEnd, AttemptOutput, AttemptStatus, AttemptUsage, Refusal } from "./attempt.ts";
 export { describeEnd } from "./end-words.ts";
+export { limitsOf } from "./build-service.ts";
 export type {
   AttemptEvent,
   AttemptFilter,

@@ -1,15 +1,13 @@
 /* One recipe of a derivation executed: submitted, seen through to its end, and its failure told in glue's words. */
 
 import type { ByteString } from "@firn/base";
-import { type Attempt, BuildError, type BuildService, type Recipe, type SubmitOptions } from "@firn/build";
+import { type Attempt, type AttemptLimits, BuildError, type BuildService, limitsOf, type Recipe } from "@firn/build";
 import type { Lease } from "@firn/castore";
 import { buildFailure } from "./build-failure.ts";
 import { LogLines } from "./log-lines.ts";
 
-export type RunRecipeOptions = Pick<
-  SubmitOptions,
-  "timeoutMs" | "silenceMs" | "buildSpaceBytes" | "memoryBytes" | "logBytesMax" | "preferLocal"
-> & {
+export type RunRecipeOptions = AttemptLimits & {
+  readonly preferLocal?: boolean;
   readonly lease: Lease;
   readonly signal: AbortSignal | undefined;
   readonly onLine: (line: ByteString) => void;
@@ -27,8 +25,8 @@ export async function runRecipe(
   service: BuildService,
   options: RunRecipeOptions,
 ): Promise<Attempt> {
-  const { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax, preferLocal, lease, signal } = options;
-  const submit = { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax, preferLocal, lease, signal };
+  const { preferLocal, lease, signal } = options;
+  const submit = { ...limitsOf(options), preferLocal, lease, signal };
   const [id] = await service.submit([{ recipe, label: name }], submit);
   const log = new LogLines(options.onLine, options.lastLinesOnly);
   const attempt = await watchToEnd(service, id, log);

@@ -90,7 +90,7 @@ class NodePull {
   }
 
   async #bringSome(digests: readonly Digest[]): Promise<void> {
-    const { signal } = this.#options;
+    const { signal, lease } = this.#options;
     const { blobs } = this.#to;
     const { channel } = this.#peer;
     const request = STAT_BLOBS_REQUEST.make({ digests: packDigests(digests), sendChunks: true });
@@ -104,7 +104,7 @@ class NodePull {
     const wanted: Digest[] = [];
     const known = new Map<Digest, boolean>();
     const isHereAlready = async (chunk: Digest) => {
-      const isHere = known.get(chunk) ?? (await blobs.has(chunk, { signal }));
+      const isHere = known.get(chunk) ?? (await blobs.has(chunk, { signal, lease }));
       known.set(chunk, isHere);
       return isHere;
     };

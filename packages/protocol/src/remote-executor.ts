@@ -8,13 +8,13 @@ Contents are checked when they come. That they are what the recipe makes, and wh
 import { assert } from "@firn/base";
 import {
   type Attempt,
-  type AttemptLimits,
   BuildError,
   type BuildService,
   type BuildServiceSupports,
   type ExecutionOptions,
   type Executor,
   hasEnded,
+  limitsOf,
   type Outcome,
   proxiedBuildService,
   type Recipe,
@@ -109,9 +109,4 @@ export class RemoteExecutor implements Executor {
     if (outputs.length === paths.length && outputs.every(isOne)) return outputs;
     throw new BuildError("sandbox", `${this.name} answered with outputs that the recipe does not have`);
   }
-}
-
-function limitsOf(options: AttemptLimits): AttemptLimits {
-  const { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax } = options;
-  return { timeoutMs, silenceMs, buildSpaceBytes, memoryBytes, logBytesMax };
 }
