@@ -123,9 +123,15 @@ async function openServer({ server, hostDir, label }: StoreChoice & { kind: "grp
   };
 }
 
-/** Reads files named relative to a directory. */
+/** Reads files named relative to a directory, such as those of tokens and certificates. Throws `not-found`. */
 export function readTextBeside(hostDir: string): (path: string) => Promise<string> {
-  return (path) => readFile(resolve(hostDir, path), "utf8");
+  return async (path) => {
+    try {
+      return await readFile(resolve(hostDir, path), "utf8");
+    } catch (thrown) {
+      throw new CliError("not-found", `cannot read ${path}: ${messageOf(thrown)}`, { cause: thrown });
+    }
+  };
 }
 
 /** A daemon's paths, with contents in Firn's own store, where they are held as long as this is open. */

@@ -2,9 +2,7 @@
 `firn serve`: the store for others, on one port or unix socket, until it is told to stop. What may be served to whom is checked before anything listens.
 */
 
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import { messageOf, untilAborted } from "@firn/base";
+import { untilAborted } from "@firn/base";
 import type { BuildService } from "@firn/build";
 import { parsePublicKey, parseSecretKey } from "@firn/nix-compat";
 import { TrustedKeys } from "@firn/store";
@@ -88,13 +86,8 @@ function parseCount(flag: string, text: string | undefined, max: number): number
 async function serve(options: ServeOptions, session: Session): Promise<number> {
   const { output, signal, config } = session;
   const listen = parseListenAddress(options.listen, config.workingDirectory);
-  const read = async (path: string): Promise<string> => {
-    try {
-      return await readFile(resolve(config.workingDirectory, path), "utf8");
-    } catch (thrown) {
-      throw new CliError("not-found", `cannot read ${path}: ${messageOf(thrown)}`, { cause: thrown });
-    }
-  };
+  const { readTextBeside } = await import("../opened-store.ts");
+  const read = readTextBeside(config.workingDirectory);
   if (!isPrivate(listen) && (options.tokens === undefined || options.tlsCert === undefined))
     throw new CliError(
       "usage",

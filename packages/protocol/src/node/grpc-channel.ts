@@ -114,7 +114,9 @@ export function authorityOf({ host, port }: { readonly host: string; readonly po
 }
 
 function unavailable(label: string, thrown: unknown): ProtocolError {
-  const how = thrown === undefined ? "the connection was lost" : messageOf(thrown);
+  // A stream says that it was cancelled, and behind that, why.
+  const reason = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown;
+  const how = reason === undefined ? "the connection was lost" : messageOf(reason);
   return new ProtocolError("unavailable", `${label}: ${how}`, { cause: thrown, retryable: true });
 }
 
