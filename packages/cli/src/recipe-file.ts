@@ -5,7 +5,7 @@ checked before anything is read from disk; inputs that are host paths are import
 
 import { readFileSync } from "node:fs";
 import { dirname, extname, resolve } from "node:path";
-import { byteStringOfText, messageOf } from "@firn/base";
+import { type ByteString, byteStringOfText, messageOf } from "@firn/base";
 import { checkRecipe, type Recipe, recipeDigest, type RecipeInput } from "@firn/build";
 import { type Digest, type Node, parseDigest } from "@firn/castore";
 import { parse as parseToml } from "smol-toml";
@@ -17,6 +17,7 @@ const FIELDS = [
   "argv",
   "env",
   "files",
+  "needles",
   "workingDirectory",
   "outputs",
   "system",
@@ -35,6 +36,8 @@ export type WrittenRecipe = {
   readonly name: string;
   readonly inputs: ReadonlyMap<string, WrittenInput>;
   readonly rest: Omit<Recipe, "inputs">;
+  /** What is looked for in the outputs, by the names the file gives; as texts those are the recipe's needles, in an order that does not depend on names. */
+  readonly needles: ReadonlyMap<string, ByteString>;
 };
 
 /** Recipes of a file by name; host paths are relative to the file. Throws `not-found` or `usage`, which says where. */
@@ -123,8 +126,10 @@ function readRecipe(name: string, recipe: Field, directory: string, system: stri
   const flag = (field: string, otherwise: boolean) => fields.get(field)?.boolean() ?? otherwise;
   const byteEntries = (field: string): [string, string][] =>
     sorted(entries(field).map(([key, value]): [string, string] => [byteStringOfText(key), value.bytes()]));
+  const needles = new Map(entries("needles").map(([key, text]) => [key, text.bytes()]));
   return {
     name,
+    needles,
     inputs: new Map(entries("inputs").map(([path, input]) => [path, readInput(input, directory)])),
     rest: {
       argv: needed("argv"),
@@ -138,7 +143,7 @@ function readRecipe(name: string, recipe: Field, directory: string, system: stri
         network: flag("network", false),
         shell: flag("shell", true),
       },
-      needles: [],
+      needles: [...new Set(needles.values())].sort(),
     },
   };
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { need } from "../../../dev/need.ts";
+import { need, onPath } from "../../../dev/need.ts";
 import { type Firn, makeFirn } from "./firn.ts";
 
 const sandboxed = need("bwrap");
@@ -105,6 +105,34 @@ test("another process follows a running build of a derivation, and cancels it", 
   assert.equal((await firn.run(["log", drvPath])).out, "begun\n");
 });
 
+test("outputs say which of the needles of a recipe occur in them, whatever these are called", sandboxed, async (t) => {
+  const firn = makeFirn(t);
+  const run = async (needles: Record<string, string>, ...flags: string[]) => {
+    const script = "echo the:left/word > /made/a; ln -s ../the:right /made/b; echo the:left the:right > /made/c";
+    const recipe = { argv: ["/bin/sh", "-c", script], outputs: ["made/a", "made/b", "made/c"], needles };
+    // Its own tools are none of the recipe's business here.
+    writeFileSync(join(firn.directory, "one.json"), JSON.stringify(recipe).replace("ln -s", "/tools/busybox ln -s"));
+    return await firn.run(["recipe", "run", "one.json", "--sandbox-path", `/tools=${firn.directory}`, ...flags]);
+  };
+  copyFileSync(onPath("busybox") as string, join(firn.directory, "busybox"));
+  const first = await run({ right: "the:right", left: "the:left", none: "the:other" }, "--json");
+  assert.equal(first.code, 0, first.err);
+  const { references, id } = JSON.parse(first.out).recipes.recipe;
+  assert.deepEqual(references, { "made/a": ["left"], "made/b": ["right"], "made/c": ["right", "left"] });
+  const second = await run({ l: "the:left", other: "the:other", r: "the:right", again: "the:right" }, "--json");
+  const renamed = JSON.parse(second.out).recipes.recipe;
+  assert.deepEqual([renamed.id, renamed.reused], [id, true], "names are no part of the recipe");
+  assert.deepEqual(renamed.references["made/b"], ["r", "again"]);
+  const { out } = await run({ l: "the:left", o: "the:other", r: "the:right" });
+  assert.deepEqual(
+    out
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split("  ").slice(3).join()),
+    ["refers to l", "refers to r", "refers to l, r"],
+  );
+});
+
 describe("bad recipe files are refused with the place", () => {
   const cases: [what: string, file: string, contents: string, message: RegExp][] = [
     ["no JSON", "a.json", "{", /no recipe file/],
@@ -135,6 +163,7 @@ describe("bad recipe files are refused with the place", () => {
       'argv = ["/x"]\noutputs = ["a/b"]\ninputs = { i = "nowhere" }',
       /nowhere/,
     ],
+    ["an empty needle", "a.toml", 'argv = ["/x"]\noutputs = ["a/b"]\nneedles = { x = "" }', /a needle of 0 bytes/],
     ["a path that leaves the sandbox", "a.toml", 'argv = ["/x"]\noutputs = ["../b"]', /must be relative/],
   ];
   for (const [what, file, contents, message] of cases) {

@@ -2,13 +2,14 @@
 
 import { join, resolve } from "node:path";
 import { textOf } from "@firn/base";
-import type { Attempt, Recipe } from "@firn/build";
+import type { Attempt, AttemptOutput, Recipe } from "@firn/build";
 import type { CallOptions, Digest } from "@firn/castore";
 import { attemptJson, nodeName } from "../../attempt-text.ts";
 import { builderFlags, declareBuilderFlags } from "../../builder-flags.ts";
 import { defineCommand, examples } from "../../command.ts";
 import { nodeJson } from "../../node-json.ts";
 import type { RecipeBuildOptions } from "../../recipe-builds.ts";
+import type { WrittenRecipe } from "../../recipe-file.ts";
 import type { Session } from "../../session.ts";
 
 type RunOptions = RecipeBuildOptions & {
@@ -59,13 +60,27 @@ async function run({ file, out, json, ...options }: RunOptions, session: Session
   if (json) {
     const entries = Array.from(byName, ([name, attempt]) => [
       name,
-      { ...attemptJson(attempt), reused: attempt.queuedAtMs < submittedAtMs, outputs: outputsJson(attempt) },
+      {
+        ...attemptJson(attempt),
+        reused: attempt.queuedAtMs < submittedAtMs,
+        outputs: byOutput(attempt, ({ node }) => nodeJson(node)),
+        references: byOutput(attempt, (one) => referencesOf(one, written.get(name) as WrittenRecipe)),
+      },
     ]);
     await output.json({ recipes: Object.fromEntries(entries) });
   } else {
     for (const [name, { status, outputs }] of byName) {
       if (status !== "succeeded") continue;
-      for (const { path, node } of outputs) await output.line(`${name}  ${textOf(path)}  ${nodeName(node)}`);
+      for (const one of outputs) {
+        const references = referencesOf(one, written.get(name) as WrittenRecipe).join(", ");
+        const words = [
+          name,
+          textOf(one.path),
+          nodeName(one.node),
+          ...(references === "" ? [] : [`refers to ${references}`]),
+        ];
+        await output.line(words.join("  "));
+      }
     }
   }
   return exitCodeOfAttempts(attempts);
@@ -94,6 +109,12 @@ async function writeOutputs(
   }
 }
 
-function outputsJson({ outputs }: Attempt): object {
-  return Object.fromEntries(outputs.map(({ path, node }) => [textOf(path), nodeJson(node)]));
+function byOutput<T>({ outputs }: Attempt, of: (output: AttemptOutput) => T): Record<string, T> {
+  return Object.fromEntries(outputs.map((output) => [textOf(output.path), of(output)]));
+}
+
+/** Names the file gives to what occurs in the output, in its order. */
+function referencesOf({ needles: found }: AttemptOutput, { needles, rest }: WrittenRecipe): string[] {
+  const texts = new Set(found.map((index) => rest.needles[index]));
+  return [...needles].flatMap(([name, text]) => (texts.has(text) ? [name] : []));
 }
