@@ -19,8 +19,6 @@ export class BlobIngest {
 
   /** Takes more bytes, which are the caller's again once it resolves. */
   async write(bytes: Uint8Array): Promise<void> {
-    this.#hasher.update(bytes);
-    this.#size += bytes.length;
     this.#chunker.push(bytes);
     await this.#drain(false);
   }
@@ -34,7 +32,11 @@ export class BlobIngest {
   }
 
   async #drain(isEnd: boolean): Promise<void> {
-    for (let chunk = this.#chunker.take(isEnd); chunk !== undefined; chunk = this.#chunker.take(isEnd))
+    for (let chunk = this.#chunker.take(isEnd); chunk !== undefined; chunk = this.#chunker.take(isEnd)) {
+      // Right before its own digest is taken, while it is near.
+      this.#hasher.update(chunk);
+      this.#size += chunk.length;
       this.#chunks.push(await this.#session.chunk(chunk));
+    }
   }
 }

@@ -146,13 +146,13 @@ class ObjectPieces implements PieceWriterParts {
   }
 
   async append(bytes: Uint8Array): Promise<void> {
-    this.#hasher.update(bytes);
     this.#chunker.push(bytes);
     await this.#drain(false);
   }
 
   async #drain(isEnd: boolean): Promise<void> {
     for (let chunk = this.#chunker.take(isEnd); chunk !== undefined; chunk = this.#chunker.take(isEnd)) {
+      this.#hasher.update(chunk);
       const digest = digestOf(chunk);
       this.#chunks.push({ digest, size: chunk.length });
       const bytes = new Uint8Array(chunk);
