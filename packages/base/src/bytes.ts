@@ -10,6 +10,8 @@ Ranges are half open and count bytes. Nothing here keeps a reference to a buffer
 export type ByteString = string;
 
 const CHUNK_CHARS = 8192;
+/** From here on memory comes from the system and is dear. */
+const GIVEN_BACK_BYTES = 64 * 1024;
 const utf8Decoder = new TextDecoder("utf-8");
 const utf8Encoder = new TextEncoder();
 
@@ -64,6 +66,15 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;
   for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
   return true;
+}
+
+/**
+ * Gives back the memory of a chunk that is ours and that nobody looks at any more, rather than have the collector find that out; what shares its memory with
+ * others, or is short, stays as it is.
+ */
+export function giveBack({ buffer, byteLength }: Uint8Array): void {
+  if (byteLength >= GIVEN_BACK_BYTES && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer)
+    buffer.transfer(0);
 }
 
 /** Order of two byte strings (or any strings of one-byte chars): negative, 0 or positive, as memcmp then length. */

@@ -9,6 +9,7 @@ export {
   compareByteStrings,
   concatBytes,
   equalBytes,
+  giveBack,
   isAscii,
   textOf,
 } from "./bytes.ts";

@@ -3,7 +3,7 @@ Taking a blob or a tree of directories from one place to another so that only wh
 subtrees that it has are not looked into. What arrives is checked against its digest before it is stored.
 */
 
-import { mapConcurrently, throwIfAborted } from "@firn/base";
+import { giveBack, mapConcurrently, throwIfAborted } from "@firn/base";
 import { createHasher, toHex } from "@firn/hash";
 import type { BlobService, ChunkMeta } from "./blob-service.ts";
 import { digestOf } from "./digest.ts";
@@ -50,6 +50,7 @@ export async function transferBlob(
   for await (const bytes of source) {
     hasher.update(bytes);
     await writer.write(bytes);
+    giveBack(bytes);
   }
   if (toHex(hasher.digest()) !== digest)
     throw new CastoreError("corrupt", `blob ${digest} came with bytes of another digest`, { context: { digest } });

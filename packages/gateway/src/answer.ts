@@ -4,14 +4,11 @@ since nothing else tells a client that what it has is not all.
 */
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { type ByteStream, messageOf } from "@firn/base";
+import { type ByteStream, giveBack, messageOf } from "@firn/base";
 import { GatewayError, statusOf } from "./error.ts";
 
 /** How long a peer whose upload was refused may go on sending before it is cut off. */
 const LINGER_MS = 5000;
-
-/** From here on memory comes from the system and is dear. */
-const GIVEN_BACK_BYTES = 64 * 1024;
 
 /** Something that never changes under its address. */
 export const FOREVER = "max-age=31536000, immutable";
@@ -85,12 +82,6 @@ function sendFailure(
     request.on("close", () => clearTimeout(timer)).resume();
   }
   sendText(response, status, status === 500 ? "something went wrong here" : messageOf(thrown));
-}
-
-/** Gives back the memory of a chunk that is ours and used no more, if it has a buffer of its own; small ones are not worth it. */
-export function giveBack({ buffer, byteLength }: Uint8Array): void {
-  if (byteLength >= GIVEN_BACK_BYTES && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer)
-    buffer.transfer(0);
 }
 
 function drained(response: ServerResponse): Promise<void> {

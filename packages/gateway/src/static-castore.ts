@@ -9,7 +9,7 @@ It knows nothing of who may do what.
 */
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { ByteStream } from "@firn/base";
+import { type ByteStream, giveBack } from "@firn/base";
 import {
   type CallOptions,
   type Digest,
@@ -20,7 +20,7 @@ import {
   type StaticKind,
 } from "@firn/castore";
 import { encodePathInfo, printStaticIndex, STATIC_INDEX, type StoreServices, staticPathName } from "@firn/store";
-import { answering, FOREVER, giveBack, sendBytes, sendStream, sendText } from "./answer.ts";
+import { answering, FOREVER, sendBytes, sendStream, sendText } from "./answer.ts";
 import { rangeOf } from "./byte-range.ts";
 import { GatewayError } from "./error.ts";
 
