@@ -1,6 +1,7 @@
 /*
 A blob out of `firn serve` and into it over plain HTTP, one client on this machine. Beside it, in the same run, a server of a few lines of Node that sends and takes
-the same bytes and does nothing with them: what HTTP alone costs here. CPU time is the server's alone.
+the same bytes and does nothing with them: what HTTP alone costs here. CPU time is the server's alone. Then the same blob read by Firn's own client, which proves every
+byte before it hands it out; CPU time is the client's there.
 
     node dev/node.cjs bench/http-blobs.ts
 */
@@ -14,6 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { StaticBlobs, StaticFiles } from "@firn/backend-castore-http";
+import type { Digest } from "@firn/castore";
+import { useNodeKernels } from "@firn/hash/node";
 
 const RUNS = Number(process.env.BENCH_RUNS ?? 5);
 const BYTES = 256 * 1024 * 1024;
@@ -96,6 +100,26 @@ function bareServer(): void {
   });
 }
 
+/** MB per second of each. */
+async function readVerified(url: string, digest: Digest): Promise<{ readonly wall: number; readonly cpu: number }> {
+  useNodeKernels();
+  await using files = new StaticFiles(`${url}/castore`);
+  const blobs = new StaticBlobs(files);
+  const [wall, cpu]: [number[], number[]] = [[], []];
+  for (let run = 0; run <= RUNS; run++) {
+    const [before, from] = [process.cpuUsage(), performance.now()];
+    await using reader = await blobs.openRead(digest);
+    let length = 0;
+    for await (const bytes of reader?.stream() ?? []) length += bytes.length;
+    if (length !== BYTES) throw new Error(`${length} bytes came`);
+    const { user, system } = process.cpuUsage(before);
+    if (run === 0) continue; // warm from here on
+    wall.push(BYTES / 1000 / (performance.now() - from));
+    cpu.push(BYTES / (user + system));
+  }
+  return { wall: median(wall), cpu: median(cpu) };
+}
+
 const median = (values: readonly number[]): number =>
   [...values].sort((left, right) => left - right)[values.length >> 1];
 
@@ -108,7 +132,7 @@ async function main(): Promise<void> {
     await start("bare", process.execPath, [import.meta.filename, "bare"], process.env),
   ];
   try {
-    const digest = await send(`${sides[0].url}/castore/blobs`);
+    const digest = (await send(`${sides[0].url}/castore/blobs`)) as Digest;
     const place = `/castore/blobs/${digest.slice(0, 2)}/${digest}`;
     const rows: readonly (readonly [string, (side: Side) => Promise<unknown>])[] = [
       ["out", (side) => take(side.url + place)],
@@ -134,6 +158,8 @@ async function main(): Promise<void> {
         );
       console.log(`  ${what.padEnd(4)} ${shown.join("   ")}`);
     }
+    const read = await readVerified(sides[0].url, digest);
+    console.log(`  read firn's client ${read.wall.toFixed(0)} MB/s, ${read.cpu.toFixed(0)} MB a CPU second`);
   } finally {
     agent.destroy();
     for (const { child } of sides) child.kill("SIGKILL");

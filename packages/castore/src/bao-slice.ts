@@ -119,17 +119,7 @@ export async function* decodeSlice(
   }
 }
 
-function corrupt(digest: Digest, how: string): CastoreError {
+/** For what was found to be something else. */
+export function corrupt(digest: Digest, how: string): CastoreError {
   return new CastoreError("corrupt", `what came for blob ${digest} is not it: ${how}`, { context: { digest } });
-}
-
-/** A range of a blob from a reader and an outboard that are not trusted, verified against the digest. The outboard is one for this range's blob, from anywhere. */
-export function verifiedRange(
-  digest: Digest,
-  reader: Pick<BlobReader, "size" | "stream">,
-  outboard: Uint8Array,
-  from: number,
-  to: number,
-): AsyncGenerator<Uint8Array, void> {
-  return decodeSlice(encodeSlice(reader, outboard, from, to), digest, from, to);
 }

@@ -39,7 +39,8 @@ export type { ReadChunk } from "./chunked-reader.ts";
 export { OutboardBuilder, outboardBytes, outboardSize } from "./outboard.ts";
 export type { Outboard } from "./outboard.ts";
 export { computeOutboard, outboardOf } from "./outboard-of.ts";
-export { decodeSlice, encodeSlice, verifiedRange } from "./bao-slice.ts";
+export { decodeSlice, encodeSlice } from "./bao-slice.ts";
+export { verifiedRange } from "./verified-range.ts";
 export {
   CHUNK_LIST_BYTES_MAX,
   decodeTree,

@@ -6,7 +6,6 @@ The trick is that proofs come from anywhere: the outboard of whoever has one tha
 */
 
 import { assert, type ByteStream, collectBytes, concatBytes, FirnError, throwIfAborted } from "@firn/base";
-import { verifiedRange } from "./bao-slice.ts";
 import type { BlobReader, BlobService, BlobServiceSupports, BlobWriter, ChunkMeta } from "./blob-service.ts";
 import { BytesReader } from "./bytes-reader.ts";
 import { digestOf } from "./digest.ts";
@@ -15,6 +14,7 @@ import type { CallOptions } from "./lease.ts";
 import type { Digest } from "./node.ts";
 import { outboardSize } from "./outboard.ts";
 import { outboardOf } from "./outboard-of.ts";
+import { verifiedRange } from "./verified-range.ts";
 
 /** What one source is asked for at a time, in bytes. */
 const STRIPE_BYTES = 1 << 20;

@@ -211,23 +211,94 @@ describe("a slice", () => {
   });
 
   test("from a reader or an outboard that lies is found out before a byte of the lie is seen", async () => {
-    const bytes = patterned(100_000);
+    const bytes = patterned(400_000);
     const { bytes: tree, digest } = outboard(bytes);
     const other = bytes.slice();
-    other[70_000] ^= 1;
+    other[300_000] ^= 1;
     const got: number[] = [];
     await assert.rejects(
       async () => {
-        for await (const part of verifiedRange(digest, readerOf(other), tree, 0, 100_000)) got.push(part.length);
+        for await (const part of verifiedRange(digest, readerOf(other), tree, 0, 400_000)) got.push(part.length);
       },
       { code: "corrupt" },
     );
     assert.equal(
       got.reduce((sum, one) => sum + one, 0),
-      65_536,
+      262_144,
     );
     await assert.rejects(all(verifiedRange(digest, readerOf(other), outboard(other).bytes, 0, 1)), { code: "corrupt" });
     await assert.rejects(all(verifiedRange(digest, readerOf(bytes.slice(1)), tree, 0, 1)), { code: "corrupt" });
     assert.ok((digest satisfies Digest).length === 64);
+  });
+});
+
+describe("a range of a blob that is here", () => {
+  /** Streams in pieces of so many bytes, and more than it was asked for. */
+  const steppingReader = (bytes: Uint8Array, step: number) => ({
+    size: bytes.length,
+    async *stream(from = 0, to = bytes.length) {
+      for (let at = from; at < to; at += step) yield bytes.slice(at, at + step);
+    },
+  });
+
+  test("is what a slice proves, whatever pieces it comes in", async () => {
+    for (const size of SIZES) {
+      const bytes = patterned(size);
+      const { bytes: tree, digest } = outboard(bytes);
+      for (const [from, to] of [
+        [0, size],
+        [0, 1],
+        [size, size],
+        [size + 5, size + 9],
+        [Math.floor(size / 3), Math.floor(size / 2)],
+        [Math.max(0, size - 20_000), size + 7],
+      ]) {
+        const sliced = await all(decodeSlice(encodeSlice(readerOf(bytes), tree, from, to), digest, from, to));
+        for (const step of [size < 20_000 ? 1 : 333, 65_536, 1 << 20]) {
+          const found = await all(verifiedRange(digest, steppingReader(bytes, step), tree, from, to));
+          assert.deepEqual(found, sliced, `${size} bytes, ${from} to ${to} by ${step}`);
+        }
+      }
+    }
+  });
+
+  test("with any byte flipped, of it or of the proof, yields nothing that is not the blob's, and fails", () =>
+    fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 600_000 }), fc.nat(), fc.boolean(), async (size, place, isInProof) => {
+        const bytes = patterned(size);
+        const { bytes: tree, digest } = outboard(bytes);
+        const flipped = isInProof && tree.length > 8 ? tree : bytes.slice();
+        // The length is not flipped: another one is found before anything is read.
+        const at = flipped === tree ? 8 + (place % (tree.length - 8)) : place % size;
+        flipped[at] ^= 1 << (place & 7);
+        const reader = steppingReader(flipped === tree ? bytes : flipped, 50_000);
+        const got: Uint8Array[] = [];
+        await assert.rejects(
+          async () => {
+            for await (const part of verifiedRange(digest, reader, tree, 0, size)) got.push(part);
+          },
+          { code: "corrupt" },
+        );
+        const prefix = concatBytes(got);
+        assert.deepEqual(prefix, bytes.subarray(0, prefix.length));
+      }),
+      { numRuns: 40 },
+    ));
+
+  test("that ends early is corrupt, and so is one of which another length is said", async () => {
+    const bytes = patterned(100_000);
+    const { bytes: tree, digest } = outboard(bytes);
+    const short = { size: bytes.length, stream: () => streamOf(bytes.slice(0, 99_999)) };
+    await assert.rejects(all(verifiedRange(digest, short, tree, 0, 100_000)), { code: "corrupt" });
+    for (const size of [0, 1, 16_384, 99_999, 100_001, 200_000]) {
+      const other = patterned(size);
+      for (const [from, to] of [
+        [0, 1],
+        [size, size],
+      ])
+        await assert.rejects(all(verifiedRange(digest, readerOf(other), outboard(other).bytes, from, to)), {
+          code: "corrupt",
+        });
+    }
   });
 });

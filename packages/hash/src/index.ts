@@ -16,5 +16,15 @@ export {
 } from "./encoding.ts";
 export { equalHashes, parseHash, printHash } from "./hash.ts";
 export type { Hash, HashFormat } from "./hash.ts";
-export { CV_BYTES, GROUP_BYTES, groupCvs, LEAF_BYTES, parentCv, pieceCv, pieceRoot } from "./tree-hash.ts";
+export {
+  CV_BYTES,
+  GROUP_BYTES,
+  GROUPS_BYTES_MAX,
+  groupCvs,
+  groupCvsOfParts,
+  LEAF_BYTES,
+  parentCv,
+  pieceCv,
+  pieceRoot,
+} from "./tree-hash.ts";
 export { CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, firstChunkBytes } from "./fastcdc.ts";

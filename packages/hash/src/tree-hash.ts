@@ -34,6 +34,22 @@ function hashPiece(bytes: Uint8Array, firstLeaf: number, isRoot: boolean): Uint8
   return output.slice(0, CV_BYTES);
 }
 
+/** What `groupCvsOfParts` takes at once, in bytes. */
+export const GROUPS_BYTES_MAX = 16 * GROUP_BYTES;
+
+/** The chaining values, in a new buffer, of the groups in the bytes of all parts, together at most GROUPS_BYTES_MAX; otherwise as `groupCvs`. */
+export function groupCvsOfParts(parts: readonly Uint8Array[], firstGroup: number): Uint8Array {
+  const { call, input, output } = wasmKernel();
+  let length = 0;
+  for (const part of parts) {
+    input.set(part, length);
+    length += part.length;
+  }
+  assert(length <= GROUPS_BYTES_MAX, "so many groups are hashed at once");
+  call.hashGroups(length, BigInt(firstGroup * (GROUP_BYTES / LEAF_BYTES)));
+  return output.slice(0, Math.ceil(length / GROUP_BYTES) * CV_BYTES);
+}
+
 /** Appends the chaining values of the groups in `bytes`, the first of which is number `firstGroup` and only the last of which may be short, to `to` at `at`. */
 export function groupCvs(bytes: Uint8Array, firstGroup: number, to: Uint8Array, at = 0): void {
   const { call, input, output } = wasmKernel();

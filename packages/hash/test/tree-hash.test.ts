@@ -7,7 +7,17 @@ import fc from "fast-check";
 import { GENERATED, generateHashKernel } from "../../../dev/generate-hash.ts";
 import { PURE_KERNELS } from "../src/kernel.ts";
 import { useNodeKernels } from "../src/node.ts";
-import { CV_BYTES, GROUP_BYTES, groupCvs, hashBytes, parentCv, pieceCv, pieceRoot } from "@firn/hash";
+import {
+  CV_BYTES,
+  GROUP_BYTES,
+  GROUPS_BYTES_MAX,
+  groupCvs,
+  groupCvsOfParts,
+  hashBytes,
+  parentCv,
+  pieceCv,
+  pieceRoot,
+} from "@firn/hash";
 import { twinParent, twinSubtree } from "./blake3-twin.ts";
 
 const LENGTHS = [0, 1, 63, 64, 65, 1023, 1024, 1025, 2048, 3000, 4095, 4096, 4097, 5121, 8192, 12_289, 16_383, 16_384];
@@ -56,6 +66,8 @@ test("groups of more than the module's memory, merged, give the digest", () => {
   const bytes = patterned(700_001);
   const cvs = new Uint8Array(Math.ceil(bytes.length / GROUP_BYTES) * CV_BYTES);
   groupCvs(bytes, 0, cvs);
+  const parts = [bytes.subarray(0, 5), bytes.subarray(5, 70_000), bytes.subarray(70_000, GROUPS_BYTES_MAX)];
+  assert.deepEqual(groupCvsOfParts(parts, 0), cvs.slice(0, (GROUPS_BYTES_MAX / GROUP_BYTES) * CV_BYTES));
   const merge = (from: number, to: number, isRoot: boolean): Uint8Array => {
     if (to - from === 1) return cvs.slice(from * CV_BYTES, to * CV_BYTES);
     let left = 1;
