@@ -52,8 +52,7 @@ export class ObjectFiles {
     const path = join(this.#dir, key);
     let staged: string | undefined;
     try {
-      this.#cleaned ??= this.#clean();
-      await this.#cleaned;
+      await this.#cleanOnce();
       staged = join(this.#dir, STAGING, `${crypto.randomUUID()}-${++this.#made}`);
       const file = await open(staged, "wx", 0o644);
       try {
@@ -83,6 +82,16 @@ export class ObjectFiles {
     await mkdir(dir, { recursive: true });
     await this.#flushes.flush(dirname(dir));
     this.#madeDirs.add(dir);
+  }
+
+  async #cleanOnce(): Promise<void> {
+    this.#cleaned ??= this.#clean();
+    try {
+      await this.#cleaned;
+    } catch (thrown) {
+      this.#cleaned = undefined; // a disk that is full now may have space later
+      throw thrown;
+    }
   }
 
   async #clean(): Promise<void> {

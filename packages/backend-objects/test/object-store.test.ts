@@ -56,6 +56,16 @@ const noise = (length: number) => {
 const length32 = (length: number) =>
   Buffer.from([length >>> 24, (length >>> 16) & 255, (length >>> 8) & 255, length & 255]);
 
+test("a store that could not be written to can be, once what was in the way is gone", async () => {
+  const dir = newDir();
+  place(join(dir, ".staging"), new Uint8Array());
+  const { blobs } = openObjectStore(dir);
+  await assert.rejects(blobs.put(noise(10)), { code: "storage" });
+  rmSync(join(dir, ".staging"));
+  const digest = await blobs.put(noise(10));
+  assert.deepEqual(await read(blobs, digest), noise(10));
+});
+
 describe("blobs as others wrote them", () => {
   test("a blob of one chunk is an empty index and the chunk under the blob's own digest", async () => {
     const dir = newDir();
