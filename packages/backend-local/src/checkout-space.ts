@@ -9,7 +9,7 @@ of its own: it goes when the last tree that links to it does.
 import { lstatSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { bytesOf, throwIfAborted } from "@firn/base";
-import { type Digest, digestOf, type Node } from "@firn/castore";
+import { type Digest, digestOf, type Node, SingleFlight } from "@firn/castore";
 import type { Commits } from "./commits.ts";
 import { storageError } from "./error.ts";
 import { ExposurePins } from "./exposure-pins.ts";
@@ -55,7 +55,7 @@ export class CheckoutSpace {
   readonly #bytesMax: number;
   readonly #storeDir: string;
   readonly pins: ExposurePins;
-  #trimming: Promise<number> | undefined;
+  readonly #trims = new SingleFlight<"", number>();
   /** What was left by this process's last trim. */
   #bytesLeft = 0;
 
@@ -87,10 +87,7 @@ export class CheckoutSpace {
 
   /** Counts what is there and removes what is too much. Yields how many bytes are left. */
   trim(signal?: AbortSignal): Promise<number> {
-    this.#trimming ??= this.#trim(signal).finally(() => {
-      this.#trimming = undefined;
-    });
-    return this.#trimming;
+    return this.#trims.run("", (inner) => this.#trim(inner), signal);
   }
 
   /** Removes files and trees that show what is not in the store any more. */
@@ -113,7 +110,7 @@ export class CheckoutSpace {
     }
   }
 
-  async #trim(signal: AbortSignal | undefined): Promise<number> {
+  async #trim(signal: AbortSignal): Promise<number> {
     let bytes = 0;
     const candidates: Candidate[] = [];
     for await (const { name, stats } of this.#each("files", signal)) {
