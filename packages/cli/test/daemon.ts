@@ -84,15 +84,16 @@ ${settings}`;
 
 function clientIn(directory: string, storeDirectory: string, env: NodeJS.ProcessEnv): NixClient {
   const namespace = namespaceWithStore(storeDirectory);
-  const start = (program: string, ...args: string[]) =>
+  const begin = (program: string, args: readonly string[], timeout?: number) =>
     spawn("bwrap", [...namespace, "--chdir", directory, "--die-with-parent", "--", program, ...args], {
       env,
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: DEADLINE_MS,
+      timeout,
     });
+  const start = (program: string, ...args: string[]) => begin(program, args);
   const run = (program: string, ...args: string[]) =>
     new Promise<ClientEnded>((resolve, reject) => {
-      const child = start(program, ...args);
+      const child = begin(program, args, DEADLINE_MS);
       let out = "";
       let err = "";
       child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
@@ -138,6 +139,7 @@ export async function startNixDaemon(directory: string): Promise<RunningNixDaemo
   // Without a state directory that it may write to it would be a client of itself.
   const client = nixAlone(directory, { PATH: process.env.PATH, NIX_DAEMON_SOCKET_PATH: socket });
   const child = client.start("nix-daemon");
+  child.stderr?.resume();
   const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
   for (const deadline = Date.now() + DEADLINE_MS; !existsSync(socket); ) {
     if (Date.now() > deadline || child.exitCode !== null) throw new Error("Nix's daemon does not listen");
