@@ -24,6 +24,7 @@ export const ENTRIES = [
   { output: "nix-collect-garbage.cjs", entry: "packages/cli/src/compat/main-nix-collect-garbage.ts" },
   { output: "nix-hash.cjs", entry: "packages/cli/src/compat/main-nix-hash.ts" },
   { output: "eval-worker.cjs", entry: "packages/cli/src/evaluator/worker.ts" },
+  { output: "hash-thread.cjs", entry: "packages/backend-local/src/hash-thread.ts" },
   { output: "tree-thread.cjs", entry: "packages/backend-local/src/tree-thread.ts" },
 ];
 

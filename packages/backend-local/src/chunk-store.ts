@@ -6,18 +6,22 @@ Writing goes through a `ChunkSession`, the chunks of one blob or of one import: 
 meanwhile, and recorded together with the blobs that name them when the session commits. One flush and one transaction serve all of it.
 */
 
-import { Background } from "@firn/base";
-import { CastoreError, type ChunkMeta, type Digest, digestOf } from "@firn/castore";
+import { Background, concatBytes } from "@firn/base";
+import { CastoreError, type ChunkMeta, type ChunkRun, type Digest, digestOf } from "@firn/castore";
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from "@firn/hash";
 import { encodeChunkedRecord } from "./blob-record.ts";
 import { compressChunk, decodeChunk, decodeChunkSync, encodeChunkAtOnce, type EncodedChunk } from "./chunk-codec.ts";
 import { type ChunkRecord, decodeChunkRecord, encodeChunkRecord } from "./chunk-record.ts";
 import type { Commits } from "./commits.ts";
 import { storageError } from "./error.ts";
+import type { HashThread } from "./hash-thread-host.ts";
 import type { PackWriter } from "./pack-writer.ts";
-import { chunkGone, encodeEntryHead, ENTRY_HEAD_BYTES, type Packs } from "./packs.ts";
+import { chunkGone, encodeEntryHead, ENTRY_HEAD_BYTES, isBehind, type Packs } from "./packs.ts";
 import { currentEpoch, restamp, stamp } from "./record-head.ts";
 import { digestKey, type StoreIndex, type Table } from "./store-index.ts";
+
+/** Most bytes of chunks that are read together. */
+const RUN_BYTES_MAX = 1024 * 1024;
 
 /** Chunks of one session that may be being compressed. */
 const COMPRESSING_MAX = 8;
@@ -25,9 +29,12 @@ const COMPRESSING_MAX = 8;
 export class ChunkStore {
   readonly index: StoreIndex;
   readonly #packs: Packs;
+  readonly #hashThread: HashThread | undefined;
   readonly #damaged = new Set<Digest>();
 
-  constructor(index: StoreIndex, packs: Packs) {
+  /** Without a thread all is hashed where it is read. */
+  constructor(index: StoreIndex, packs: Packs, hashThread?: HashThread) {
+    this.#hashThread = hashThread;
     this.index = index;
     this.#packs = packs;
   }
@@ -48,6 +55,44 @@ export class ChunkStore {
     } catch (thrown) {
       throw this.#noticed(digest, thrown);
     }
+  }
+
+  /**
+   * Begins to read a chunk of a blob, with those behind it that lie behind it in its pack as they are: one read instead of many. For ChunkedReader, whose
+   * `from` and `to` these are.
+   */
+  readRun(chunks: readonly ChunkMeta[], from: number, to: number): ChunkRun {
+    const records: ChunkRecord[] = [];
+    let bytes = 0;
+    for (let at = from; at < to; at++) {
+      const record = this.record(chunks[at].digest);
+      if (record?.codec !== "raw" || bytes + record.storedBytes > RUN_BYTES_MAX) break;
+      const before = records.at(-1);
+      if (before !== undefined && !isBehind(before, record)) break;
+      records.push(record);
+      bytes += record.storedBytes;
+    }
+    if (records.length < 2) return { count: 1, bytes: this.read(chunks[from].digest) };
+    return { count: records.length, bytes: this.#readTogether(chunks.slice(from, from + records.length), records) };
+  }
+
+  async #readTogether(chunks: readonly ChunkMeta[], records: readonly ChunkRecord[]): Promise<Uint8Array> {
+    const together = await this.#packs.readRun(records);
+    if (together !== undefined) {
+      const lengths = records.map(({ storedBytes }) => storedBytes);
+      const { bytes, digests } = await this.#hashed(together, lengths);
+      if (chunks.every(({ digest }, n) => digest === digests[n])) return bytes;
+    }
+    // Damaged, moved meanwhile, or cut short: each chunk has its own way out of that, or its own error.
+    return concatBytes(await Promise.all(chunks.map(({ digest }) => this.read(digest))));
+  }
+
+  /** Digests of pieces of these lengths. */
+  async #hashed(bytes: Uint8Array, lengths: readonly number[]) {
+    const beside = this.#hashThread?.hash(bytes, lengths);
+    if (beside !== undefined) return await beside.catch(() => ({ bytes, digests: [] }));
+    let at = 0;
+    return { bytes, digests: lengths.map((length) => digestOf(bytes.subarray(at, (at += length)))) };
   }
 
   /** The same without leaving the call. */

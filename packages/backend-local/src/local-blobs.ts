@@ -62,7 +62,13 @@ export class LocalBlobs implements BlobService {
     // A read that short costs less than a turn of the thread pool.
     if (record.size <= INLINE_BYTES_MAX && record.chunks.length === 1)
       return new BytesReader(this.#parts.chunks.readSync(record.chunks[0].digest), options?.signal);
-    return new ChunkedReader(record.chunks, (chunk) => this.#parts.chunks.read(chunk.digest), options?.signal);
+    const { chunks } = this.#parts;
+    return new ChunkedReader(
+      record.chunks,
+      (chunk) => chunks.read(chunk.digest),
+      options?.signal,
+      (all, from, to) => chunks.readRun(all, from, to),
+    );
   }
 
   openWrite(options?: CallOptions): BlobWriter {

@@ -16,6 +16,7 @@ import { DiskImporter } from "./disk-importer.ts";
 import { LocalStoreError, storageProblem } from "./error.ts";
 import { FORMAT_VERSION, openFormat, replaceFormat } from "./format.ts";
 import { collectGarbage, type GcOptions } from "./gc.ts";
+import { HashThread } from "./hash-thread-host.ts";
 import { LocalBlobs } from "./local-blobs.ts";
 import { LocalDirectories } from "./local-directories.ts";
 import { LocalLeases } from "./local-leases.ts";
@@ -85,12 +86,14 @@ export async function openLocalStore(storeDir: string, options: LocalStoreOption
   const staging = new Staging(dir);
   const packs = new Packs(dir);
   const writer = new PackWriter(index, packs);
-  const parts = { index, commits, leases, staging, packs, writer, chunks: new ChunkStore(index, packs) };
+  const hashThread = new HashThread();
+  const parts = { index, commits, leases, staging, packs, writer, chunks: new ChunkStore(index, packs, hashThread) };
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= leases.releaseAll().finally(async () => {
       commits.flush();
       await writer.close().catch(() => {}); // what was to be durable was flushed by who stored it
+      await hashThread.close();
       packs.close();
       await index.close();
     });

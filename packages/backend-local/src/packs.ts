@@ -3,7 +3,7 @@ Packs: the files that chunks lie in, one behind the other (docs/formats/local-st
 is pack-writer.ts. Descriptors are kept open for a while, since one blob's chunks are mostly in one pack.
 */
 
-import { closeSync, constants, fstatSync, openSync, read as readFd, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, read as readFd, readSync, readv } from "node:fs";
 import { join } from "node:path";
 import { CastoreError, type Digest } from "@firn/castore";
 import type { ChunkCodec, ChunkRecord } from "./chunk-record.ts";
@@ -74,6 +74,35 @@ export class Packs {
     }
   }
 
+  /** What is stored of chunks that lie one behind the other (`isBehind`), without what stands before each; as above. */
+  async readRun(records: readonly ChunkRecord[]): Promise<Uint8Array | undefined> {
+    const [{ pack, offset }] = records;
+    const opened = this.#take(pack);
+    if (opened === undefined) return undefined;
+    opened.readers++;
+    try {
+      const bytes = unfilled(records.reduce((sum, { storedBytes }) => sum + storedBytes, 0));
+      const head = new Uint8Array(ENTRY_HEAD_BYTES);
+      const parts: Uint8Array[] = [];
+      let at = 0;
+      for (const { storedBytes } of records) {
+        if (at > 0) parts.push(head);
+        parts.push(bytes.subarray(at, at + storedBytes));
+        at += storedBytes;
+      }
+      const wanted = at + (records.length - 1) * ENTRY_HEAD_BYTES;
+      const count = await new Promise<number>((resolve, reject) => {
+        readv(opened.fd, parts, offset, (error, length) => (error === null ? resolve(length) : reject(error)));
+      });
+      return count === wanted ? bytes : undefined;
+    } catch (thrown) {
+      throw storageError(`reading pack ${pack}`, thrown);
+    } finally {
+      opened.readers--;
+      this.#closeUnused(opened);
+    }
+  }
+
   /** The same without leaving the call. */
   readSync({ pack, offset, storedBytes }: ChunkRecord): Uint8Array | undefined {
     const opened = this.#take(pack);
@@ -134,6 +163,11 @@ export class Packs {
   #closeUnused(opened: OpenPack): void {
     if (opened.isDropped && opened.readers === 0) closeSync(opened.fd);
   }
+}
+
+/** Whether what is stored of the second chunk lies right behind what is stored of the first. */
+export function isBehind(first: ChunkRecord, second: ChunkRecord): boolean {
+  return second.pack === first.pack && second.offset === first.offset + first.storedBytes + ENTRY_HEAD_BYTES;
 }
 
 /** Memory that holds anything until it is written: zeros first would cost as much as a copy. */

@@ -1,10 +1,11 @@
 /* Packs and what lies in them: codecs, claims, epochs, space that is given back, compaction beside readers. */
 
 import assert from "node:assert/strict";
-import { readdirSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { openLocalStore } from "@firn/backend-local";
+import { concatBytes } from "@firn/base";
 import { type Digest, digestOf, readBlob } from "@firn/castore";
 import fc from "fast-check";
 import { chunkListOf, decodeBlobRecord, encodeChunkedRecord } from "../src/blob-record.ts";
@@ -17,6 +18,7 @@ import {
 } from "../src/chunk-codec.ts";
 import { type ChunkRecord, decodeChunkRecord, encodeChunkRecord } from "../src/chunk-record.ts";
 import { ChunkStore } from "../src/chunk-store.ts";
+import { HashThread } from "../src/hash-thread-host.ts";
 import { compactPacks, packUses } from "../src/pack-compaction.ts";
 import { PackWriter } from "../src/pack-writer.ts";
 import { Packs } from "../src/packs.ts";
@@ -104,6 +106,17 @@ describe("records", () => {
   });
 });
 
+/** Takes what is to be hashed, and gives nothing back. */
+function brokenThread(): HashThread {
+  const thread = new HashThread(0);
+  return Object.assign(thread, {
+    hash: (bytes: Uint8Array<ArrayBuffer>) => {
+      bytes.buffer.transfer(0);
+      return Promise.reject(new Error("it broke"));
+    },
+  });
+}
+
 const packFiles = (at: string) => readdirSync(join(at, "packs")).map((name) => statSync(join(at, "packs", name)).size);
 
 describe("packs", () => {
@@ -120,6 +133,55 @@ describe("packs", () => {
     await first.blobs.put(noise(50_000, 10));
     await second.blobs.put(noise(50_000, 11));
     assert.equal(packFiles(at).length, 2);
+  });
+
+  test("give chunks that lie together at once, unless one is damaged", async () => {
+    using dir = temporaryDir();
+    const at = join(dir.path, "store");
+    await using store = await openLocalStore(at);
+    const bytes = concatBytes([noise(3_000_000, 1), new Uint8Array(1_500_000), noise(1_500_000, 2)]);
+    const digest = await store.blobs.put(bytes);
+    const list = (await store.blobs.chunks(digest)) ?? [];
+    assert.equal(Buffer.compare(await readBlob(store.blobs, digest, 1 << 25), bytes), 0);
+
+    const index = new StoreIndex(at);
+    const packs = new Packs(at);
+    for (const thread of [undefined, new HashThread(0), brokenThread()]) {
+      const chunks = new ChunkStore(index, packs, thread);
+      const counts: number[] = [];
+      for (let from = 0; from < list.length; ) {
+        const run = chunks.readRun(list, from, list.length);
+        const start = list.slice(0, from).reduce((sum, { size }) => sum + size, 0);
+        const piece = await run.bytes;
+        assert.equal(Buffer.compare(piece, bytes.subarray(start, start + piece.length)), 0);
+        assert.ok(
+          run.count === 1 || piece.length === piece.buffer.byteLength,
+          "whoever gets it may give its memory away",
+        );
+        counts.push(run.count);
+        from += run.count;
+      }
+      assert.ok(counts.length < list.length && counts.includes(1), String(counts));
+      await thread?.close();
+    }
+
+    const records = list.map(({ digest: chunk }) => new ChunkStore(index, packs).record(chunk) as ChunkRecord);
+    const second = records[1];
+    const pack = openSync(packs.pathOf(second.pack), "r+");
+    writeSync(pack, "x", second.offset + 100);
+    closeSync(pack);
+    for (const thread of [undefined, new HashThread(0)]) {
+      const chunks = new ChunkStore(index, packs, thread);
+      const { count, bytes: read } = chunks.readRun(list, 0, list.length);
+      assert.ok(count > 1);
+      await assert.rejects(read, {
+        code: "corrupt",
+        message: new RegExp(list[1].digest),
+      });
+      await thread?.close();
+    }
+    packs.close();
+    await index.close();
   });
 
   test("hold equal chunks once, and get back what an aborted writer took", async () => {

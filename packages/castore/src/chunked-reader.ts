@@ -12,13 +12,20 @@ import type { CallOptions } from "./lease.ts";
 import { readBlob } from "./lookup.ts";
 import type { Digest } from "./node.ts";
 
-/** Chunks read while earlier ones go out. */
+/** Chunks read while earlier ones go out; where several come at once, at least so many times. */
 const AHEAD_CHUNKS = 4;
+const AHEAD_RUNS = 2;
 /** Longest chunk that is accepted, in bytes: other programs may cut more coarsely than Firn. */
 const CHUNK_BYTES_LIMIT = 64 * 1024 * 1024;
 
 /** Reads one chunk, whole, verified, in a buffer that is the caller's; `missing` when it is not there. */
 export type ReadChunk = (chunk: ChunkMeta) => Promise<Uint8Array>;
+
+/** Several chunks of a blob that are read together: how many, and their bytes, verified, one behind the other in a buffer that is the caller's. */
+export type ChunkRun = { readonly count: number; readonly bytes: Promise<Uint8Array> };
+
+/** Begins to read `chunks[from]` and what comes cheaply along with it of those behind it, before `to`. */
+export type ReadRun = (chunks: readonly ChunkMeta[], from: number, to: number) => ChunkRun;
 
 /** Chunks read through a service that knows them as blobs. */
 export function chunksFrom(blobs: Pick<BlobService, "openRead">, options?: CallOptions): ReadChunk {
@@ -30,14 +37,14 @@ export class ChunkedReader implements BlobReader {
   readonly #chunks: readonly ChunkMeta[];
   /** Where each chunk begins, and the end. */
   readonly #starts: Float64Array;
-  readonly #readChunk: ReadChunk;
+  readonly #readRun: ReadRun;
   readonly #signal: AbortSignal | undefined;
   #isClosed = false;
 
   /** Throws `limit` for a chunk that is too long. */
-  constructor(chunks: readonly ChunkMeta[], readChunk: ReadChunk, signal?: AbortSignal) {
+  constructor(chunks: readonly ChunkMeta[], readChunk: ReadChunk, signal?: AbortSignal, readRun?: ReadRun) {
     this.#chunks = chunks;
-    this.#readChunk = readChunk;
+    this.#readRun = readRun ?? ((all, from) => ({ count: 1, bytes: readChunk(all[from]) }));
     this.#signal = signal;
     this.#starts = new Float64Array(chunks.length + 1);
     let size = 0;
@@ -59,18 +66,22 @@ export class ChunkedReader implements BlobReader {
     const start = Math.max(0, from);
     const end = Math.min(to, this.size);
     if (start >= end) return;
-    const ahead: Promise<Uint8Array>[] = [];
+    const ahead: ChunkRun[] = [];
     let next = this.#chunkAt(start);
-    for (let i = next; i < this.#chunks.length && this.#starts[i] < end; i++) {
-      for (; next < this.#chunks.length && next < i + AHEAD_CHUNKS && this.#starts[next] < end; next++) {
-        const reading = this.#read(this.#chunks[next]);
-        reading.catch(() => {}); // it is thrown where it is awaited, or nobody asks any more
-        ahead.push(reading);
+    const last = this.#chunkAt(end - 1);
+    for (let i = next; i <= last; ) {
+      while (next <= last && (next < i + AHEAD_CHUNKS || ahead.length < AHEAD_RUNS)) {
+        const run = this.#read(next, last + 1);
+        run.bytes.catch(() => {}); // it is thrown where it is awaited, or nobody asks any more
+        ahead.push(run);
+        next += run.count;
       }
       throwIfAborted(this.#signal);
       if (this.#isClosed) throw new CastoreError("closed", "the blob reader is closed");
-      const bytes = (await ahead.shift()) as Uint8Array;
+      const run = ahead.shift() as ChunkRun;
+      const bytes = await run.bytes;
       const part = bytes.subarray(Math.max(0, start - this.#starts[i]), Math.min(bytes.length, end - this.#starts[i]));
+      i += run.count;
       if (part.length > 0) yield part;
     }
   }
@@ -95,11 +106,18 @@ export class ChunkedReader implements BlobReader {
     return low;
   }
 
-  async #read(chunk: ChunkMeta): Promise<Uint8Array> {
-    const bytes = await this.#readChunk(chunk);
-    if (bytes.length === chunk.size) return bytes;
-    throw new CastoreError("corrupt", `chunk ${chunk.digest} has ${bytes.length} bytes, the list says ${chunk.size}`, {
-      context: { digest: chunk.digest },
+  #read(from: number, to: number): ChunkRun {
+    const { count, bytes } = this.#readRun(this.#chunks, from, to);
+    return { count, bytes: this.#measured(bytes, from, from + count) };
+  }
+
+  async #measured(reading: Promise<Uint8Array>, from: number, to: number): Promise<Uint8Array> {
+    const bytes = await reading;
+    const size = this.#starts[to] - this.#starts[from];
+    if (bytes.length === size) return bytes;
+    const { digest } = this.#chunks[from];
+    throw new CastoreError("corrupt", `chunk ${digest} has ${bytes.length} bytes, the list says ${size}`, {
+      context: { digest },
     });
   }
 }

@@ -35,7 +35,7 @@ export type { ByteRange, ChangedRange } from "./file-diff.ts";
 export { Chunker, chunksOf } from "./chunker.ts";
 export type { Chunk } from "./chunker.ts";
 export { ChunkedReader, chunksFrom, verifyChunkList } from "./chunked-reader.ts";
-export type { ReadChunk } from "./chunked-reader.ts";
+export type { ChunkRun, ReadChunk, ReadRun } from "./chunked-reader.ts";
 export { OutboardBuilder, outboardBytes, outboardSize } from "./outboard.ts";
 export type { Outboard } from "./outboard.ts";
 export { computeOutboard, outboardOf } from "./outboard-of.ts";

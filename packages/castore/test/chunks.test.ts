@@ -10,6 +10,7 @@ import {
   chunksOf,
   digestOf,
   MemoryBlobs,
+  type ReadRun,
   verifyChunkList,
 } from "@firn/castore";
 import { firstChunkBytes } from "@firn/hash";
@@ -88,6 +89,40 @@ describe("a reader over chunks", () => {
     );
     assert.equal(digestOf(await all(reader.stream())), digestOf(contents));
     await verifyChunkList(digestOf(contents), list, chunksFrom(blobs));
+  });
+
+  test("takes several chunks at once where they come so, ahead of what goes out, and not beyond the range", async () => {
+    const { blobs, list } = await stored();
+    const readChunk = chunksFrom(blobs);
+    const begun: number[] = [];
+    const runsOf =
+      (most: number): ReadRun =>
+      (chunks, from, to) => {
+        const count = Math.min(most, to - from);
+        begun.push(from + count);
+        return { count, bytes: Promise.all(chunks.slice(from, from + count).map(readChunk)).then(concatBytes) };
+      };
+    for (const most of [1, 2, 3, list.length]) {
+      const reader = new ChunkedReader(list, readChunk, undefined, runsOf(most));
+      assert.equal(digestOf(await all(reader.stream())), digestOf(contents));
+      for (const [from, to] of [
+        [0, 1],
+        [list[0].size - 1, list[0].size + 1],
+        [700_000, 2_500_000],
+        [contents.length - 5, contents.length],
+      ])
+        assert.equal(Buffer.compare(await all(reader.stream(from, to)), contents.slice(from, to)), 0);
+      begun.length = 0;
+      await all(reader.stream(0, list[0].size));
+      assert.deepEqual(begun, [1]);
+      const pieces = reader.stream()[Symbol.asyncIterator]();
+      begun.length = 0;
+      await pieces.next();
+      assert.ok(begun.length >= Math.min(2, Math.ceil(list.length / most)));
+      await pieces.return?.();
+    }
+    const short: ReadRun = (chunks, from) => ({ count: 2, bytes: readChunk(chunks[from]) });
+    await assert.rejects(all(new ChunkedReader(list, readChunk, undefined, short).stream()), { code: "corrupt" });
   });
 
   test("names a chunk that is missing or of another length, and a list that is another blob's", async () => {
