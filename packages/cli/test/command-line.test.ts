@@ -30,6 +30,8 @@ describe("arguments become options", () => {
     [["completion", "fish"], { shell: "fish" }],
     [["run", "p"], { program: "p", args: [] }],
     [["run", "p", "--json", "-x", "--help", "--"], { program: "p", args: ["--json", "-x", "--help", "--"] }],
+    [["run", "p", "--arg", "x", "1"], { program: "p", args: ["--arg", "x", "1"] }],
+    [["run", "p", "--arg", "x"], { program: "p", args: ["--arg", "x"] }],
     [["run", "--", "p", "-x"], { program: "p", args: ["-x"] }],
     [["eval", "-E", "1"], { strict: false, format: "nix" }],
     [["eval", "--strict", "--raw", "x"], { strict: true, format: "raw" }],

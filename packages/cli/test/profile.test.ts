@@ -150,6 +150,12 @@ describe("profiles", canBuild, () => {
     const two = await firn.run(["build", "-E", `[ (${saying("a")}) (${saying("b")}) ]`, "--profile", "tools"]);
     assert.match(two.err, /a generation of a profile is one result, but there are more: choose one by -A/);
     rmSync(at("other"));
+    // A root named as a generation is, with a directory where its profile would be, stops no collection.
+    const rooted = await firn.run(["build", "-E", saying("beside"), "--out-link", at("folder-1-link")]);
+    assert.equal(rooted.code, 0, rooted.err);
+    const { code, err } = await firn.run(["store", "gc", "--older-than", "30d"]);
+    assert.equal(code, 0, err);
+    assert(existsSync(at("folder-1-link")));
     const none = await firn.run(["profile", "history"]);
     assert.match(none.err, /there is no profile at '.*profiles\/default': `firn build --profile NAME` makes one/);
   });
