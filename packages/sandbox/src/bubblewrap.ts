@@ -32,6 +32,7 @@ export async function bubblewrap(): Promise<Launcher> {
   return {
     name: "bubblewrap",
     isolation: { files: true, network: true, processes: true },
+    sharesRoot: true,
     start: {},
     async launch(space, job) {
       const args = argumentsOf(space, job, proc);

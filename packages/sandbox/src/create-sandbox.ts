@@ -10,7 +10,8 @@ import { BuildError, type Sandbox } from "@firn/build";
 import { bubblewrap } from "./bubblewrap.ts";
 import { openCgroups } from "./cgroups.ts";
 import { type SandboxPath, sweepJobSpaces } from "./job-space.ts";
-import { type Launcher, LaunchedSandbox, type SandboxHost } from "./launched-sandbox.ts";
+import { SharedRoots } from "./job-root.ts";
+import { type Launcher, LaunchedSandbox, ROOTS, type SandboxHost } from "./launched-sandbox.ts";
 import { nspawn } from "./nspawn.ts";
 import { oci } from "./oci.ts";
 import { SeenWorking } from "./seen-working.ts";
@@ -95,6 +96,7 @@ async function openHost(options: Omit<CreateSandboxOptions, "kind">): Promise<Sa
   const { stateDir } = options;
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   await sweepJobSpaces(stateDir);
+  await new SharedRoots(join(stateDir, ROOTS)).sweep();
   const cgroups = await openCgroups();
   await cgroups?.sweep();
   return { ...options, cgroups, shell: await findShell().catch(() => undefined) };

@@ -3,7 +3,7 @@ Steps of system calls (machine-code.ts) and the data they speak of as an ELF fil
 to write. Addresses are fixed, so pointers are numbers known beforehand.
 */
 
-import { bytesOf, type ByteString } from "@firn/base";
+import type { ByteString } from "@firn/base";
 import { assemble, ELF_MACHINES, type Machine, type Step } from "./machine-code.ts";
 
 /** Where the kernel puts the program, and the page for what it writes; any will do that suit pages of 64 KiB. */
@@ -17,7 +17,7 @@ const CODE_AT = ELF_HEADER_BYTES + 2 * PROGRAM_HEADER_BYTES;
 /** The program whose steps `build` makes, with what it put into the data. It is called twice, and must make the same steps but for addresses. */
 export function elfProgram(machine: Machine, build: (data: ProgramData) => Step[]): Uint8Array {
   // The code's length does not depend on addresses, so a first round with none tells where the data begins.
-  const codeBytes = assemble(machine, build(new ProgramData(0))).length;
+  const codeBytes = assemble(machine, build(new ProgramData(0, false))).length;
   const dataAt = Math.ceil((CODE_AT + codeBytes) / 8) * 8;
   const data = new ProgramData(ADDRESS + dataAt);
   const code = assemble(machine, build(data));
@@ -62,15 +62,18 @@ function segment(view: DataView, index: number, { flags, address, fileBytes, mem
 export class ProgramData {
   readonly #parts: Uint8Array[] = [];
   readonly #from: number;
+  readonly #keeps: boolean;
   #length = 0;
 
-  constructor(from: number) {
+  /** One that keeps nothing knows no address either. */
+  constructor(from: number, keeps = true) {
     this.#from = from;
+    this.#keeps = keeps;
   }
 
   /** A NUL-terminated string's address. */
   text(text: ByteString): number {
-    return this.bytes(bytesOf(`${text}\0`));
+    return this.#keeps ? this.bytes(Buffer.from(`${text}\0`, "latin1")) : 0;
   }
 
   /** The address of an array of strings, as execve(2) takes them. */
@@ -80,7 +83,7 @@ export class ProgramData {
 
   /** The address of a structure whose fields are 64 bits wide. */
   words(values: readonly number[]): number {
-    return this.bytes(new Uint8Array(new BigUint64Array(values.map(BigInt)).buffer));
+    return this.#keeps ? this.bytes(new Uint8Array(new BigUint64Array(values.map(BigInt)).buffer)) : 0;
   }
 
   all(): Uint8Array {
@@ -89,6 +92,7 @@ export class ProgramData {
 
   /** Their address. */
   bytes(bytes: Uint8Array): number {
+    if (!this.#keeps) return 0;
     const at = this.#length;
     const padded = new Uint8Array(Math.ceil(bytes.length / 8) * 8);
     padded.set(bytes);

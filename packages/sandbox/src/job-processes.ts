@@ -1,97 +1,137 @@
 /*
-The processes of a job that runs: the launcher, which is our child, and the first process inside, which the status pipe tells of (run-job.ts).
+The processes of a job that runs: the launcher, and the first process inside. The status pipe tells of both (run-job.ts); whether the launcher
+is gone, its parent tells where that is us.
 */
 
-import type { ChildProcess } from "node:child_process";
-import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BuildError } from "@firn/build";
+import { byteStringOf } from "@firn/base";
 import type { Cgroup } from "./cgroups.ts";
+import type { LogPipe } from "./log-pipe.ts";
 import { firstInside, killGroup, killProcess, startedAt } from "./process-table.ts";
 
 /** How long a sandbox that is to be killed may take to say which process is its first. */
 const SETUP_MS_MAX = 5000;
+/** How often a launcher that is no child of ours is looked after. */
+const LOOK_MS = 500;
+
+/** A launcher that was started. */
+export type Launch = {
+  /** Resolves when it is gone, `how` being for messages; rejects with `sandbox` when it could not be started. */
+  readonly exited: Promise<{ readonly code?: number; readonly how: string }>;
+  /** Where it is our child; otherwise `exited` resolves only when it is lost. */
+  readonly childPid?: number;
+};
 
 /** How the launcher ended; `code` is that of the builder as far as the launcher knows it. */
 export type Exit = { readonly code: number | undefined; readonly launcher: string };
 
-/** The processes of a job: the launcher, which is our child, and the first process inside. */
+/** A process as it was seen; without a time it was gone by then. */
+type SeenProcess = { readonly pid: number; readonly startedAt: string | undefined };
+
 export class JobProcesses {
-  readonly #child: ChildProcess;
+  readonly #launch: Launch;
+  readonly #status: LogPipe;
   readonly #cgroup: Cgroup | undefined;
-  readonly #exited: Promise<string>;
   readonly #statusEnded: Promise<void>;
-  #first: { readonly pid: number; readonly startedAt: string } | undefined;
+  #launcher: SeenProcess | undefined;
+  #first: SeenProcess | undefined;
   #code: number | undefined;
-  #launcherCode: number | undefined;
   #hasStarted = false;
   #killed = false;
+  #ended = false;
 
-  constructor(child: ChildProcess, cgroup: Cgroup | undefined) {
-    this.#child = child;
+  /** Reads `status` from here on, and closes it in the end. */
+  constructor(launch: Launch, status: LogPipe, cgroup: Cgroup | undefined) {
+    this.#launch = launch;
+    this.#status = status;
     this.#cgroup = cgroup;
-    this.#exited = new Promise((resolve, reject) => {
-      child.once("error", (cause) =>
-        reject(new BuildError("sandbox", `starting the shell failed: ${cause.message}`, { cause })),
-      );
-      child.once("exit", (code, name) => {
-        this.#launcherCode = code ?? undefined;
-        resolve(name === null ? `ended with exit code ${code}` : `was killed by ${name}`);
-      });
-    });
-    this.#exited.catch(() => {}); // asked for in `ended`
-    const status = child.stdio[3] as Readable;
+    launch.exited.catch(() => {}); // asked for in `ended`
+    if (launch.childPid !== undefined) this.#launcher = seen(launch.childPid);
     let text = "";
-    status.setEncoding("latin1");
-    status.on("data", (more: string) => {
-      text += more;
+    status.hurry();
+    this.#statusEnded = status.read((bytes) => {
+      text += byteStringOf(bytes);
       for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
         this.#take(text.slice(0, end));
         text = text.slice(end + 1);
       }
     });
-    status.on("error", () => {});
-    this.#statusEnded = new Promise((resolve) => status.once("close", () => resolve()));
   }
 
   /** Kills everything inside, now or as soon as it is known what that is. */
   kill(): void {
     this.#killed = true;
     if (this.#first !== undefined) {
-      if (startedAt(this.#first.pid) === this.#first.startedAt) killProcess(this.#first.pid);
+      if (isLive(this.#first)) killProcess(this.#first.pid);
       return;
     }
     // The launcher takes its child along, but it may not have said so to the kernel yet; hence only when it hangs.
-    setTimeout(
-      () => this.#first === undefined && this.#child.exitCode === null && this.#child.kill("SIGKILL"),
-      SETUP_MS_MAX,
-    ).unref();
+    const launcher = this.#launcher;
+    if (launcher === undefined) return;
+    setTimeout(() => this.#first === undefined && isLive(launcher) && killProcess(launcher.pid), SETUP_MS_MAX).unref();
   }
 
   /** Resolves when none is left. */
   async ended(): Promise<Exit> {
-    const launcher = await this.#exited;
-    // One that died while it set things up leaves a child that waits for it for ever, in the group that is theirs alone.
-    if (this.#first === undefined) killGroup(this.#child.pid as number);
-    await this.#statusEnded;
-    for (let waitMs = 1; this.#first !== undefined; waitMs = Math.min(waitMs * 2, 50)) {
-      if (startedAt(this.#first.pid) !== this.#first.startedAt) break;
-      killProcess(this.#first.pid); // the builder is done, what it left running is not waited for
-      await sleep(waitMs);
+    try {
+      const { code, how } = await this.#launcherEnded();
+      this.#status.opened();
+      // One that died while it set things up leaves a child that waits for it for ever, in the group that is theirs alone.
+      if (this.#first === undefined && this.#launcher !== undefined) killGroup(this.#launcher.pid);
+      await this.#statusEnded;
+      for (let waitMs = 1; this.#first !== undefined; waitMs = Math.min(waitMs * 2, 50)) {
+        if (!isLive(this.#first)) break;
+        killProcess(this.#first.pid); // the builder is done, what it left running is not waited for
+        await sleep(waitMs);
+      }
+      await this.#cgroup?.kill(); // for the rest, if a launcher left any
+      return { code: this.#code ?? (this.#hasStarted ? code : undefined), launcher: how };
+    } finally {
+      this.#ended = true;
+      this.#status.close();
     }
-    await this.#cgroup?.kill(); // for the rest, if a launcher left any
-    return { code: this.#code ?? (this.#hasStarted ? this.#launcherCode : undefined), launcher };
+  }
+
+  #launcherEnded(): Launch["exited"] {
+    const { exited, childPid } = this.#launch;
+    if (childPid !== undefined) return exited;
+    return Promise.race([exited, this.#statusEnded.then(() => ({ how: "ended" })), this.#launcherGone()]);
+  }
+
+  /** Of one that left others who keep the status pipe open. */
+  async #launcherGone(): Promise<{ readonly how: string }> {
+    do await sleep(LOOK_MS, undefined, { ref: false });
+    while (!this.#ended && (this.#launcher === undefined || isLive(this.#launcher)));
+    return { how: "was killed" };
   }
 
   #take(line: string): void {
-    const status = JSON.parse(line) as { "child-pid"?: number; "exit-code"?: number; started?: boolean };
+    const status = JSON.parse(line) as {
+      "launcher-pid"?: number;
+      "child-pid"?: number;
+      "exit-code"?: number;
+      started?: boolean;
+    };
+    if (status["launcher-pid"] !== undefined) {
+      this.#status.opened();
+      this.#launcher ??= seen(status["launcher-pid"]);
+      if (this.#killed) this.kill();
+    }
     if (status.started) this.#hasStarted = true;
-    const pid = status.started ? firstInside(this.#child.pid as number) : status["child-pid"];
+    const pid = status.started ? this.#launcher && firstInside(this.#launcher.pid) : status["child-pid"];
     if (pid !== undefined) {
-      const at = startedAt(pid);
-      if (at !== undefined) this.#first = { pid, startedAt: at };
+      const first = seen(pid);
+      if (first.startedAt !== undefined) this.#first = first;
       if (this.#killed) this.kill();
     }
     this.#code = status["exit-code"] ?? this.#code;
   }
+}
+
+function seen(pid: number): SeenProcess {
+  return { pid, startedAt: startedAt(pid) };
+}
+
+function isLive({ pid, startedAt: at }: SeenProcess): boolean {
+  return at !== undefined && startedAt(pid) === at;
 }

@@ -1,14 +1,15 @@
 /*
-The directory of one job on the host, the same for every sandbox: a private root with everything a builder may write, and empty places where
+The directory of one job on the host, the same for every sandbox: everything a builder may write, the root around it, and empty places where
 the sandbox mounts what it may only read.
 
     <stateDir>/job-<pid>-<random>/     0700, so nothing a builder makes can be reached by others
-      root/                            shown as / , read-only
-        build/  tmp/  nix/store/       writable: working directory, /tmp, parents of the outputs
-        etc/passwd ...                 the few files Nix's sandbox has
+      own/                             mounted into the root at the same paths, writable
+        build/  tmp/  nix/store/       working directory, /tmp, parents of the outputs
         nix/store/<input>              empty file or directory to mount on; a symlink is made as it is
+      root/                            shown as / , read-only; job-root.ts says when it is not here but shared
+        etc/passwd ...                 the few files Nix's sandbox has
 
-All bytes a builder can write to disk lie below root/, so one measurement bounds them. The pid in the name lets a later process recognise and
+All bytes a builder can write to disk lie below own/, so one measurement bounds them. The pid in the name lets a later process recognise and
 remove what a killed one left behind. Some dozens of calls make it, so they are made in this thread: each would take ten times as long in another.
 */
 
@@ -29,8 +30,9 @@ import {
 } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { bytesOf, type ByteString, byteStringOfText, messageOf, textOf } from "@firn/base";
+import { bytesOf, type ByteString, byteStringOf, byteStringOfText, messageOf, textOf } from "@firn/base";
 import { BuildError, type SandboxJob } from "@firn/build";
+import { RootDescription, type SharedRoots } from "./job-root.ts";
 import { isAlive } from "./process-table.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { Shell } from "./shell.ts";
@@ -58,8 +60,9 @@ export type JobSpace = {
   readonly name: string;
   /** The job's directory; also holds what a sandbox writes for itself. */
   readonly directory: string;
+  /** Only for reading: other jobs may have the same. */
   readonly root: string;
-  /** Directories below root/ that the builder may write, parents before children. */
+  /** Directories of the root that the builder may write, parents before children. */
   readonly writable: readonly ByteString[];
   /** What to mount, whole trees with what is mounted below, in this order; a place for each exists. */
   readonly mounts: readonly Mount[];
@@ -77,7 +80,12 @@ const DEVICE_LINKS = [
   ["ptmx", "pts/ptmx"],
 ];
 
-type Shown = { readonly shell: Shell | undefined; readonly paths?: readonly SandboxPath[] };
+type Shown = {
+  readonly shell: Shell | undefined;
+  readonly paths?: readonly SandboxPath[];
+  /** Where the sandbox does not change the root: those that jobs share. */
+  readonly roots?: SharedRoots;
+};
 
 /** Makes the directory of a job below `stateDir`, which exists. Nothing is left when it throws. */
 export async function makeJobSpace(stateDir: string, job: SandboxJob, shown: Shown): Promise<JobSpace> {
@@ -92,7 +100,12 @@ export async function makeJobSpace(stateDir: string, job: SandboxJob, shown: Sho
 
 /** The host path of a path inside. */
 export function hostPathOf(space: JobSpace, path: ByteString): string {
-  return join(space.root, textOf(path));
+  return join(isBelow(path, space.writable) ? ownDirectory(space) : space.root, textOf(path));
+}
+
+/** Where on the host everything is that the builder may write. */
+export function ownDirectory({ directory }: JobSpace): string {
+  return join(directory, "own");
 }
 
 /** Removes what jobs of processes that are gone left below `stateDir`. */
@@ -117,47 +130,80 @@ export function isLeftBehind(name: string): boolean {
   return pid !== undefined && !isAlive(Number(pid));
 }
 
-function fill(directory: string, job: SandboxJob, { shell, paths = [] }: Shown): JobSpace {
-  const root = join(directory, "root");
+function fill(directory: string, job: SandboxJob, shown: Shown): JobSpace {
   const isApart = job.sandboxed !== false;
   const writable = [...new Set(["tmp", job.workingDirectory, ...job.outputs.map(dirname)])].sort();
-  const network = job.network || !isApart;
-  const space: JobSpace = { name: basename(directory), directory, root, writable, mounts: [], network };
-  mkdirSync(root, { mode: 0o755 });
-  for (const path of ["proc", "dev/pts", "dev/shm", ...(isApart ? ["etc", "bin"] : [])]) {
-    mkdirSync(join(root, path), { recursive: true, mode: 0o755 });
+  const isWritable = ({ path }: { readonly path: ByteString }) => isBelow(path, writable);
+  const { description, mounts } = describeRoot(job, writable, shown);
+  const isUsual = [...job.inputs, ...job.files].every(isWritable);
+  const root = isUsual ? shown.roots?.get(description) : undefined;
+  const space: JobSpace = {
+    name: basename(directory),
+    directory,
+    root: root ?? join(directory, "root"),
+    writable,
+    mounts: [],
+    network: job.network || !isApart,
+  };
+  if (root === undefined) {
+    mkdirSync(space.root, { mode: 0o755 });
+    description.make(space.root);
   }
   for (const path of writable) mkdirSync(hostPathOf(space, path), { recursive: true, mode: 0o755 });
   chmodSync(hostPathOf(space, job.workingDirectory), 0o700);
-  for (const name of DEVICES) writeFileSync(join(root, "dev", name), "");
-  for (const [name, target] of DEVICE_LINKS) symlinkSync(target, join(root, "dev", name));
-  if (isApart) writeEtc(join(root, "etc"), job);
-
-  const mounts: Mount[] = [];
+  const inputs: Mount[] = [];
   for (const { hostPath, path } of job.inputs) {
-    const place = placeBelow(space, path);
     const stat = lstatSync(hostPath);
     if (stat.isSymbolicLink()) {
-      symlinkSync(readlinkSync(hostPath, { encoding: "buffer" }), place);
+      symlinkSync(readlinkSync(hostPath, { encoding: "buffer" }), placeBelow(space, path));
     } else {
-      makePlace(place, stat);
-      mounts.push({ hostPath, path, kind: "read-only" });
+      makePlace(placeBelow(space, path), stat.isDirectory());
+      inputs.push({ hostPath, path, kind: "read-only" });
     }
   }
+  for (const { path, isDirectory } of mounts) if (isWritable({ path })) makePlace(placeBelow(space, path), isDirectory);
+  for (const { path, contents } of job.files) {
+    writeFileSync(placeBelow(space, path), bytesOf(contents), { flag: "wx", mode: 0o644 });
+  }
+  return { ...space, mounts: [...inputs, ...mounts] };
+}
+
+type Place = Mount & { readonly isDirectory: boolean };
+
+/** What the root has for any job of this kind, and what of the host is mounted there. */
+function describeRoot(
+  job: SandboxJob,
+  writable: readonly ByteString[],
+  { shell, paths = [] }: Shown,
+): { readonly description: RootDescription; readonly mounts: readonly Place[] } {
+  const isApart = job.sandboxed !== false;
+  const description = new RootDescription();
+  for (const path of ["proc", "dev/pts", "dev/shm", ...(isApart ? ["etc", "bin"] : []), ...writable]) {
+    description.directory(path);
+  }
+  for (const name of DEVICES) description.file(`dev/${name}`);
+  for (const [name, target] of DEVICE_LINKS) description.link(`dev/${name}`, target);
+  if (isApart) describeEtc(description, job);
+  const mounts: Place[] = [];
   const shellFiles: readonly SandboxPath[] = job.shell && isApart ? (shell?.files ?? []) : [];
-  for (const given of [...shellFiles, ...(isApart ? [] : hostTree(root)), ...paths]) {
+  for (const given of [...shellFiles, ...(isApart ? [] : hostTree(description)), ...paths]) {
     // These may be symlinks into the host, and are shown as what they lead to.
     const stat = hostStat(given);
     if (stat === undefined) continue;
     const path = byteStringOfText(given.path);
-    makePlace(placeBelow(space, path), stat);
+    const isDirectory = stat.isDirectory();
+    if (!isBelow(path, writable)) {
+      if (isDirectory) description.directory(path);
+      else description.file(path);
+    }
     const kind = stat.isCharacterDevice() ? "device" : given.writable ? "writable" : "read-only";
-    mounts.push({ hostPath: given.hostPath, path, kind });
+    mounts.push({ hostPath: given.hostPath, path, kind, isDirectory });
   }
-  for (const { path, contents } of job.files) {
-    writeFileSync(placeBelow(space, path), bytesOf(contents), { flag: "wx", mode: 0o644 });
-  }
-  return { ...space, mounts };
+  return { description, mounts };
+}
+
+function isBelow(path: ByteString, directories: readonly ByteString[]): boolean {
+  return directories.some((directory) => path === directory || path.startsWith(`${directory}/`));
 }
 
 /** Makes the directories above a path inside; yields its host path. */
@@ -167,9 +213,9 @@ function placeBelow(space: JobSpace, path: ByteString): string {
   return place;
 }
 
-/** Makes what something like `stat` can be mounted on; it may be there already. */
-function makePlace(place: string, stat: Stats): void {
-  if (stat.isDirectory()) mkdirSync(place, { recursive: true });
+/** Makes what a file or a directory can be mounted on; it may be there already. */
+function makePlace(place: string, isDirectory: boolean): void {
+  if (isDirectory) mkdirSync(place, { recursive: true });
   else writeFileSync(place, "", { flag: "a" });
 }
 
@@ -183,23 +229,23 @@ function hostStat({ path, hostPath, optional }: SandboxPath): Stats | undefined 
   }
 }
 
-/** What the host has at its root and the job's root has not; its symlinks are made on the way, since they must stay symlinks. */
-function hostTree(root: string): SandboxPath[] {
+/** What the host has at its root and the job's root has not; its symlinks are described on the way, since they must stay symlinks. */
+function hostTree(description: RootDescription): SandboxPath[] {
   const shown: SandboxPath[] = [];
-  const taken = new Set([...readdirSync(root), "sys"]);
+  const taken = new Set([...description.topNames(), "sys"]);
   for (const entry of readdirSync("/", { withFileTypes: true })) {
-    if (taken.has(entry.name)) continue;
+    if (taken.has(byteStringOfText(entry.name))) continue;
     const hostPath = `/${entry.name}`;
-    if (entry.isSymbolicLink()) symlinkSync(readlinkSync(hostPath), join(root, entry.name));
-    else shown.push({ path: entry.name, hostPath, optional: true });
+    if (!entry.isSymbolicLink()) shown.push({ path: entry.name, hostPath, optional: true });
+    else description.link(byteStringOfText(entry.name), byteStringOf(readlinkSync(hostPath, { encoding: "buffer" })));
   }
   return shown;
 }
 
 /** The files C++ Nix puts below /etc of its sandbox (linux-derivation-builder.cc), with the host's resolver for jobs with network. */
-function writeEtc(etc: string, job: SandboxJob): void {
-  const home = `/${textOf(job.workingDirectory)}`;
-  const files: Record<string, string | Buffer> = {
+function describeEtc(description: RootDescription, job: SandboxJob): void {
+  const home = `/${job.workingDirectory}`;
+  const files: Record<string, ByteString> = {
     passwd:
       `root:x:0:0:Nix build user:${home}:/noshell\n` +
       `nixbld:x:${BUILDER_UID}:${BUILDER_GID}:Nix build user:${home}:/noshell\n` +
@@ -212,9 +258,9 @@ function writeEtc(etc: string, job: SandboxJob): void {
     for (const name of ["resolv.conf", "services", "hosts"]) {
       // Copies, since resolv.conf is often a symlink to where nothing else of the sandbox leads; a host without one goes without.
       try {
-        files[name] = readFileSync(`/etc/${name}`);
+        files[name] = byteStringOf(readFileSync(`/etc/${name}`));
       } catch {}
     }
   }
-  for (const [name, contents] of Object.entries(files)) writeFileSync(join(etc, name), contents);
+  for (const [name, contents] of Object.entries(files)) description.file(`etc/${name}`, contents);
 }

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { byteStringOfText } from "@firn/base";
 import { BuildError, type Sandbox, type SandboxJob, type SandboxRun } from "@firn/build";
 import type { Cgroups } from "./cgroups.ts";
+import { SharedRoots } from "./job-root.ts";
 import { type JobSpace, makeJobSpace, type SandboxPath } from "./job-space.ts";
+import { launchChild, LaunchShell, scriptPath } from "./launch-shell.ts";
 import { LogPipes } from "./log-pipe.ts";
 import { removeTree } from "./remove-tree.ts";
 import { runJob } from "./run-job.ts";
@@ -15,13 +17,16 @@ import type { Shell } from "./shell.ts";
 import { shellQuote } from "./shell-quote.ts";
 import { type StartOptions, writeStartProgram } from "./start-program.ts";
 
-/** The only thing beside jobs' directories in the state directory. */
+/** What there is beside jobs' directories in the state directory. */
 export const PIPES = "pipes";
+export const ROOTS = "roots";
 
 /** What one kind of sandbox adds. */
 export type Launcher = {
   readonly name: string;
   readonly isolation: Sandbox["isolation"];
+  /** Whether it leaves the space's root as it is, so that jobs can share one. */
+  readonly sharesRoot?: boolean;
   /** What the program it starts has to do for it. */
   readonly start: StartOptions;
   /**
@@ -48,6 +53,8 @@ export class LaunchedSandbox implements Sandbox {
   readonly #launcher: Launcher;
   readonly #host: SandboxHost;
   readonly #pipes: LogPipes;
+  readonly #roots: SharedRoots;
+  readonly #shell: LaunchShell | undefined;
 
   constructor(launcher: Launcher, host: SandboxHost) {
     this.name = launcher.name;
@@ -55,6 +62,8 @@ export class LaunchedSandbox implements Sandbox {
     this.#launcher = launcher;
     this.#host = host;
     this.#pipes = new LogPipes(join(host.stateDir, PIPES));
+    this.#roots = new SharedRoots(join(host.stateDir, ROOTS));
+    this.#shell = launcher.start.announces ? undefined : LaunchShell.find(host.stateDir);
   }
 
   async run(job: SandboxJob, onLog: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<SandboxRun> {
@@ -69,16 +78,19 @@ export class LaunchedSandbox implements Sandbox {
         "the job wants to see the host's files and network (__noChroot), which only a relaxed sandbox allows";
       throw new BuildError("unsupported", message);
     }
-    const space = await makeJobSpace(stateDir, job, this.#host);
+    const roots = this.#launcher.sharesRoot ? this.#roots : undefined;
+    const space = await makeJobSpace(stateDir, job, { ...this.#host, roots });
     const dispose = () => removeTree(space.directory);
     try {
       // To enter the trees of version 1 takes as long as all the rest of a start: only where a limit asks for it.
       const isWorthIt = cgroups?.version === 2 || job.memoryBytes !== undefined;
       await using cgroup = isWorthIt ? await cgroups?.make(space.name, job) : undefined;
-      const entering = cgroup?.entries.map((file) => `echo $$ > ${shellQuote(byteStringOfText(file))} || exit\n`) ?? [];
+      const entering =
+        cgroup?.entries.map((file) => `echo "$pid" > ${shellQuote(byteStringOfText(file))} || exit\n`) ?? [];
       const starting = writeStartProgram(space.directory, job, this.#launcher.start);
       const script = `${entering.join("")}${starting}${await this.#launcher.launch(space, job)}`;
-      const result = await runJob(space, job, { script, cgroup, pipes: this.#pipes, onLog, signal });
+      const launch = ({ name, directory }: JobSpace) => this.#shell?.launch(name) ?? launchChild(scriptPath(directory));
+      const result = await runJob(space, job, { script, launch, cgroup, pipes: this.#pipes, onLog, signal });
       return { result, dispose, [Symbol.asyncDispose]: dispose };
     } catch (thrown) {
       await dispose();

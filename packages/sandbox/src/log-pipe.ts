@@ -1,7 +1,7 @@
 /*
 Pipes for stdout and stderr together. What Node makes for `stdio: "pipe"` is a socket pair, on which a builder's `echo > /dev/stderr` fails, and
-one pair for each stream would lose their order; so it is a FIFO that both streams share, unlinked as soon as it is open. A regular file would do
-worse: the same `echo` would empty it.
+one pair for each stream would lose their order; so it is a FIFO that both streams share. A regular file would do worse: the same `echo` would
+empty it. It is opened by name by whoever starts the job, who may be no child of ours, and unlinked then.
 
 Node cannot make a FIFO. mkfifo(1) makes some at once, for this job and later ones, of other processes too; whoever renames one has it. Each serves
 one job only, so that nothing a builder does to its own reaches another's log.
@@ -18,7 +18,7 @@ import { promisify } from "node:util";
 import { BuildError } from "@firn/build";
 import { requireProgram } from "./programs.ts";
 
-const MADE_AT_ONCE = 32;
+const MADE_AT_ONCE = 64;
 /** What is read at once: as much as a pipe holds when nobody made it larger. */
 const READ_BYTES = 64 * 1024;
 /** Between two reads when there was little, and when there was as much as fits a moment ago. */
@@ -28,9 +28,10 @@ const SHORT_PAUSE_MS = 1;
 export type LogPipe = {
   /** Gives what is written to `onData`, which is done with the buffer when it returns; resolves when the last writer is gone, or the pipe closed. */
   read(onData: (bytes: Uint8Array) => void): Promise<void>;
-  /** To be handed to a child as stdout and stderr, then closed with `closeWriter`. */
-  readonly writerFd: number;
-  closeWriter(): void;
+  /** Others have opened it, or never will: from now on it ends with their last writer, and has no name any more. */
+  opened(): void;
+  /** Pauses no more, as there is little to come. */
+  hurry(): void;
   /** Reads no more. */
   close(): void;
 };
@@ -44,7 +45,7 @@ export class LogPipes {
     this.#dir = dir;
   }
 
-  /** Opens a pipe by way of `path`, which must not exist. */
+  /** Makes a pipe at `path`, which must not exist, and opens it. */
   async open(path: string): Promise<LogPipe> {
     while (!this.#take(path)) {
       this.#making ??= this.#make().finally(() => {
@@ -54,13 +55,13 @@ export class LogPipes {
     }
     const readerFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // would wait for a writer otherwise
     const writerFd = openSync(path, constants.O_WRONLY);
-    unlinkSync(path);
     const buffer = new Uint8Array(READ_BYTES);
     let take: (bytes: Uint8Array) => void = () => undefined;
     let pauseMs = PAUSE_MS;
+    let hurries = false;
     const callback = (length: number) => {
       take(buffer.subarray(0, length));
-      const isMore = length === READ_BYTES;
+      const isMore = length === READ_BYTES || hurries;
       if (!isMore) setTimeout(() => reader.resume(), pauseMs);
       pauseMs = isMore ? SHORT_PAUSE_MS : PAUSE_MS;
       return isMore; // false: reads no more until it resumes
@@ -72,12 +73,22 @@ export class LogPipes {
       reader.resume();
       return new Promise<void>((resolve) => reader.once("close", () => resolve()));
     };
-    let open = true;
-    const closeWriter = () => {
-      if (open) closeSync(writerFd);
-      open = false;
+    const hurry = () => {
+      hurries = true;
+      reader.resume();
     };
-    return { read, writerFd, closeWriter, close: () => reader.destroy() };
+    let open = true;
+    const opened = () => {
+      if (!open) return;
+      open = false;
+      closeSync(writerFd);
+      unlinkSync(path);
+    };
+    const close = () => {
+      opened();
+      reader.destroy();
+    };
+    return { read, opened, hurry, close };
   }
 
   /** False when there is none. */

@@ -31,7 +31,7 @@ export async function nspawn(): Promise<Launcher> {
       for (const path of ["run", "sys", "usr"]) await mkdir(join(space.root, path), { recursive: true });
       const command = [setpriv, "--pdeathsig", "KILL", program, ...optionsOf(space), "--"];
       const words = [...shellWords(command.map(byteStringOfText)), " ", shellWords(START_ARGV)].join("");
-      return `SYSTEMD_NSPAWN_TMPFS_TMP=0 LISTEN_FDS=${START_FDS} LISTEN_PID=$$ exec ${words}\n`;
+      return `SYSTEMD_NSPAWN_TMPFS_TMP=0 LISTEN_FDS=${START_FDS} LISTEN_PID=$pid exec ${words}\n`;
     },
   };
 }

@@ -1,42 +1,35 @@
 /*
 Runs a sandbox's launch script and sees it through to the end: log, limits, cancellation, what the exit means, and that no process is left.
 
-The script is a file of bytes run by the host's sh, so that arguments and paths may hold any byte and no limit of a command line is met before
-the builder's own. It reports on descriptor 3 in bubblewrap's --json-status-fd form: first `child-pid`, the process that is pid 1 inside, as the
-host counts (or `started`, from that process itself, which does not know how the host counts); killing that one kills everything inside, and once it
-is gone nothing is left. How the builder ended is in the start program's report; if someone killed that program, in `exit-code`.
+The script is a file of bytes run by the host's sh (launch-shell.ts), so that arguments and paths may hold any byte and no limit of a command line
+is met before the builder's own. It opens the log and, as descriptor 3, the status pipe, and reports there in bubblewrap's --json-status-fd form:
+`launcher-pid`, its own; `child-pid`, the process that is pid 1 inside, as the host counts (or `started`, from that process itself, which does not
+know how the host counts); killing that one kills everything inside, and once it is gone nothing is left. How the builder ended is in the start
+program's report; if someone killed that program, in `exit-code`.
 */
 
-import { type ChildProcess, spawn } from "node:child_process";
 import { lstatSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { bytesOf, type ByteString, byteStringOf, textOf } from "@firn/base";
+import { bytesOf, type ByteString, byteStringOf, byteStringOfText, textOf } from "@firn/base";
 import { type AttemptEnd, BuildError, type SandboxJob, type SandboxResult } from "@firn/build";
 import type { Cgroup, CgroupUsage } from "./cgroups.ts";
-import { hostPathOf, type JobSpace } from "./job-space.ts";
-import { type Exit, JobProcesses } from "./job-processes.ts";
+import { hostPathOf, type JobSpace, ownDirectory } from "./job-space.ts";
+import { type Exit, JobProcesses, type Launch } from "./job-processes.ts";
+import { scriptPath } from "./launch-shell.ts";
 import type { LogPipes } from "./log-pipe.ts";
-import { findProgram } from "./programs.ts";
+import { shellQuote } from "./shell-quote.ts";
 import { SpaceWatch } from "./space-watch.ts";
 import { readLauncherLog, readStartReport, SETUP_FAILED, SETUP_MESSAGE, type StartReport } from "./start-program.ts";
 
-/**
- * Closes what descriptors we were started with and never knew of, lest a builder gets them. Only bash has numbers above 9; where it is
- * missing, those stay open. In braces with the rest, since it closes the one the script is read from.
- */
-const CLOSE_INHERITED = `for fd in /proc/self/fd/*; do
-fd=\${fd##*/}
-if [ "$fd" -gt 3 ] && { [ -n "$BASH_VERSION" ] || [ "$fd" -le 9 ]; }; then eval "exec $fd>&-"; fi
-done
-umask 022
-`;
 /** How much of the log's end is kept for the message when the sandbox fails. */
 const TAIL_BYTES = 4096;
 
 export type RunOptions = {
-  /** For the host's sh; descriptor 3 is the status pipe. */
+  /** For the host's sh, which has its own pid in $pid; descriptor 3 is the status pipe. */
   readonly script: ByteString;
+  /** Starts it. */
+  readonly launch: (space: JobSpace) => Launch;
   /** What the job's processes are in, if anything. */
   readonly cgroup: Cgroup | undefined;
   readonly pipes: LogPipes;
@@ -48,27 +41,26 @@ export type RunOptions = {
 export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptions): Promise<SandboxResult> {
   const { cgroup, pipes, onLog, signal } = options;
   if (signal.aborted) return { end: { reason: "cancelled" }, outputs: [] };
-  const script = join(space.directory, "launch");
-  writeFileSync(script, bytesOf(`{\n${CLOSE_INHERITED}${options.script}}\n`));
-  const sh = findProgram("bash") ?? "/bin/sh";
-  const watch = await SpaceWatch.open(space.root, job.buildSpaceBytes !== undefined);
-  const pipe = await pipes.open(join(space.directory, "log"));
-  let child: ChildProcess;
+  const watch = await SpaceWatch.open(ownDirectory(space), job.buildSpaceBytes !== undefined);
+  const inside = (name: string) => join(space.directory, name);
+  const pipe = await pipes.open(inside("log"));
+  const status = await pipes.open(inside("status"));
+  let processes: JobProcesses;
   try {
-    // In a session of its own: Ctrl-C at the terminal is for us, who then cancel.
-    child = spawn(sh, [script], {
-      stdio: ["ignore", pipe.writerFd, pipe.writerFd, "pipe"],
-      env: {},
-      cwd: "/",
-      detached: true,
-    });
+    const [log, reports] = ["log", "status"].map((name) => shellQuote(byteStringOfText(inside(name))));
+    const script = [
+      `exec < /dev/null > ${log} 2>&1 3> ${reports} || exit`,
+      "read -r pid rest < /proc/self/stat",
+      `echo "{ \\"launcher-pid\\": $pid }" >&3`,
+      options.script,
+    ];
+    writeFileSync(scriptPath(space.directory), bytesOf(`{\n${script.join("\n")}}\n`));
+    processes = new JobProcesses(options.launch(space), status, cgroup);
   } catch (thrown) {
     pipe.close();
+    status.close();
     throw thrown;
-  } finally {
-    pipe.closeWriter();
   }
-  const processes = new JobProcesses(child, cgroup);
 
   let stopped: AttemptEnd | undefined;
   const over = new AbortController();
@@ -109,6 +101,8 @@ export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptio
   });
   try {
     const exit = await processes.ended();
+    pipe.opened();
+    pipe.hurry();
     clearTimeout(timeout);
     clearTimeout(silence);
     over.abort();

@@ -8,20 +8,18 @@ all of them, and so makes them alike:
 - between fork and exec it closes all descriptors, installs the seccomp filter, gives up the host's abstract sockets, and where wanted enters a user namespace of uid 1000.
 
 It is shown to nobody: the launch script opens it as descriptor 4 and the sandbox starts /proc/self/fd/4; what it has to say goes to a file opened
-as 5. The script also copies it, since a file that any process still holds open for writing cannot be executed, and processes started meanwhile
-by others would hold ours.
+as 5.
 */
 
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type ByteString, byteStringOfText, textOf } from "@firn/base";
+import { type ByteString, byteStringOfText } from "@firn/base";
 import { BuildError, type SandboxJob, type SandboxResult } from "@firn/build";
 import { elfProgram, type ProgramData, SCRATCH_ADDRESS } from "./elf-program.ts";
 import type { Machine, Step } from "./machine-code.ts";
-import { requireProgram } from "./programs.ts";
 import { seccompFilter } from "./seccomp.ts";
-import { shellWords } from "./shell-quote.ts";
+import { shellQuote } from "./shell-quote.ts";
 
 /** uid and gid builders have, as in C++ Nix. */
 export const BUILDER_UID = 1000;
@@ -59,6 +57,9 @@ export type StartReport = Omit<SandboxResult, "end" | "outputs"> & {
   readonly signal?: number;
 };
 
+/** The same for all jobs. */
+let filter: Uint8Array | undefined;
+
 /** What a launch script is to start instead of the job's argv. */
 export const START_ARGV: readonly ByteString[] = [`/proc/self/fd/${PROGRAM_FD}`];
 /** How many descriptors from 3 on it needs to inherit. */
@@ -69,27 +70,16 @@ export function writeStartProgram(directory: string, job: SandboxJob, options: S
   const machine = process.arch;
   if (machine !== "x64" && machine !== "arm64")
     throw new BuildError("unsupported", `builders are started on x86-64 and aarch64, not on ${machine}`);
-  const program = startProgram(machine, job, { ...options, filter: seccompFilter(machine) });
-  const start = byteStringOfText(join(directory, "start"));
-  const report = byteStringOfText(join(directory, REPORT));
-  const copy = copying(program, join(directory, "start.made"), start);
-  const said = shellWords([byteStringOfText(join(directory, LAUNCHER_LOG))]);
-  const direct = options.announces ? ` ${LOG_FD}>&1 ${EMPTY_FD}< /dev/null > ${said} 2>&1` : "";
-  return `${copy} && exec ${PROGRAM_FD}< ${shellWords([start])} ${REPORT_FD}> ${shellWords([report])}${direct} || exit\n`;
-}
-
-/** The largest program that is written by the shell itself, which is quicker than starting cp(1) for it. */
-const PRINTED_BYTES_MAX = 16 * 1024;
-
-/** A command that makes the program at `start`, which is empty. */
-function copying(program: Uint8Array, made: string, start: ByteString): ByteString {
-  if (program.length > PRINTED_BYTES_MAX) {
-    writeFileSync(made, program, { mode: 0o700 });
-    return shellWords([byteStringOfText(requireProgram("cp", "coreutils")), byteStringOfText(made), start]);
-  }
-  closeSync(openSync(textOf(start), "wx", 0o700));
-  const octal = Array.from(program, (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
-  return `printf '${octal}' > ${shellWords([start])}`;
+  filter ??= seccompFilter(machine);
+  const program = startProgram(machine, job, { ...options, filter });
+  const start = join(directory, "start");
+  // In one go: what a process forked meanwhile holds open for writing cannot be executed.
+  writeFileSync(start, program, { mode: 0o700 });
+  const file = (path: string) => shellQuote(byteStringOfText(path));
+  const said = options.announces
+    ? ` ${LOG_FD}>&1 ${EMPTY_FD}< /dev/null > ${file(join(directory, LAUNCHER_LOG))} 2>&1`
+    : "";
+  return `exec ${PROGRAM_FD}< ${file(start)} ${REPORT_FD}> ${file(join(directory, REPORT))}${said} || exit\n`;
 }
 
 const REPORT = "report";

@@ -9,7 +9,7 @@ through its loader. Then the start program, which needs nothing, becomes uid 100
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bytesOf, type ByteString, byteStringOfText } from "@firn/base";
+import { bytesOf, type ByteString, byteStringOfText, textOf } from "@firn/base";
 import { BuildError } from "@firn/build";
 import { hiddenProcFiles, readOnlyProcPaths } from "./hidden-proc.ts";
 import { DEVICES, hostPathOf, type JobSpace } from "./job-space.ts";
@@ -75,14 +75,14 @@ async function insideScript(
     `bind() { ${host(mount)} --bind "$1" "$2"; }`,
     `show() { ${host(mount)} -o bind,ro,nosuid,nodev "$1" "$2"; }`,
     `bind ${root} ${root}`,
-    ...space.writable.map((path) => `bind ${host(hostPathOf(space, path))} ${host(hostPathOf(space, path))}`),
+    ...space.writable.map((path) => `bind ${host(hostPathOf(space, path))} ${inRoot(textOf(path))}`),
     ...DEVICES.map((name) => `bind /dev/${name} ${inRoot(`dev/${name}`)}`),
     `${host(mount)} -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${inRoot("dev/shm")}`,
     `${host(mount)} -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts ${inRoot("dev/pts")}`,
     `${host(mount)} -t proc -o nosuid,nodev,noexec proc ${inRoot("proc")}`,
     ...space.mounts.map(
       ({ hostPath, path, kind }) =>
-        `${kind === "read-only" ? "show" : "bind"} ${host(hostPath)} ${host(hostPathOf(space, path))}`,
+        `${kind === "read-only" ? "show" : "bind"} ${host(hostPath)} ${inRoot(textOf(path))}`,
     ),
     ...(hostname === undefined ? [] : [`${host(hostname)} localhost`]),
     ...(ip !== undefined && !space.network ? [`${host(ip)} link set lo up 2> /dev/null || true`] : []),

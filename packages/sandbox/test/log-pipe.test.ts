@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { lstatSync, mkdtempSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -15,8 +15,8 @@ test("pipes are made in numbers, each is used once, and others that look there f
       const pipe = await pipes.open(join(work, `log-${index}`));
       const read: number[] = [];
       const ended = pipe.read((bytes) => read.push(...bytes));
-      writeSync(pipe.writerFd, `of ${index}`);
-      pipe.closeWriter();
+      writeFileSync(join(work, `log-${index}`), `of ${index}`);
+      pipe.opened();
       await ended;
       return Buffer.from(read).toString();
     }),
@@ -29,6 +29,5 @@ test("pipes are made in numbers, each is used once, and others that look there f
   assert.equal(readdirSync(dir).length, left.length - 1);
   const ended = pipe.read(() => undefined);
   pipe.close();
-  pipe.closeWriter();
   await ended;
 });

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, before, describe, test as nodeTest, type TestContext } from "node:test";
 import type { Sandbox, SandboxJob, SandboxResult } from "@firn/build";
 import { SEEN } from "../src/create-sandbox.ts";
-import { PIPES } from "../src/launched-sandbox.ts";
+import { PIPES, ROOTS } from "../src/launched-sandbox.ts";
 import { findShell } from "../src/shell.ts";
 
 export const never = new AbortController().signal;
@@ -85,7 +85,7 @@ export class SandboxBench {
 
   /** What there is below the state directory but for what all jobs share. */
   async jobsLeft(): Promise<string[]> {
-    return (await readdir(this.state)).filter((name) => name !== PIPES && name !== SEEN);
+    return (await readdir(this.state)).filter((name) => ![PIPES, ROOTS, SEEN].includes(name));
   }
 
   get tools(): { readonly path: string; readonly hostPath: string } {
@@ -120,7 +120,7 @@ export class SandboxBench {
     const files: Record<string, string> = {};
     for (const path of run.result.outputs) {
       if (path !== undefined && (await lstat(path)).isFile())
-        files[path.slice(path.indexOf("root/") + 5)] = await readFile(path, "latin1");
+        files[path.slice(path.indexOf("own/") + 4)] = await readFile(path, "latin1");
     }
     return { result: run.result, log: Buffer.concat(log).toString("latin1"), files };
   }
