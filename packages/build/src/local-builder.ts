@@ -83,10 +83,13 @@ class LocalBuilder implements BuildService, TaskWork {
   readonly #attempts: AttemptStore;
   readonly #logs: LiveLogs;
   readonly #stores: AttemptStores;
+  /** Programs that run. */
   readonly #slots: JobSlots;
+  /** Attempts until their outputs are kept: more than programs run, so that neither waits for the other. */
+  readonly #open: JobSlots;
   readonly #submissions: Submissions;
   /** Logs of the attempts running here. */
-  readonly #open = new Map<string, CappedLog>();
+  readonly #writing = new Map<string, CappedLog>();
   #requests: ReturnType<typeof setInterval> | undefined;
 
   constructor(parts: ExecutingParts) {
@@ -95,6 +98,7 @@ class LocalBuilder implements BuildService, TaskWork {
     this.#logs = parts.logs ?? new MemoryLogs();
     this.#stores = { attempts: this.#attempts, logs: this.#logs, blobs: parts.blobs };
     this.#slots = new JobSlots(parts.jobsMax);
+    this.#open = new JobSlots(2 * parts.jobsMax);
     this.#submissions = new Submissions(this, parts);
     this.builder = parts.builder ?? parts.executor.name;
     this.now = parts.now;
@@ -133,7 +137,7 @@ class LocalBuilder implements BuildService, TaskWork {
     let at = from;
     for (let isLast = false; !isLast; throwIfAborted(signal)) {
       isLast = phase.aborted; // what is read after this is all there is
-      const changed = this.#open.get(attempt.id)?.changed();
+      const changed = this.#writing.get(attempt.id)?.changed();
       for await (const bytes of storedLog(attempt.id, at, this.#stores, buffer)) {
         at += bytes.length;
         yield { type: "log", bytes, at };
@@ -211,7 +215,7 @@ class LocalBuilder implements BuildService, TaskWork {
   async #run(task: Task, recipe: TiedRecipe): Promise<Attempt> {
     await this.#attempts.put(task.attempt, recordsOf(task, recipe));
     const log = new CappedLog(this.#logs.open(task.id), this.#parts.logBytesMax);
-    this.#open.set(task.id, log);
+    this.#writing.set(task.id, log);
     this.#requests ??= setInterval(() => void this.#hearRequests(), REQUESTS_MS);
     try {
       const outcome = await this.#turn(task, recipe, log);
@@ -220,8 +224,8 @@ class LocalBuilder implements BuildService, TaskWork {
       return outcome;
     } finally {
       log.close();
-      this.#open.delete(task.id);
-      if (this.#open.size === 0) {
+      this.#writing.delete(task.id);
+      if (this.#writing.size === 0) {
         clearInterval(this.#requests);
         this.#requests = undefined;
       }
@@ -232,29 +236,49 @@ class LocalBuilder implements BuildService, TaskWork {
   async #turn(task: Task, recipe: TiedRecipe, log: CappedLog): Promise<Outcome | Attempt> {
     const signal = task.cancelled.signal;
     try {
-      await this.#slots.take(signal, task.chainMs);
+      await this.#open.take(signal, task.chainMs);
       try {
-        task.attempt = { ...task.attempt, status: "running", startedAtMs: this.now() };
-        const other = await this.#attempts.start(task.attempt);
-        if (other !== undefined) return other;
-        task.started();
-        if (task.recipe.inputs.some((input) => "recipe" in input))
-          await requireInputs([recipe], this.#parts, { lease: task.lease, signal });
-        return await this.#try(task, recipe, log);
+        await this.#slots.take(signal, task.chainMs);
+        return await this.#inSlot(task, recipe, log);
       } finally {
-        this.#slots.release();
+        this.#open.release();
       }
     } catch (thrown) {
       return { end: endOfFailure(thrown, signal), outputs: [] };
     }
   }
 
-  async #try(task: Task, recipe: TiedRecipe, log: CappedLog): Promise<Outcome> {
+  /** Gives the slot back as soon as the program has ended. */
+  async #inSlot(task: Task, recipe: TiedRecipe, log: CappedLog): Promise<Outcome | Attempt> {
+    let isRunning = true;
+    const ended = () => {
+      if (isRunning) this.#slots.release();
+      isRunning = false;
+    };
+    try {
+      task.attempt = { ...task.attempt, status: "running", startedAtMs: this.now() };
+      const other = await this.#attempts.start(task.attempt);
+      if (other !== undefined) return other;
+      task.started();
+      const { lease, cancelled } = task;
+      if (task.recipe.inputs.some((input) => "recipe" in input))
+        await requireInputs([recipe], this.#parts, { lease, signal: cancelled.signal });
+      return await this.#try(task, recipe, { log, ended });
+    } finally {
+      ended();
+    }
+  }
+
+  async #try(
+    task: Task,
+    recipe: TiedRecipe,
+    { log, ended }: { readonly log: CappedLog; readonly ended: () => void },
+  ): Promise<Outcome> {
     const signal = task.cancelled.signal;
     const { executor } = this.#parts;
     const { label } = task.attempt;
     const onLog = (bytes: Uint8Array) => log.append(bytes);
-    const options = { ...task.options, label, lease: task.lease, signal, onLog };
+    const options = { ...task.options, label, lease: task.lease, signal, onLog, ended };
     for (const ms of RETRY_PAUSES_MS) {
       try {
         return await executor.execute(recipe, options);

@@ -33,7 +33,7 @@ export type Firn = {
 };
 
 /** What builds keep for later ones: pipes nobody used yet, and which sandbox works here. */
-const KEPT = ["pipes", "seen-working"];
+const KEPT = ["pipes", "roots", "seen-working"];
 
 /** Names of the directories that builds have in a state directory, of those under way or left behind. */
 export function buildDirectories(stateDir: string): readonly string[] {

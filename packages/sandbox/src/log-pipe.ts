@@ -18,7 +18,7 @@ import { promisify } from "node:util";
 import { BuildError } from "@firn/build";
 import { requireProgram } from "./programs.ts";
 
-const MADE_AT_ONCE = 64;
+const MADE_AT_ONCE = 256;
 /** What is read at once: as much as a pipe holds when nobody made it larger. */
 const READ_BYTES = 64 * 1024;
 /** Between two reads when there was little, and when there was as much as fits a moment ago. */
