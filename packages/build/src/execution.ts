@@ -25,7 +25,7 @@ export type ExecutionOptions = AttemptLimits & {
   /** Gets what the program says; the buffers are the caller's. */
   readonly onLog: (bytes: Uint8Array) => void;
   /** May be called when the program has ended and only its outputs are still to be kept. */
-  readonly ended: () => void;
+  readonly ended?: () => void;
 };
 
 export type Outcome = {
@@ -70,7 +70,7 @@ async function execute(recipe: TiedRecipe, parts: ExecutionParts, options: Execu
     ...limitsOf(options),
   };
   await using run = await parts.sandbox.run(job, options.onLog, signal);
-  options.ended();
+  options.ended?.();
   const { end, outputs: _, ...usage } = run.result;
   if (end.reason !== "succeeded") return { end, outputs: [], usage };
   return { ...(await importOutputs(recipe, run.result, parts.importer, options)), usage };
