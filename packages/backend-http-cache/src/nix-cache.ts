@@ -25,6 +25,7 @@ import {
   type Substituter,
   type TakeOptions,
   BUILD_TRACE_BYTES_MAX,
+  buildTraceName,
   parseBuildTraceEntry,
   type Realisation,
 } from "@firn/store";
@@ -87,8 +88,7 @@ export class NixCache implements Substituter {
 
   /** As C++ Nix 2.35 keeps them; older ones name them otherwise, and say nothing of whose they are. */
   async realisation(drvPath: StorePath, output: string, options?: CallOptions): Promise<Realisation | undefined> {
-    const name = `build-trace-v2/${drvPath}/${output}.doi`;
-    const bytes = await this.files.read(name, BUILD_TRACE_BYTES_MAX, options);
+    const bytes = await this.files.read(buildTraceName(drvPath, output), BUILD_TRACE_BYTES_MAX, options);
     return bytes && parseBuildTraceEntry(byteStringOf(bytes), drvPath, output);
   }
 

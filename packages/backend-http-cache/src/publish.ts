@@ -14,12 +14,17 @@ import { type Compression, compress, extensionOf } from "@firn/compression";
 import { createHasher, type Hash, toNixBase32 } from "@firn/hash";
 import { DEFAULT_STORE_DIR, printNarInfo, printNixCacheInfo, type StorePath } from "@firn/nix-compat";
 import {
+  buildTraceName,
   closureOf,
   debugFiles,
   debugInfoName,
   narInfoOf,
   narListing,
   type PathInfo,
+  printBuildTraceEntry,
+  type Realisation,
+  realisationsOf,
+  type RealisedStore,
   printDebugInfo,
   renderNar,
   type StoreServices,
@@ -41,12 +46,16 @@ export type PublishOptions = CallOptions & {
 
 export type PublishProgress = { readonly paths: number; readonly pathsTotal: number; readonly bytes: number };
 
-export type PublishResult = PublishProgress & { readonly published: readonly StorePath[] };
+export type PublishResult = PublishProgress & {
+  readonly published: readonly StorePath[];
+  /** How many realisations of the closure are there now that the store has. */
+  readonly realisations: number;
+};
 
-/** Publishes the closure of `roots`. A directory or server that is no cache yet becomes one. */
+/** Publishes the closure of `roots`, and what derivations it came out of. A directory or server that is no cache yet becomes one. */
 export async function publish(
   roots: readonly StorePath[],
-  from: StoreServices,
+  from: StoreServices & RealisedStore,
   to: OpenedNixCache,
   options: PublishOptions,
 ): Promise<PublishResult> {
@@ -100,7 +109,20 @@ export async function publish(
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-  return { ...done, published: missing.map(({ path }) => path) };
+  const realised = await realisationsOf(roots, from, { signal });
+  await mapConcurrently(realised, JOBS_MAX, (one, inner) => publishRealisation(one, to, { signal: inner }), signal);
+  return { ...done, published: missing.map(({ path }) => path), realisations: realised.length };
+}
+
+/** As C++ Nix 2.35 keeps them. What the cache says of an output already is left as it is. */
+async function publishRealisation(
+  realisation: Realisation,
+  { cache: { files } }: OpenedNixCache,
+  options: CallOptions,
+): Promise<void> {
+  const name = buildTraceName(realisation.drvPath, realisation.output);
+  if (await files.has(name, options)) return;
+  await files.write(name, "application/json", contentOf(bytesOf(printBuildTraceEntry(realisation))), options);
 }
 
 type SendOptions = {

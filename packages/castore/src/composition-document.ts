@@ -31,7 +31,7 @@ export type Instance = {
 /** A reference to an instance: its name, or an instance of its own. */
 export type Reference = string | Instance;
 
-/** Checks a whole document. Yields its instances by `kind.name`; every kind has one named `root`. */
+/** Checks a whole document. Yields its instances by `kind.name`; every kind has one named `root`, but those a composition may be without. */
 export function readComposition(document: unknown, registry: ServiceRegistry): ReadonlyMap<string, Instance> {
   const { kinds } = registry;
   const instances = new Map<string, Instance>();
@@ -45,6 +45,7 @@ export function readComposition(document: unknown, registry: ServiceRegistry): R
     }
   }
   for (const kind of kinds) {
+    if (registry.optionalKinds.includes(kind) && !Object.hasOwn(document as object, kind)) continue;
     if (!instances.has(`${kind}.${ROOT_NAME}`))
       throw wrong(kind, `an instance named '${ROOT_NAME}' is missing: [${kind}.${ROOT_NAME}]`);
   }

@@ -42,6 +42,11 @@ export class Composition implements AsyncDisposable {
     this.#options = options;
   }
 
+  /** Whether it has services of a kind. */
+  has(kind: string): boolean {
+    return this.#instances.has(`${kind}.${ROOT_NAME}`);
+  }
+
   /** The instance of a kind, opened now if it was not. The composition closes it. */
   async open(kind: string, name = ROOT_NAME): Promise<unknown> {
     const instance = this.#instances.get(`${kind}.${name}`);

@@ -52,8 +52,11 @@ export function defineServiceType<Fields>(
 /** The types a composition may use. */
 export class ServiceRegistry {
   readonly #types = new Map<string, Map<string, ServiceType>>();
+  /** Kinds that a composition may be without. */
+  readonly optionalKinds: readonly string[];
 
-  constructor(types: Iterable<ServiceType>) {
+  constructor(types: Iterable<ServiceType>, optionalKinds: readonly string[] = []) {
+    this.optionalKinds = optionalKinds;
     for (const type of types) {
       const ofKind = this.#types.get(type.kind) ?? new Map<string, ServiceType>();
       if (ofKind.has(type.type)) throw new CastoreError("composition", `two types '${type.type}' of ${type.kind}`);

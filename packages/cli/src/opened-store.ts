@@ -27,6 +27,8 @@ import {
   type StoreUpkeep,
   STORE_WRAPS,
   storeServiceTypes,
+  OPTIONAL_KINDS,
+  type RealisationService,
   TrustedKeys,
 } from "@firn/store";
 import { parse as parseToml } from "smol-toml";
@@ -36,6 +38,8 @@ import type { StoreChoice } from "./store-choice.ts";
 export interface OpenedStore extends StoreServices, AsyncDisposable {
   /** For messages. */
   readonly label: string;
+  /** What came out of derivations that do not say it; absent where that is not kept. */
+  readonly realisations?: RealisationService;
   /** Holds what is put and confirmed, where something could be deleted. */
   readonly openLease: (label: string) => Promise<Lease | undefined>;
   /** Its roots and garbage, where others than its own commands may look after these. */
@@ -57,12 +61,13 @@ export type OpenStoreOptions = {
 
 /** The services of a local store. Disposing of it closes the store. */
 export function servicesOfLocal(store: LocalStore): OpenedStore {
-  const { blobs, directories, pathInfos, leases, dir } = store;
+  const { blobs, directories, pathInfos, realisations, leases, dir } = store;
   return {
     label: `local:${dir}`,
     blobs,
     directories,
     pathInfos,
+    realisations,
     openLease: (label) => leases.openLease(label),
     [Symbol.asyncDispose]: () => store.close(),
   };
@@ -81,7 +86,7 @@ export async function openChosenStore(choice: StoreChoice, options: OpenStoreOpt
   const types = await serviceTypes(choice.hostDir, options.storeDir);
   const composition = attempt(label, () => {
     return new Composition(document, {
-      registry: new ServiceRegistry(types),
+      registry: new ServiceRegistry(types, OPTIONAL_KINDS),
       wraps: STORE_WRAPS,
       signal: options.signal,
       ...(options.trace === undefined ? {} : { trace: { sink: options.trace, now: () => performance.now() } }),
@@ -93,6 +98,9 @@ export async function openChosenStore(choice: StoreChoice, options: OpenStoreOpt
       blobs: (await composition.open("blobservices")) as BlobService,
       directories: (await composition.open("directoryservices")) as DirectoryService,
       pathInfos: (await composition.open("pathinfoservices")) as PathInfoService,
+      realisations: composition.has("realisationservices")
+        ? ((await composition.open("realisationservices")) as RealisationService)
+        : undefined,
       openLease: async () => undefined,
       [Symbol.asyncDispose]: () => composition[Symbol.asyncDispose](),
     };
@@ -191,7 +199,12 @@ async function serviceTypes(hostDir: string, storeDir: string): Promise<ServiceT
     ...grpcServiceTypes({ readText }),
     ...staticServiceTypes({ readText }),
   ];
-  const services = { blobservices: "blobs", directoryservices: "directories", pathinfoservices: "pathInfos" } as const;
+  const services = {
+    blobservices: "blobs",
+    directoryservices: "directories",
+    pathinfoservices: "pathInfos",
+    realisationservices: "realisations",
+  } as const;
   for (const [kind, service] of Object.entries(services) as [
     keyof typeof services,
     (typeof services)[keyof typeof services],
@@ -223,7 +236,7 @@ async function serviceTypes(hostDir: string, storeDir: string): Promise<ServiceT
         },
       }),
     );
-    if (service === "pathInfos") continue;
+    if (service === "pathInfos" || service === "realisations") continue;
     types.push(
       defineServiceType<{ object_store_url: string }>({
         kind,

@@ -4,7 +4,7 @@ Which store a command works on, as people write it after --store, --from and --t
     local:DIR      Firn's own store in a directory, the default being below the state directory
     memory:        nothing to begin with, nothing left afterwards
     sqlite:FILE    one SQLite file
-    objects:DIR    blobs and directories as Snix and Tvix keep them, path infos in SQLite beside them
+    objects:DIR    blobs and directories as Snix and Tvix keep them, the rest in SQLite beside them
     grpc+http:…    a server of Firn's, Snix's or Tvix's (grpc+https://HOST, grpc+unix:/PATH as well)
     daemon:SOCKET  a Nix daemon; without SOCKET the one of this machine's Nix. Contents pass through Firn's own store
     nix+https://…  a binary cache of Nix, also nix+http:// and nix+file:///DIR
@@ -43,6 +43,7 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
     directoryservices: { root: instance },
     pathinfoservices: { root: instance },
   });
+  const withRealisations = (instance: object) => ({ ...all(instance), realisationservices: { root: instance } });
   const cacheUrl = nixCacheUrl(text);
   const composed = (document: unknown): StoreChoice => ({
     kind: "document",
@@ -66,17 +67,19 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
     case "memory":
       if (rest !== "" && rest !== "//")
         throw new CliError("usage", `a store in memory has no place: memory:, not '${text}'`);
-      return composed(all({ type: "memory" }));
+      return composed(withRealisations({ type: "memory" }));
     case "sqlite":
-      return composed(all({ type: "sqlite", path: place }));
+      return composed(withRealisations({ type: "sqlite", path: place }));
     case "daemon":
       return { kind: "daemon", socketPath: rest === "" || rest === "//" ? NIX_SOCKET : place };
     case "objects": {
       const objects = { type: "objectstore", object_store_url: `file://${place}` };
+      const beside = { type: "sqlite", path: join(place, "path-infos.sqlite") };
       return composed({
         blobservices: { root: objects },
         directoryservices: { root: objects },
-        pathinfoservices: { root: { type: "sqlite", path: join(place, "path-infos.sqlite") } },
+        pathinfoservices: { root: beside },
+        realisationservices: { root: beside },
       });
     }
     case "castore+http":

@@ -63,7 +63,7 @@ describe("tools of the store", () => {
       assert.ok((await firn.run(["store", "dump", "--store", store, one])).stdout.equals(expected), store);
     }
     const again = JSON.parse(await firnLine("store", "copy", "--to", "objects:obj", "--json", high, one));
-    assert.deepEqual(again, { copied: [], bytes: 0, bytesSpared: 0 });
+    assert.deepEqual(again, { copied: [], realisations: 0, bytes: 0, bytesSpared: 0 });
   });
 
   test("an archive goes through a pipe or a file and is taken in again", async () => {

@@ -12,6 +12,11 @@ import { checkRealisation, type Realisation } from "./realisation.ts";
 /** Longest entry that is read, in bytes. */
 export const BUILD_TRACE_BYTES_MAX = 256 * 1024;
 
+/** Where a cache has the entry of an output. */
+export function buildTraceName(drvPath: StorePath, output: string): string {
+  return `build-trace-v2/${drvPath}/${output}.doi`;
+}
+
 /** Reads an entry. Throws `malformed`, or a rule's code. */
 export function parseBuildTraceEntry(text: string, drvPath: StorePath, output: string): Realisation {
   if (text.length > BUILD_TRACE_BYTES_MAX)

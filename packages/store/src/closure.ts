@@ -33,7 +33,7 @@ export async function closureOf<Info extends Referring>(
 ): Promise<Info[]> {
   const { skip, signal } = options;
   const found = new Map<string, Info | undefined>();
-  let level = roots.filter((path, i) => roots.findIndex((other) => other.equals(path)) === i);
+  let level = [...new Map(roots.map((path) => [path.toString(), path])).values()];
   while (level.length > 0) {
     throwIfAborted(signal);
     if (found.size + level.length > CLOSURE_PATHS_MAX)

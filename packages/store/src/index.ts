@@ -21,6 +21,7 @@ export { mergeRealisations } from "./realisation-put.ts";
 export { decodeRealisation, encodeRealisation, realisationKey } from "./realisation-codec.ts";
 export {
   BUILD_TRACE_BYTES_MAX,
+  buildTraceName,
   parseBuildTraceEntry,
   printBuildTraceEntry,
   realisationFingerprint,
@@ -57,10 +58,15 @@ export { TieredPathInfos } from "./tiered-path-infos.ts";
 export { VerifiedPathInfos } from "./verified-path-infos.ts";
 export type { VerifiedPathInfosParts } from "./verified-path-infos.ts";
 export { SigningPathInfos } from "./signing-path-infos.ts";
-export { STORE_WRAPS, storeServiceTypes } from "./service-types.ts";
+export { InterceptedRealisations } from "./intercept-realisations.ts";
+export { SigningRealisations } from "./signing-realisations.ts";
+export { VerifiedRealisations } from "./verified-realisations.ts";
+export { OPTIONAL_KINDS, STORE_WRAPS, storeServiceTypes } from "./service-types.ts";
 export type { StoreTypesHost } from "./service-types.ts";
 export { checkNar, copyPaths, copyTree } from "./copy-paths.ts";
 export type { CopyOptions, CopyProgress, CopyResult, CopyTreeOptions, StoreServices } from "./copy-paths.ts";
+export { copyRealisations, realisationsOf } from "./copy-realisations.ts";
+export type { RealisedStore } from "./copy-realisations.ts";
 export type { Offer, Substituter, TakeOptions } from "./substituter.ts";
 export { bringPaths } from "./bring-paths.ts";
 export { Substitution } from "./substitution.ts";

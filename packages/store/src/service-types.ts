@@ -1,5 +1,5 @@
 /*
-The types of path info services that store itself has, and what a composition of all three kinds needs.
+The types of path info and realisation services that store itself has, and what a composition of all kinds needs.
 */
 
 import {
@@ -18,14 +18,19 @@ import {
 import { parsePublicKey, parseSecretKey } from "@firn/nix-compat";
 import { CachedPathInfos } from "./cached-path-infos.ts";
 import { InterceptedPathInfos } from "./intercept-path-infos.ts";
+import { InterceptedRealisations } from "./intercept-realisations.ts";
 import { MemoryPathInfos } from "./memory-path-infos.ts";
+import { MemoryRealisations } from "./memory-realisations.ts";
 import { RenderingCalculator } from "./nar-calculator.ts";
 import type { PathInfoService } from "./path-info-service.ts";
 import { readOnlyPathInfos } from "./read-only-path-infos.ts";
+import type { RealisationService } from "./realisation-service.ts";
 import { TrustedKeys } from "./signing.ts";
 import { SigningPathInfos } from "./signing-path-infos.ts";
+import { SigningRealisations } from "./signing-realisations.ts";
 import { TieredPathInfos } from "./tiered-path-infos.ts";
 import { VerifiedPathInfos } from "./verified-path-infos.ts";
+import { VerifiedRealisations } from "./verified-realisations.ts";
 
 const SERVICE: FieldSpec = { is: "service" };
 const LRU_COUNT = 100_000;
@@ -33,7 +38,11 @@ const LRU_COUNT = 100_000;
 export const STORE_WRAPS: Readonly<Record<string, Wrap>> = {
   ...CASTORE_WRAPS,
   pathinfoservices: (service, interceptor) => new InterceptedPathInfos(service as PathInfoService, interceptor),
+  realisationservices: (service, interceptor) =>
+    new InterceptedRealisations(service as RealisationService, interceptor),
 };
+/** Kinds that a store may be without. */
+export const OPTIONAL_KINDS: readonly string[] = ["realisationservices"];
 
 type Sides = { readonly near: PathInfoService; readonly far: PathInfoService };
 type Inner = { readonly inner: PathInfoService };
@@ -44,7 +53,10 @@ export type StoreTypesHost = { readonly readText: (path: string) => Promise<stri
 const pathInfos = <Fields>(type: string, fields: ServiceType["fields"], open: (fields: Fields) => unknown) =>
   defineServiceType<Fields>({ kind: "pathinfoservices", type, fields, open });
 
-/** All types that need no backend, of all three kinds. */
+const realisations = <Fields>(type: string, fields: ServiceType["fields"], open: (fields: Fields) => unknown) =>
+  defineServiceType<Fields>({ kind: "realisationservices", type, fields, open });
+
+/** All types that need no backend, of all kinds. */
 export function storeServiceTypes({ readText, storeDir }: StoreTypesHost): readonly ServiceType[] {
   return [
     ...CASTORE_SERVICE_TYPES,
@@ -95,6 +107,22 @@ export function storeServiceTypes({ readText, storeDir }: StoreTypesHost): reado
           storeDir,
         });
       },
+    ),
+    realisations("memory", {}, () => new MemoryRealisations()),
+    realisations<RetryFields<RealisationService>>(
+      "retry",
+      RETRY_FIELDS,
+      (fields) => new InterceptedRealisations(fields.inner, retryOf(fields)),
+    ),
+    realisations<{ inner: RealisationService; keyfile: string }>(
+      "keyfile-signing",
+      { inner: SERVICE, keyfile: { is: "text" } },
+      async ({ inner, keyfile }) => new SigningRealisations(inner, [parseSecretKey(await readText(keyfile))]),
+    ),
+    realisations<{ inner: RealisationService; public_keys: readonly string[] }>(
+      "verify",
+      { inner: SERVICE, public_keys: { is: "texts" } },
+      ({ inner, public_keys }) => new VerifiedRealisations(inner, new TrustedKeys(public_keys.map(parsePublicKey))),
     ),
   ];
 }

@@ -15,7 +15,13 @@ import {
   ServiceRegistry,
   type ServiceType,
 } from "@firn/castore";
-import { type PathInfoService, STORE_WRAPS, storeServiceTypes } from "@firn/store";
+import {
+  OPTIONAL_KINDS,
+  type PathInfoService,
+  type RealisationService,
+  STORE_WRAPS,
+  storeServiceTypes,
+} from "@firn/store";
 import fc from "fast-check";
 
 const KEY = "do.not.use:sGPzxuK5WvWPraytx+6sjtaff866sYlfvErE6x0hFEhy5eqe7OVZ8ZMqZ/ME/HaRdKGNGvJkyGKXYTaeA6lR3A==";
@@ -44,7 +50,8 @@ function disk(log: string[]): ServiceType {
     },
   });
 }
-const registryWith = (log: string[] = []) => new ServiceRegistry([...storeServiceTypes(host), disk(log)]);
+const registryWith = (log: string[] = []) =>
+  new ServiceRegistry([...storeServiceTypes(host), disk(log)], OPTIONAL_KINDS);
 const compose = (document: unknown, log: string[] = [], more: Partial<CompositionOptions> = {}) =>
   new Composition(document, { registry: registryWith(log), wraps: STORE_WRAPS, ...more });
 const memory = { type: "memory" };
@@ -105,6 +112,38 @@ describe("a composition", () => {
     await assert.rejects(root.get("a".repeat(32)), { code: "untrusted" });
     await root.put([info]);
     assert.equal((await root.get("a".repeat(32)))?.signatures.length, 2);
+  });
+
+  test("signs and verifies realisations, and may be without any", async () => {
+    const document = {
+      ...withBlobs({ root: memory }),
+      realisationservices: {
+        root: {
+          type: "verify",
+          inner: "signed",
+          public_keys: ["do.not.use:cuXqnuzlWfGTKmfzBPx2kXShjRryZMhil2E2ngOpUdw="],
+        },
+        signed: { type: "keyfile-signing", inner: "memory", keyfile: "/key" },
+        memory,
+      },
+    };
+    await using composition = compose(document);
+    assert.ok(composition.has("realisationservices"));
+    const { StorePath } = await import("@firn/nix-compat");
+    const path = new StorePath("a".repeat(32), "x");
+    const realisation = { drvPath: new StorePath("b".repeat(32), "x.drv"), output: "out", path, signatures: [] };
+    const root = (await composition.open("realisationservices")) as RealisationService;
+    await ((await composition.open("realisationservices", "memory")) as RealisationService).put([realisation]);
+    await assert.rejects(root.get(realisation.drvPath, "out"), {
+      code: "untrusted",
+      message: /^realisationservices 'root'/,
+    });
+    await root.put([realisation]);
+    assert.equal((await root.get(realisation.drvPath, "out"))?.signatures.length, 1);
+    await using without = compose(withBlobs({ root: memory }));
+    assert.equal(without.has("realisationservices"), false);
+    const headless = { ...withBlobs({ root: memory }), realisationservices: { memory } };
+    assert.throws(() => compose(headless), { code: "composition", message: /realisationservices\.root/ });
   });
 
   test("names the instance in errors and reports calls", async () => {

@@ -39,6 +39,7 @@ import {
   parseCastoreNarPath,
   printBuildTraceEntry,
   printCastoreNarPath,
+  OPTIONAL_KINDS,
   storeServiceTypes,
 } from "@firn/store";
 import { Mutator } from "../../nix-compat/test/mutator.ts";
@@ -70,7 +71,10 @@ const directory = new Directory([
   { name: "f", node: { kind: "file", digest: EMPTY_DIGEST, size: 300, executable: true } },
   { name: "l", node: { kind: "symlink", target: "somewhere" } },
 ]);
-const registry = new ServiceRegistry(storeServiceTypes({ storeDir: "/nix/store", readText: async () => "" }));
+const registry = new ServiceRegistry(
+  storeServiceTypes({ storeDir: "/nix/store", readText: async () => "" }),
+  OPTIONAL_KINDS,
+);
 const document = JSON.stringify({
   blobservices: {
     root: { type: "cache", near: "a", far: "cache://?near=memory:&far=a" },

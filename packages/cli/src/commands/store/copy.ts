@@ -5,7 +5,13 @@ again. Binary caches of Nix are a case of their own on either side: they have NA
 
 import { tmpdir } from "node:os";
 import type { StorePath } from "@firn/nix-compat";
-import { bringPaths, type CopyOptions as CopyPathsOptions, copyPaths, type CopyResult } from "@firn/store";
+import {
+  bringPaths,
+  type CopyOptions as CopyPathsOptions,
+  copyPaths,
+  copyRealisations,
+  type CopyResult,
+} from "@firn/store";
 import { defineCommand, examples } from "../../command.ts";
 import { CliError } from "../../error.ts";
 import { humanBytes, LiveLine } from "../../live-line.ts";
@@ -33,7 +39,7 @@ export const command = defineCommand<CopyOptions>({
       .option("--from <store>", `the store that has them (default: Firn's own): ${STORE_FORMS}`)
       .option("--to <store>", "the store that gets them (default: Firn's own)")
       .option("--all", "all paths of the source")
-      .option("--json", "print {copied, bytes, bytesSpared}")
+      .option("--json", "print {copied, realisations, bytes, bytesSpared}")
       .addHelpText(
         "after",
         examples(
@@ -83,8 +89,9 @@ async function copy(options: CopyOptions, session: Session): Promise<undefined> 
       line.show(() => `copying: ${done} of ${pathsTotal} paths, ${humanBytes(bytes)}`),
   });
   line[Symbol.dispose]();
+  const realisations = await copyRealisations(places, source, target, { signal, lease: _lease });
   const { bytes, bytesSpared, copied } = result;
-  return await report({ copied, bytes, bytesSpared, label: target.label }, session, json);
+  return await report({ copied, realisations, bytes, bytesSpared, label: target.label }, session, json);
 }
 
 /** By the way that takes the fewest round trips. */
@@ -108,23 +115,28 @@ async function copyBetween(
 
 type Copied = {
   readonly copied: readonly StorePath[];
+  /** Of what was named and all it refers to. */
+  readonly realisations: number;
   readonly bytes: number;
   readonly bytesSpared: number;
   readonly label: string;
 };
 
 async function report(
-  { copied, bytes, bytesSpared, label }: Copied,
+  { copied, realisations, bytes, bytesSpared, label }: Copied,
   session: Session,
   json: boolean,
 ): Promise<undefined> {
   const { output, config } = session;
   const paths = copied.map((path) => path.absolute(config.storeDir));
-  if (json) await output.json({ copied: paths, bytes, bytesSpared });
+  if (json) await output.json({ copied: paths, realisations, bytes, bytesSpared });
   else {
     for (const path of paths) await output.line(path);
     const spared = bytesSpared === 0 ? "" : `, ${humanBytes(bytesSpared)} were there`;
-    await output.note(`copied ${printCount(copied.length, "path")} to ${label}: ${humanBytes(bytes)} came${spared}`);
+    const realised = realisations === 0 ? "" : ` and ${printCount(realisations, "realisation")}`;
+    await output.note(
+      `copied ${printCount(copied.length, "path")}${realised} to ${label}: ${humanBytes(bytes)} came${spared}`,
+    );
   }
   return undefined;
 }
@@ -144,7 +156,7 @@ async function bringFrom(
     const wanted = places.map((path) => path.absolute(config.storeDir)).join(", ");
     throw new CliError("not-found", `${url} does not offer all of ${wanted} and what they refer to`);
   }
-  return { copied: sources.brought, bytes: sources.totals.bytes, bytesSpared: 0, label: target.label };
+  return { copied: sources.brought, realisations: 0, bytes: sources.totals.bytes, bytesSpared: 0, label: target.label };
 }
 
 async function publishTo(
@@ -159,12 +171,12 @@ async function publishTo(
   const { output, signal, config } = session;
   using cache = openCache(url, substitution(config.environment), session);
   using line = new LiveLine(output);
-  const { published, bytes } = await publish(places, source, cache, {
+  const { published, realisations, bytes } = await publish(places, source, cache, {
     signal,
     storeDir: config.storeDir,
     tempDir: tmpdir(),
     onProgress: ({ paths: done, pathsTotal, bytes: sent }) =>
       line.show(() => `copying: ${done} of ${pathsTotal} paths, ${humanBytes(sent)}`),
   });
-  return { copied: published, bytes, bytesSpared: 0, label: cache.cache.label };
+  return { copied: published, realisations, bytes, bytesSpared: 0, label: cache.cache.label };
 }

@@ -4,9 +4,10 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { messageOf } from "@firn/base";
 import { parseSecretKey, type SecretKey } from "@firn/nix-compat";
-import { type SignatureScheme, signPathInfo } from "@firn/store";
+import { type PathInfo, type Realisation, type SignatureScheme, signPathInfo, signRealisation } from "@firn/store";
 import { defineCommand, examples } from "../../command.ts";
 import { CliError } from "../../error.ts";
+import type { OpenedStore } from "../../opened-store.ts";
 import { closurePaths, namedPaths } from "../../path-selection.ts";
 import type { Session } from "../../session.ts";
 
@@ -56,12 +57,33 @@ async function sign({ paths, keyFile, recursive, schemes, json }: SignOptions, s
     if (signatures > 0) await store.pathInfos.put([signed], { signal });
     rows.push({ path: info.path.absolute(config.storeDir), signatures });
   }
+  const realised = await signRealisations(infos, key, store, signal);
   if (json) await output.json(rows);
   else {
     const added = rows.reduce((sum, row) => sum + row.signatures, 0);
-    await output.note(`added ${added} signatures by ${key} to ${rows.length} paths`);
+    const more = realised === 0 ? "" : `, and ${realised} to what derivations they came out of`;
+    await output.note(`added ${added} signatures by ${key} to ${rows.length} paths${more}`);
   }
   return undefined;
+}
+
+/** Signs what derivations the paths came out of, where the store knows; yields how many were not signed before. */
+async function signRealisations(
+  infos: readonly PathInfo[],
+  key: SecretKey,
+  { realisations }: OpenedStore,
+  signal: AbortSignal,
+): Promise<number> {
+  if (realisations === undefined) return 0;
+  const paths = new Set(infos.map(({ path }) => path.toString()));
+  const signed: Realisation[] = [];
+  for await (const realisation of realisations.list({ signal })) {
+    if (!paths.has(realisation.path.toString())) continue;
+    const one = await signRealisation(realisation, [key]);
+    if (one.signatures.length > realisation.signatures.length) signed.push(one);
+  }
+  if (signed.length > 0) await realisations.put(signed, { signal });
+  return signed.length;
 }
 
 /** Reads a key file. Throws `not-found` or `invalid-target`, without quoting anything of it. */
