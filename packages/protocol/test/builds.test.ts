@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { after, test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { byteStringOf, bytesOf } from "@firn/base";
+import { byteStringOf, bytesOf, untilAborted } from "@firn/base";
 import {
   type Attempt,
   type BuildService,
@@ -15,7 +15,7 @@ import {
 import { buildServiceContract, type ContractBuilder, type ContractService } from "@firn/build/contract";
 import { bytesOfDigest, type Digest, digestOf, type LeaseService, MemoryBlobs, MemoryDirectories } from "@firn/castore";
 import { Peer, RemoteBuilds, RemoteExecutor, storeServices } from "@firn/protocol";
-import { GrpcChannel, GrpcServer, openHttpServer } from "@firn/protocol/node";
+import { GrpcChannel, GrpcServer, type HttpServer, openHttpServer } from "@firn/protocol/node";
 import { MemoryPathInfos, RenderingCalculator } from "@firn/store";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { contractService, contractStores } from "../../build/test/contract-service.ts";
@@ -29,7 +29,9 @@ after(async () => {
   for (const close of closing) await close();
 });
 
-/** A server that builds with this service. */
+const servers = new Map<number, HttpServer>();
+
+/** The port of a server that builds with this service. */
 async function serve(builds: BuildService, blobs = new MemoryBlobs(), leases?: LeaseService): Promise<number> {
   const directories = new MemoryDirectories();
   const calculator = new RenderingCalculator({ blobs, directories });
@@ -41,6 +43,7 @@ async function serve(builds: BuildService, blobs = new MemoryBlobs(), leases?: L
     onRequest: (_, response) => void response.end(),
   });
   closing.push(() => server.close());
+  servers.set(server.port as number, server);
   return server.port as number;
 }
 
@@ -165,6 +168,29 @@ test("a peer that answers with other outputs than the recipe has is not believed
     const options = { label: "it", lease: undefined, signal: new AbortController().signal, onLog: () => {} };
     await assert.rejects(executor.execute(recipe, options), { code: "sandbox", message: /does not have/ });
   }
+});
+
+test("a peer that goes away in the middle is the machinery's failure, told when it does not come back", async () => {
+  const there = contractService({
+    wait: async (_, log, signal) => {
+      log("waiting\n");
+      await untilAborted(signal);
+      return { reason: "cancelled" };
+    },
+  });
+  const port = await serve(there.service);
+  const near = { blobs: new MemoryBlobs(), directories: new MemoryDirectories() };
+  const executor = await RemoteExecutor.open(peerAt(port), near);
+  const recipe = { ...recipeOf({ argv: ["/bin/sh", "wait"] }), inputs: [] };
+  const said: string[] = [];
+  const onLog = (bytes: Uint8Array) => {
+    said.push(byteStringOf(bytes));
+    void servers.get(port)?.close();
+  };
+  const options = { label: "it", lease: undefined, signal: new AbortController().signal, onLog };
+  await assert.rejects(executor.execute(recipe, options), { code: "sandbox", retryable: true });
+  assert.deepEqual(said, ["waiting\n"]);
+  await there.service.cancel((await there.service.list()).attempts[0].id);
 });
 
 test("a submission listens for its signal until its attempts have ended", async () => {
