@@ -106,13 +106,11 @@ async function serve(options: ServeOptions, session: Session): Promise<number> {
       ? undefined
       : new TrustedKeys(options.trustedKeys.map((text) => parsePublicKey(text)));
   const store = await session.openServices();
-  const realisations = session.isLocal ? (await session.openStore()).realisations : undefined;
   const builds = options.builds === 0 ? undefined : await openBuilds(options, session);
   const { openStoreServer } = await import("../server/store-server.ts");
   const { ServedLogs } = await import("../server/served-logs.ts");
   const server = await openStoreServer({
     store,
-    realisations,
     logs: session.isLocal ? new ServedLogs(session) : undefined,
     upkeep: session.isLocal ? await localUpkeep(session) : store.upkeep,
     builds,

@@ -18,7 +18,7 @@ import {
   openHttpServer,
   type RpcServerOptions,
 } from "@firn/protocol/node";
-import { RenderingCalculator, type RealisationService, type StoreUpkeep, type TrustedKeys } from "@firn/store";
+import { RenderingCalculator, type StoreUpkeep, type TrustedKeys } from "@firn/store";
 import type { OpenedStore } from "../opened-store.ts";
 import { isPrivate } from "./listen-address.ts";
 import { Metrics } from "./metrics.ts";
@@ -27,7 +27,6 @@ import type { Tokens } from "./tokens.ts";
 
 export type StoreServerOptions = {
   readonly store: OpenedStore;
-  readonly realisations?: RealisationService;
   readonly logs?: BuildLogs;
   /** Absent: nobody from elsewhere lists roots or deletes anything. */
   readonly upkeep?: StoreUpkeep;
@@ -86,7 +85,6 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
   const cache = new BinaryCache({
     ...store,
     leases,
-    realisations: options.realisations,
     logs: options.logs,
     isWritable,
     keys: options.keys,
