@@ -79,8 +79,8 @@ export class HashedRealisations {
   }
 
   /**
-   * Keeps what came out as this path, which is registered; `signatures` are lost, being over other words than those of later realisations. Throws `bad-request`
-   * when no derivation with such a name is here.
+   * Keeps what came out as this path, which is registered, without the signatures it may have had: they are over other words than those of later realisations.
+   * Throws `bad-request` when no derivation with such a name is here.
    */
   async take(name: string, path: StorePath, options: CallOptions): Promise<void> {
     const { realisations, pathInfos } = this.#parts;
