@@ -4,12 +4,12 @@ made, because most jobs have the same: those whose inputs all go below what they
 equal roots are one directory, named after its description, that all processes share for as long as the machine runs.
 */
 
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { bytesOf, type ByteString, textOf } from "@firn/base";
-import { removeTree } from "./remove-tree.ts";
+import { removeTree, removeTreeOnce } from "./remove-tree.ts";
 
 /** What there is at a path; an empty file may be something to mount on. */
 type RootEntry = { readonly directory: true } | { readonly contents: ByteString } | { readonly target: ByteString };
@@ -91,7 +91,8 @@ export class SharedRoots {
   /** Removes what was made before the machine came up. */
   async sweep(): Promise<void> {
     for (const name of await readdir(this.#dir).catch(() => [])) {
-      if (!name.startsWith(`${this.#boot}-`)) await removeTree(join(this.#dir, name));
+      if (!name.startsWith(`${this.#boot}-`))
+        await removeTreeOnce(join(this.#dir, name), join(this.#dir, `${this.#boot}-removing-${randomUUID()}`));
     }
   }
 }

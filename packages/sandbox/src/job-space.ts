@@ -22,7 +22,6 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  renameSync,
   type Stats,
   statSync,
   symlinkSync,
@@ -34,7 +33,7 @@ import { bytesOf, type ByteString, byteStringOf, byteStringOfText, messageOf, te
 import { BuildError, type SandboxJob } from "@firn/build";
 import { RootDescription, type SharedRoots } from "./job-root.ts";
 import { isAlive } from "./process-table.ts";
-import { removeTree } from "./remove-tree.ts";
+import { removeTree, removeTreeOnce } from "./remove-tree.ts";
 import type { Shell } from "./shell.ts";
 import { BUILDER_GID, BUILDER_UID } from "./start-program.ts";
 
@@ -111,16 +110,8 @@ export function ownDirectory({ directory }: JobSpace): string {
 /** Removes what jobs of processes that are gone left below `stateDir`. */
 export async function sweepJobSpaces(stateDir: string): Promise<void> {
   for (const name of await readdir(stateDir)) {
-    if (!isLeftBehind(name)) continue;
-    // Whoever renames it removes it: two at once would trip over each other.
-    const taken = join(stateDir, `job-${process.pid}-${randomUUID()}`);
-    try {
-      renameSync(join(stateDir, name), taken);
-    } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code === "ENOENT") continue;
-      throw thrown;
-    }
-    await removeTree(taken);
+    if (isLeftBehind(name))
+      await removeTreeOnce(join(stateDir, name), join(stateDir, `job-${process.pid}-${randomUUID()}`));
   }
 }
 

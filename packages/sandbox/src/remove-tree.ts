@@ -51,4 +51,15 @@ export async function removeTree(path: string): Promise<void> {
   await rmdir(top);
 }
 
+/** Removes a tree that other processes remove as well: who gets to rename it to `taken` does, where two at once would trip over each other. */
+export async function removeTreeOnce(path: string, taken: string): Promise<void> {
+  try {
+    renameSync(path, taken);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw thrown;
+  }
+  await removeTree(taken);
+}
+
 const SLASH = Buffer.from("/");
