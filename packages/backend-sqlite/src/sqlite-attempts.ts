@@ -187,11 +187,11 @@ export class SqliteAttempts implements AttemptStore {
   }
 
   /** As `start` says; called in a transaction. */
-  #equalTo({ id, resolved, queuedAtMs }: Attempt): Attempt | undefined {
+  #equalTo({ id, resolved, queuedAtMs, startedAtMs = queuedAtMs }: Attempt): Attempt | undefined {
     if (resolved === undefined) return undefined;
     const sql =
-      "select record, ended, holder from attempts where resolved = ? and id <> ? and (status = 'running' or (status = 'succeeded' and ended > ?)) order by queued desc";
-    const rows = this.#file.all(sql, resolved, id, queuedAtMs);
+      "select record, ended, holder from attempts where resolved = ? and id <> ? and (status = 'running' or (status = 'succeeded' and ended > ? and ended <= ?)) order by queued desc";
+    const rows = this.#file.all(sql, resolved, id, queuedAtMs, startedAtMs);
     return attemptOf(rows.find(({ ended, holder }) => ended !== null || this.#isAlive(holder) === true));
   }
 

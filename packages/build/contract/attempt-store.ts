@@ -114,7 +114,7 @@ export function attemptStoreContract(name: string, open: () => AttemptStore): vo
 
     test("of attempts at what is the same recipe one is started while it runs, and nobody who was queued meanwhile needs another", async () => {
       const store = open();
-      const running: Partial<Attempt> = { status: "running", startedAtMs: 1500 };
+      const running: Partial<Attempt> = { status: "running", startedAtMs: 1900 };
       const begin = async (id: string, change: Partial<Attempt> = {}) => {
         await store.put(attemptOf(id, change));
         const other = await store.start(attemptOf(id, { ...change, ...running }));
@@ -133,6 +133,9 @@ export function attemptStoreContract(name: string, open: () => AttemptStore): vo
       assert.equal(await begin("after a failure", { queuedAtMs: 1699 }), undefined);
       await store.put(attemptOf("after a failure", { ...success, endedAtMs: 1800 }));
       assert.equal(await begin("later", { queuedAtMs: 1800 }), undefined);
+      await store.put(attemptOf("later", { status: "failed", endedAtMs: 1950, end: { reason: "cancelled" } }));
+      await store.put(attemptOf("after a failure", { ...success, endedAtMs: 5000 }));
+      assert.equal(await begin("when the clock was put back", { queuedAtMs: 1850 }), undefined);
     });
 
     test("who asks to cancel is heard until the attempt ended", async () => {

@@ -20,7 +20,7 @@ export interface AttemptStore {
 
   /**
    * Remembers that the attempt, put before, runs now; unless one of a recipe that is tied to the same runs already, in whatever process, or has succeeded
-   * after this one was queued. Then this one is forgotten, and the other one yielded. Of several that ask at the same time one gets to run.
+   * between the times when this one was queued and started. Then this one is forgotten, and the other one yielded. Of several that ask at the same time one gets to run.
    */
   start(attempt: Attempt): Promise<Attempt | undefined>;
 

@@ -29,11 +29,12 @@ export class MemoryAttempts implements AttemptStore {
   }
 
   async start(attempt: Attempt): Promise<Attempt | undefined> {
+    const { queuedAtMs, startedAtMs = queuedAtMs } = attempt;
     const isEqual = ({ id, resolved, status, endedAtMs = 0 }: Attempt) =>
       id !== attempt.id &&
       resolved !== undefined &&
       resolved === attempt.resolved &&
-      (status === "running" || (status === "succeeded" && endedAtMs > attempt.queuedAtMs));
+      (status === "running" || (status === "succeeded" && endedAtMs > queuedAtMs && endedAtMs <= startedAtMs));
     const other = this.#attempts.values().find(isEqual);
     if (other === undefined) await this.put(attempt);
     else this.#attempts.delete(attempt.id);
