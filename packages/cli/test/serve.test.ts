@@ -4,7 +4,7 @@ own.
 */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request as requestPlain } from "node:http";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
@@ -116,6 +116,41 @@ test("one port answers a binary cache, health and metrics", async (t) => {
   assert.equal((await fetch(`${url}/nothing`)).status, 404);
   const metrics = await (await fetch(`${url}/metrics`)).text();
   assert.match(metrics, /firn_request_seconds_count\{protocol="http",method="GET",code="200"\} 1\n/);
+});
+
+test("web files are for everybody, what comes from the store is not, and its addresses come first", async (t) => {
+  const far = new Place(t);
+  const path = await far.add("theirs");
+  const web = join(far.directory, "site");
+  mkdirSync(join(web, "nar"), { recursive: true });
+  mkdirSync(join(web, "castore"));
+  for (const name of ["index.html", "app.js", "nix-cache-info", "health", "metrics", "nar/a.txt", "castore/a.txt"])
+    writeFileSync(join(web, name), `the file ${name}`);
+  const tokens = join(far.directory, "tokens");
+  writeFileSync(tokens, `read ${READ}\n`);
+  const { url } = await serve(t, far, ["--tokens", tokens, "--web", "site"]);
+  const ask = async (place: string, headers: Record<string, string> = {}, method = "GET") => {
+    const response = await fetch(`${url}${place}`, { headers, method });
+    assert.equal(response.headers.get("x-content-type-options"), place === "/health" ? null : "nosniff");
+    return `${response.status} ${(await response.text()).split("\n", 1)[0]}`;
+  };
+  assert.equal(await ask("/"), "200 the file index.html");
+  assert.equal(await ask("/builds/17"), "200 the file index.html");
+  assert.equal(await ask("/app.js"), "200 the file app.js");
+  assert.equal(await ask("/none.js"), "404 there is nothing here");
+  assert.match(await ask("/app.js", {}, "PUT"), /^405 /);
+  assert.equal(await ask("/health"), "200 ok");
+  const narInfo = `/${path.slice("/nix/store/".length).slice(0, 32)}.narinfo`;
+  const ofStore = ["/nix-cache-info", "/metrics", narInfo, "/nar/a.txt", "/castore/a.txt", "/log/x", "/realisations/x"];
+  for (const place of ofStore) assert.match(await ask(place), /^401 /, place);
+  const authorization = `Bearer ${READ}`;
+  assert.equal(await ask(narInfo, { authorization }), `200 StorePath: ${path}`);
+  assert.match(await ask("/nix-cache-info", { authorization }), /^200 StoreDir/);
+  for (const place of ["/nar/a.txt", "/castore/a.txt"])
+    assert.match(await ask(place, { authorization }), /^404 /, place);
+  const failed = await far.run(["serve", "--web", "nowhere", "--listen", "127.0.0.1:0"]);
+  assert.equal(failed.code, 1);
+  assert.match(failed.err, /^error: web files are those of a directory, which .*nowhere is not$/);
 });
 
 test("with tokens, one to read does not write, and none does nothing", async (t) => {

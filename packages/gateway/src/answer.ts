@@ -5,6 +5,7 @@ since nothing else tells a client that what it has is not all.
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { type ByteStream, giveBack, messageOf } from "@firn/base";
+import { rangeOf } from "./byte-range.ts";
 import { GatewayError, statusOf } from "./error.ts";
 
 /** How long a peer whose upload was refused may go on sending before it is cut off. */
@@ -43,6 +44,44 @@ export async function sendStream(
     if (!response.write(chunk, written)) await drained(response);
   }
   response.end();
+}
+
+/**
+ * Sends something of `size` bytes, or the one range of it that is asked for. Nothing is read for HEAD; `stream` yields exactly its range, in chunks that
+ * are ours to destroy.
+ */
+export async function sendRange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  size: number,
+  headers: OutgoingHttpHeaders & { readonly etag: string },
+  stream: (from: number, to: number) => ByteStream,
+): Promise<void> {
+  const ifRange = request.headers["if-range"];
+  const isSame = ifRange === undefined || ifRange === headers.etag;
+  const range = isSame ? rangeOf(request.headers.range, size) : undefined;
+  const given = { ...headers, "accept-ranges": "bytes" };
+  if (range === undefined)
+    return await sendStream(response, 200, { ...given, "content-length": size }, () => stream(0, size), "owned");
+  const { from, to } = range;
+  if (from >= to) {
+    response.setHeader("content-range", `bytes */${size}`);
+    return sendText(response, 416, `there are ${size} bytes`);
+  }
+  const more = { "content-length": to - from, "content-range": `bytes ${from}-${to - 1}/${size}` };
+  await sendStream(response, 206, { ...given, ...more }, () => stream(from, to), "owned");
+}
+
+/** Answers that the peer has it already, when its `If-None-Match` says so. Weak tags match too, as they do for GET (RFC 9110, 13.1.2). */
+export function sendNotModified(
+  request: IncomingMessage,
+  response: ServerResponse,
+  headers: OutgoingHttpHeaders & { readonly etag: string },
+): boolean {
+  const known = request.headers["if-none-match"]?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  if (known?.some((tag) => tag === headers.etag || tag === "*") !== true) return false;
+  response.writeHead(304, headers).end();
+  return true;
 }
 
 /** The signal fires when the peer goes away before it has the whole answer. */

@@ -111,6 +111,12 @@ export class BinaryCache implements AsyncDisposable {
     this.#uploads = new NarUploads({ ...parts, leases, trusted, storeDir, narBytesMax });
   }
 
+  /** Whether requests for this address are answered here. */
+  owns(url: string): boolean {
+    const [, hashPart, kind] = HASH_PART.exec(url) ?? [];
+    return this.#routeOf(url, hashPart, kind) !== undefined;
+  }
+
   /** Answers a request that is one for a binary cache; false, and nothing done, for any other. Failures are answers. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const { method } = request;

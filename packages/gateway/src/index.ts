@@ -5,6 +5,8 @@ export { BinaryCache } from "./binary-cache.ts";
 export type { BinaryCacheParts } from "./binary-cache.ts";
 export { StaticCastore } from "./static-castore.ts";
 export type { StaticCastoreParts } from "./static-castore.ts";
+export { WebFiles } from "./web-files.ts";
+export type { WebFilesOptions } from "./web-files.ts";
 export type { BuildLogs } from "./build-logs.ts";
 // Nix's worker protocol on unix sockets.
 export type {

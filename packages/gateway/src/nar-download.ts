@@ -10,7 +10,8 @@ import type { ByteStream } from "@firn/base";
 import { type CallOptions, type CastoreServices, digestOf, hasNode, LruMap, type Node } from "@firn/castore";
 import { compress } from "@firn/compression";
 import { type CastoreNar, type NarLayout, narLayout, renderNar, StoreError } from "@firn/store";
-import { FOREVER, sendStream, sendText } from "./answer.ts";
+import { accepts } from "./accept-encoding.ts";
+import { FOREVER, sendNotModified, sendStream, sendText } from "./answer.ts";
 import { rangeOf } from "./byte-range.ts";
 import { GatewayError } from "./error.ts";
 
@@ -41,16 +42,13 @@ export class NarDownload {
     const name = node.kind === "symlink" ? digestOf(Buffer.from(node.target, "latin1")) : node.digest;
     const kind = node.kind === "file" && node.executable ? "x" : node.kind[0];
     const etag = `"${kind}${name.slice(0, 40)}-${narSize}${isPacked ? "-zstd" : ""}"`;
-    const headers: OutgoingHttpHeaders = {
+    const headers: OutgoingHttpHeaders & { readonly etag: string } = {
       "content-type": "application/x-nix-nar",
       "cache-control": FOREVER,
       etag,
       vary: "accept-encoding",
     };
-    if (request.headers["if-none-match"]?.split(/,\s*/).some((one) => one === etag || one === "*")) {
-      response.writeHead(304, headers).end();
-      return;
-    }
+    if (sendNotModified(request, response, headers)) return;
     const whole = () => exactly(renderNar(node, this.#services, options), narSize);
     if (isPacked) {
       headers["content-encoding"] = "zstd";
@@ -82,15 +80,6 @@ export class NarDownload {
     this.#layouts.set(node.digest, layout, layout.directories);
     return layout;
   }
-}
-
-/** Whether an encoding is named, and not with a weight of nothing. */
-function accepts(header: string | string[] | undefined, encoding: string): boolean {
-  const named = String(header ?? "").split(",");
-  return named.some((one) => {
-    const [name, ...parameters] = one.split(";").map((part) => part.trim());
-    return name === encoding && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
-  });
 }
 
 /** Holds the last chunk back until the length is known to be right. */

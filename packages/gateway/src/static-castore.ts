@@ -8,7 +8,7 @@ Plain HTTP with ranges, so bulk goes out as fast as the store gives it. Contents
 It knows nothing of who may do what.
 */
 
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ByteStream, giveBack } from "@firn/base";
 import {
   type CallOptions,
@@ -20,8 +20,7 @@ import {
   type StaticKind,
 } from "@firn/castore";
 import { encodePathInfo, printStaticIndex, STATIC_INDEX, type StoreServices, staticPathName } from "@firn/store";
-import { answering, FOREVER, sendBytes, sendStream, sendText } from "./answer.ts";
-import { rangeOf } from "./byte-range.ts";
+import { answering, FOREVER, sendBytes, sendNotModified, sendRange, sendStream, sendText } from "./answer.ts";
 import { GatewayError } from "./error.ts";
 
 export type StaticCastoreParts = StoreServices & {
@@ -44,10 +43,15 @@ export class StaticCastore {
     this.#parts = parts;
   }
 
+  /** Whether requests for this address are answered here. */
+  owns(url: string): boolean {
+    return url.startsWith(PREFIX);
+  }
+
   /** Answers a request for something of the layout; false, and nothing done, for any other. Failures are answers. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const url = request.url ?? "/";
-    if (!url.startsWith(PREFIX)) return false;
+    if (!this.owns(url)) return false;
     const name = url.slice(PREFIX.length);
     void answering(request, response, this.#parts.report, async (options) => {
       const isReading = request.method === "GET" || request.method === "HEAD";
@@ -78,7 +82,7 @@ export class StaticCastore {
     const { blobs, directories } = this.#parts;
     const absent = () => new GatewayError("not-found", `${kind} ${digest} is not here`);
     const headers = { "content-type": BINARY, "cache-control": FOREVER, etag: `"${kind}-${digest}"` };
-    if (request.headers["if-none-match"] === headers.etag) return void response.writeHead(304, headers).end();
+    if (sendNotModified(request, response, headers)) return;
     const whole = async (bytes: Uint8Array | undefined) => {
       if (bytes === undefined) throw absent();
       for (const [header, value] of Object.entries(headers)) response.setHeader(header, value);
@@ -132,24 +136,4 @@ export class StaticCastore {
       sendText(response, 201, digest);
     };
   }
-}
-
-async function sendRange(
-  request: IncomingMessage,
-  response: ServerResponse,
-  size: number,
-  headers: OutgoingHttpHeaders,
-  stream: (from: number, to: number) => ByteStream,
-): Promise<void> {
-  const range = rangeOf(request.headers.range, size);
-  const given = { ...headers, "accept-ranges": "bytes" };
-  if (range === undefined)
-    return await sendStream(response, 200, { ...given, "content-length": size }, () => stream(0, size), "owned");
-  const { from, to } = range;
-  if (from >= to) {
-    response.setHeader("content-range", `bytes */${size}`);
-    return sendText(response, 416, `there are ${size} bytes`);
-  }
-  const more = { "content-length": to - from, "content-range": `bytes ${from}-${to - 1}/${size}` };
-  await sendStream(response, 206, { ...given, ...more }, () => stream(from, to), "owned");
 }

@@ -2,6 +2,7 @@
 `firn serve`: the store for others, on one port or unix socket, until it is told to stop. What may be served to whom is checked before anything listens.
 */
 
+import { resolve } from "node:path";
 import { untilAborted } from "@firn/base";
 import type { BuildService } from "@firn/build";
 import { parsePublicKey, parseSecretKey } from "@firn/nix-compat";
@@ -21,6 +22,7 @@ export type ServeOptions = {
   readonly signKeys: readonly string[];
   readonly trustedKeys: readonly string[];
   readonly priority: number | undefined;
+  readonly web: string | undefined;
   readonly builds: number;
   readonly graceSeconds: number;
   readonly json: boolean;
@@ -45,6 +47,7 @@ export const command = defineCommand<ServeOptions>({
         collect(String),
       )
       .option("--priority <n>", "what clients with several binary caches go by, lower first (default: 40)")
+      .option("--web <dir>", "serve the files of this directory as well, to everybody, for browsers")
       .option("--builds <n>", "build for others as well, so many at a time (default: 0, none)")
       .option("--grace <seconds>", `how long requests may go on when told to stop (default: ${GRACE_SECONDS})`)
       .option("--json", "print {url} on stdout when it listens")
@@ -70,6 +73,7 @@ export const command = defineCommand<ServeOptions>({
       signKeys: (flags.sign as string[] | undefined) ?? [],
       trustedKeys: (flags.trustedKey as string[] | undefined) ?? [],
       priority: flags.priority === undefined ? undefined : parseCount("--priority", text("priority"), 1_000_000),
+      web: text("web"),
       builds: parseCount("--builds", text("builds") ?? "0", BUILDS_MAX),
       graceSeconds: parseCount("--grace", text("grace") ?? String(GRACE_SECONDS), GRACE_SECONDS_MAX),
       json: flags.json === true,
@@ -122,6 +126,7 @@ async function serve(options: ServeOptions, session: Session): Promise<number> {
     keys,
     trusted,
     priority: options.priority,
+    webHostDir: options.web === undefined ? undefined : resolve(config.workingDirectory, options.web),
     report: (thrown, where) => void output.warn(`${where}: ${thrown instanceof Error ? thrown.stack : String(thrown)}`),
   }).catch((thrown: unknown) => {
     throw listenError(thrown, options.listen);

@@ -1,11 +1,11 @@
 /*
-A store behind one port: gRPC, gRPC-Web and Connect, a binary cache of Nix, metrics, health. Here it is put together and decided who may do what; each
+A store behind one port: gRPC, gRPC-Web and Connect, a binary cache of Nix, files for browsers, metrics, health. Here it is put together and decided who may do what; each
 protocol's own work is done in protocol and gateway.
 */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import process from "node:process";
-import { BinaryCache, type BuildLogs, StaticCastore } from "@firn/gateway";
+import { BinaryCache, type BuildLogs, StaticCastore, WebFiles } from "@firn/gateway";
 import type { BuildService } from "@firn/build";
 import type { SecretKey } from "@firn/nix-compat";
 import { type Access, ProtocolError, type RpcHandler, storeServices } from "@firn/protocol";
@@ -43,6 +43,8 @@ export type StoreServerOptions = {
   /** Whose signatures uploads to the binary cache need; absent: none. */
   readonly trusted?: TrustedKeys;
   readonly priority?: number;
+  /** Host directory of files for browsers, which everybody may read; absent: none. */
+  readonly webHostDir?: string;
   /** Told of failures that are nobody's fault but the server's. */
   readonly report: (thrown: unknown, where: string) => void;
 };
@@ -58,6 +60,10 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
   const isTraced = areSpansRecorded();
   const store = isTraced ? withSpans(options.store) : options.store;
   const { blobs, directories, pathInfos } = store;
+  const web =
+    options.webHostDir === undefined
+      ? undefined
+      : await WebFiles.open(options.webHostDir, { report: (thrown) => report(thrown, "web files") });
   const metrics = new Metrics();
   const stopping = new AbortController();
   // Where nothing is deleted there is nothing to hold.
@@ -116,6 +122,12 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
       const code = String(http.response.statusCode);
       metrics.observe({ protocol: "http", method, code }, (performance.now() - from) / 1000);
     });
+    if (web !== undefined) {
+      // What comes from the store is never run as a script by pages of the same address.
+      http.response.setHeader("x-content-type-options", "nosniff");
+      if (!Object.hasOwn(pages, url) && !castore.owns(url) && !cache.owns(url))
+        return web.handle(http.request, http.response);
+    }
     try {
       allow(http.request.headers.authorization, method === "GET" || method === "HEAD" ? "read" : "write");
     } catch (thrown) {
