@@ -1,7 +1,7 @@
 /* The thread that hashes what another read; hash-thread-host.ts starts it. Buffers come and go without being copied. */
 
 import { parentPort } from "node:worker_threads";
-import { hashBytes, toHex } from "@firn/hash";
+import { hashBytesHex } from "@firn/hash";
 import { useNodeKernels } from "@firn/hash/node";
 
 /** Pieces of these lengths, one behind the other. */
@@ -17,7 +17,7 @@ export type HashReply = { readonly id: number; readonly bytes: Uint8Array; reado
 useNodeKernels();
 parentPort?.on("message", ({ id, bytes, lengths }: HashRequest) => {
   let at = 0;
-  const digests = lengths.map((length) => toHex(hashBytes("blake3", bytes.subarray(at, (at += length)))));
+  const digests = lengths.map((length) => hashBytesHex("blake3", bytes.subarray(at, (at += length))));
   const reply: HashReply = { id, bytes, digests };
   parentPort?.postMessage(reply, [bytes.buffer]);
 });

@@ -58,10 +58,10 @@ export class LocalBlobs implements BlobService {
     this.#parts.leases.begin(options);
     const record = readBlobRecord(this.#parts.index, this.#parts.chunks, digest);
     if (record === undefined) return undefined;
-    if (record.kind === "inline") return new BytesReader(record.bytes, options?.signal);
+    if (record.kind === "inline") return new BytesReader(record.bytes, options?.signal, "own");
     // A read that short costs less than a turn of the thread pool.
     if (record.size <= INLINE_BYTES_MAX && record.chunks.length === 1)
-      return new BytesReader(this.#parts.chunks.readSync(record.chunks[0].digest), options?.signal);
+      return new BytesReader(this.#parts.chunks.readSync(record.chunks[0].digest), options?.signal, "own");
     const { chunks } = this.#parts;
     return new ChunkedReader(
       record.chunks,

@@ -9,13 +9,24 @@ const STREAM_CHUNK_BYTES = 1 << 16;
 export class BytesReader implements BlobReader {
   readonly size: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #isOwn: boolean;
   #bytes: Uint8Array | undefined;
 
-  /** The bytes, which were verified, must stay as they are; consumers get copies. */
-  constructor(bytes: Uint8Array, signal?: AbortSignal) {
+  /** The bytes, which were verified, must stay as they are; consumers get copies, unless nobody else has them: "own". */
+  constructor(bytes: Uint8Array, signal?: AbortSignal, whose?: "own") {
     this.#bytes = bytes;
     this.#signal = signal;
+    this.#isOwn = whose === "own";
     this.size = bytes.length;
+  }
+
+  /** All bytes at once, which closes the reader; undefined, and nothing done, where they are not its own. They may be part of a longer buffer. */
+  take(): Uint8Array | undefined {
+    if (!this.#isOwn) return undefined;
+    throwIfAborted(this.#signal);
+    const bytes = this.#bytes;
+    this.#bytes = undefined;
+    return bytes;
   }
 
   async *stream(from = 0, to = this.size): ByteStream {

@@ -5,7 +5,7 @@ map key, compares with `===` and prints itself.
 */
 
 import { assert } from "@firn/base";
-import { fromBase64, fromHex, hashBytes, toBase64, toHex } from "@firn/hash";
+import { fromBase64, fromHex, hashBytesHex, toBase64, toHex } from "@firn/hash";
 import { CastoreError } from "./error.ts";
 import { DIGEST_BYTES, type Digest } from "./node.ts";
 
@@ -15,7 +15,7 @@ const PRINTED_BODY = /^[A-Za-z0-9+/]{43}=$/;
 
 /** The BLAKE3 digest of `bytes`. The buffer stays the caller's. */
 export function digestOf(bytes: Uint8Array): Digest {
-  return toHex(hashBytes("blake3", bytes)) as Digest;
+  return hashBytesHex("blake3", bytes) as Digest;
 }
 
 /** Digest of no bytes, which is the empty blob and the empty Directory alike. */

@@ -5,6 +5,7 @@ they point at is a matter of where the tree is shown.
 
 import { type ByteString, concatBytes, throwIfAborted } from "@firn/base";
 import type { BlobService } from "./blob-service.ts";
+import { BytesReader } from "./bytes-reader.ts";
 import type { DirectoryService } from "./directory-service.ts";
 import type { Directory } from "./directory.ts";
 import { CastoreError } from "./error.ts";
@@ -92,6 +93,8 @@ export async function readBlob(
   if (reader === undefined) throw new CastoreError("missing", `blob ${digest} is not stored`, { context: { digest } });
   if (reader.size > bytesMax)
     throw new CastoreError("limit", `blob ${digest} has ${reader.size} bytes, at most ${bytesMax} are read whole`);
+  const whole = reader instanceof BytesReader ? reader.take() : undefined;
+  if (whole !== undefined) return whole;
   const parts: Uint8Array[] = []; // a reader's chunks are ours to keep
   for await (const chunk of reader.stream()) parts.push(chunk);
   return parts.length === 1 ? parts[0] : concatBytes(parts);

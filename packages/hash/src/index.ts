@@ -3,7 +3,7 @@ export { HashError } from "./error.ts";
 export type { HashErrorCode } from "./error.ts";
 export { digestBytes, HASH_ALGORITHMS, isHashAlgorithm } from "./algorithm.ts";
 export type { HashAlgorithm } from "./algorithm.ts";
-export { createHasher, hashBytes, hashByteString, hashByteStringHex, installKernel } from "./kernel.ts";
+export { createHasher, hashBytes, hashBytesHex, hashByteString, hashByteStringHex, installKernel } from "./kernel.ts";
 export type { Hasher, HashKernel } from "./kernel.ts";
 export {
   fromBase64,

@@ -22,6 +22,8 @@ export interface Hasher {
 /** One algorithm's implementation. Results are plain Uint8Arrays owned by the caller. */
 export interface HashKernel {
   hash(bytes: Uint8Array): Uint8Array;
+  /** In lower-case base 16. */
+  hashHex(bytes: Uint8Array): string;
   hashByteString(text: ByteString): Uint8Array;
   /** In lower-case base 16. */
   hashByteStringHex(text: ByteString): string;
@@ -33,6 +35,7 @@ type NobleHash = { (bytes: Uint8Array): Uint8Array; create(): Hasher };
 function pureKernel(noble: NobleHash): HashKernel {
   return {
     hash: (bytes) => noble(bytes),
+    hashHex: (bytes) => toHex(noble(bytes)),
     hashByteString: (text) => noble(bytesOf(text)),
     hashByteStringHex: (text) => toHex(noble(bytesOf(text))),
     createHasher: () => noble.create(),
@@ -60,12 +63,17 @@ export function hashBytes(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Arr
   return installed[algorithm].hash(bytes);
 }
 
+/** The same in lower-case base 16: the hot path of digests, so kernels may do it without a detour over bytes. */
+export function hashBytesHex(algorithm: HashAlgorithm, bytes: Uint8Array): string {
+  return installed[algorithm].hashHex(bytes);
+}
+
 /** The digest of a byte string's bytes. */
 export function hashByteString(algorithm: HashAlgorithm, text: ByteString): Uint8Array {
   return installed[algorithm].hashByteString(text);
 }
 
-/** The same in lower-case base 16: the hot path of derivation hashing, so kernels may do it without a detour over bytes. */
+/** The same in lower-case base 16, for derivations. */
 export function hashByteStringHex(algorithm: HashAlgorithm, text: ByteString): string {
   return installed[algorithm].hashByteStringHex(text);
 }

@@ -29,6 +29,7 @@ function blake3WhenNeeded(): HashKernel {
   };
   return {
     hash: (bytes) => load().hash(bytes),
+    hashHex: (bytes) => load().hashHex(bytes),
     hashByteString: (text) => load().hashByteString(text),
     hashByteStringHex: (text) => load().hashByteStringHex(text),
     createHasher: () => load().createHasher(),
@@ -38,6 +39,7 @@ function blake3WhenNeeded(): HashKernel {
 function cryptoKernel(algorithm: HashAlgorithm): HashKernel {
   return {
     hash: (bytes) => plainBytes(crypto.hash(algorithm, bytes, "buffer")),
+    hashHex: (bytes) => crypto.hash(algorithm, bytes, "hex"),
     hashByteString: (text) => plainBytes(crypto.hash(algorithm, Buffer.from(text, "latin1"), "buffer")),
     hashByteStringHex: (text) => crypto.hash(algorithm, Buffer.from(text, "latin1"), "hex"),
     createHasher: () => new CryptoHasher(algorithm),
@@ -87,6 +89,7 @@ function blake3Kernel(native: BlakeHash): HashKernel {
   };
   return {
     hash: (bytes) => plainBytes(hashed(bufferOver(bytes)).digestBuffer()),
+    hashHex: (bytes) => hashed(bufferOver(bytes)).digest("hex"),
     hashByteString: (text) => plainBytes(hashed(Buffer.from(text, "latin1")).digestBuffer()),
     hashByteStringHex: (text) => hashed(Buffer.from(text, "latin1")).digest("hex"),
     createHasher: () => new Blake3StreamHasher(new native.Blake3Hasher()),

@@ -4,7 +4,14 @@ import { byteStringOf } from "@firn/base";
 import fc from "fast-check";
 import { digestBytes, HASH_ALGORITHMS } from "../src/algorithm.ts";
 import { toHex } from "../src/encoding.ts";
-import { createHasher, hashBytes, hashByteString, hashByteStringHex, PURE_KERNELS } from "../src/kernel.ts";
+import {
+  createHasher,
+  hashBytes,
+  hashBytesHex,
+  hashByteString,
+  hashByteStringHex,
+  PURE_KERNELS,
+} from "../src/kernel.ts";
 import { useNodeKernels } from "../src/node.ts";
 
 const HELLO = new TextEncoder().encode("Hello World!");
@@ -39,6 +46,10 @@ test("Node's kernels answer as the pure ones do, whole and in pieces", () => {
         const whole = hashBytes(algorithm, bytes);
         assert.equal(Object.getPrototypeOf(whole), Uint8Array.prototype); // a Buffer's slice would share memory
         assert.deepEqual(whole, pure);
+        assert.deepEqual(
+          [hashBytesHex(algorithm, bytes), PURE_KERNELS[algorithm].hashHex(bytes)],
+          [toHex(pure), toHex(pure)],
+        );
         assert.deepEqual(hashByteString(algorithm, byteStringOf(bytes)), pure);
         assert.equal(hashByteStringHex(algorithm, byteStringOf(bytes)), toHex(pure));
         for (const hasher of [createHasher(algorithm), PURE_KERNELS[algorithm].createHasher()]) {

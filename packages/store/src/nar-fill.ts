@@ -16,8 +16,8 @@ const LARGE_AHEAD_BYTES = 512 * 1024;
 const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
 /** Most segments looked ahead. */
 const AHEAD_SEGMENTS_MAX = 512;
-/** Chunks that go out are at least this long, but for the last and those around large files. */
-const OUT_BYTES = 64 * 1024;
+/** Literals and small files go out in chunks of this length, each a whole buffer, but for the last and those before large files. */
+const OUT_BYTES = 128 * 1024;
 
 type Waiting = {
   readonly literal?: Uint8Array;
@@ -34,30 +34,32 @@ export async function* fillSegments(
   options?: CallOptions,
 ): ByteStream {
   const window = new Window(segments, blobs, options);
-  let out = new Uint8Array(2 * OUT_BYTES);
+  let out = new Uint8Array(OUT_BYTES);
   let length = 0;
   try {
     for (let next = await window.next(); next !== undefined; next = await window.next()) {
       throwIfAborted(options?.signal);
       if (next.large !== undefined) {
-        if (length > 0) yield out.slice(0, length);
-        length = 0;
-        yield* next.large.stream();
+        try {
+          if (length > 0) yield out.slice(0, length);
+          length = 0;
+          yield* next.large.stream();
+        } finally {
+          await next.large.end();
+        }
         continue;
       }
       const bytes = next.literal ?? (await (next.small as Promise<Uint8Array>));
-      if (length + bytes.length > out.length) {
-        yield out.subarray(0, length);
-        out = new Uint8Array(Math.max(2 * OUT_BYTES, bytes.length));
+      let rest = bytes;
+      while (length + rest.length >= OUT_BYTES) {
+        out.set(rest.subarray(0, OUT_BYTES - length), length);
+        rest = rest.subarray(OUT_BYTES - length);
+        yield out;
+        out = new Uint8Array(OUT_BYTES);
         length = 0;
       }
-      out.set(bytes, length);
-      length += bytes.length;
-      if (length >= OUT_BYTES) {
-        yield out.subarray(0, length);
-        out = new Uint8Array(2 * OUT_BYTES);
-        length = 0;
-      }
+      out.set(rest, length);
+      length += rest.length;
     }
     if (length > 0) yield out.subarray(0, length);
   } finally {
@@ -152,17 +154,13 @@ class LargeFile {
   }
 
   async *stream(): ByteStream {
-    try {
-      const chunks = await this.#chunks;
-      for (;;) {
-        const { done, value } = await this.#next;
-        if (done) return;
-        this.#next = chunks.next();
-        this.#next.catch(() => undefined);
-        yield value;
-      }
-    } finally {
-      await this.end();
+    const chunks = await this.#chunks;
+    for (;;) {
+      const { done, value } = await this.#next;
+      if (done) return;
+      this.#next = chunks.next();
+      this.#next.catch(() => undefined);
+      yield value;
     }
   }
 
