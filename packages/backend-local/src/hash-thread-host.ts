@@ -12,6 +12,9 @@ declare const __FIRN_BUNDLED__: boolean | undefined;
 /** Bytes that are hashed before a thread is worth it. */
 const BYTES_BEFORE = 64 * 1024 * 1024;
 
+/** With two, what this takes off one core it takes from who reads what is sent, and the handing over comes on top. */
+const CORES_MIN = 3;
+
 type Hashed = Pick<HashReply, "bytes" | "digests">;
 type Waiting = { readonly resolve: (hashed: Hashed) => void; readonly reject: (thrown: unknown) => void };
 
@@ -19,13 +22,14 @@ export class HashThread {
   readonly #waiting = new Map<number, Waiting>();
   readonly #bytesBefore: number;
   #worker: Worker | undefined;
-  #isUsable = availableParallelism() > 1;
+  #isUsable: boolean;
   #bytes = 0;
   #nextId = 0;
 
-  /** So many bytes are left to the caller first. */
-  constructor(bytesBefore: number = BYTES_BEFORE) {
+  /** So many bytes are left to the caller first, and all of them on a machine with fewer cores. */
+  constructor(bytesBefore: number = BYTES_BEFORE, coresMin: number = CORES_MIN) {
     this.#bytesBefore = bytesBefore;
+    this.#isUsable = availableParallelism() >= coresMin;
   }
 
   /**

@@ -7,7 +7,7 @@ import { HashThread } from "../src/hash-thread-host.ts";
 import { noise } from "./noise.ts";
 
 test("the thread takes bytes and gives them back with the digests of their pieces", async () => {
-  const thread = new HashThread(100_000);
+  const thread = new HashThread(100_000, 1);
   assert.equal(thread.hash(noise(100_000, 1), [100_000]), undefined, "the first bytes are the caller's");
   const lengths = [1, 300_000, 0, 65_536];
   const all = await Promise.all(
@@ -25,6 +25,7 @@ test("the thread takes bytes and gives them back with the digests of their piece
     const expected = lengths.map((length) => digestOf(bytes.subarray(at, (at += length))));
     assert.deepEqual(hashed?.digests, expected);
   }
+  assert.equal(new HashThread(0, 1 << 20).hash(noise(10, 6), [10]), undefined, "there are not as many cores");
   const last = thread.hash(new Uint8Array(1 << 26), Array(1 << 16).fill(1 << 10));
   const ended = assert.rejects(last as Promise<unknown>, /ended/);
   await thread.close();

@@ -108,7 +108,7 @@ describe("records", () => {
 
 /** Takes what is to be hashed, and gives nothing back. */
 function brokenThread(): HashThread {
-  const thread = new HashThread(0);
+  const thread = new HashThread(0, 1);
   return Object.assign(thread, {
     hash: (bytes: Uint8Array<ArrayBuffer>) => {
       bytes.buffer.transfer(0);
@@ -146,7 +146,7 @@ describe("packs", () => {
 
     const index = new StoreIndex(at);
     const packs = new Packs(at);
-    for (const thread of [undefined, new HashThread(0), brokenThread()]) {
+    for (const thread of [undefined, new HashThread(0, 1), brokenThread()]) {
       const chunks = new ChunkStore(index, packs, thread);
       const counts: number[] = [];
       for (let from = 0; from < list.length; ) {
@@ -170,7 +170,7 @@ describe("packs", () => {
     const pack = openSync(packs.pathOf(second.pack), "r+");
     writeSync(pack, "x", second.offset + 100);
     closeSync(pack);
-    for (const thread of [undefined, new HashThread(0)]) {
+    for (const thread of [undefined, new HashThread(0, 1)]) {
       const chunks = new ChunkStore(index, packs, thread);
       const { count, bytes: read } = chunks.readRun(list, 0, list.length);
       assert.ok(count > 1);

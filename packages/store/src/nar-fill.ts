@@ -10,8 +10,8 @@ import type { NarSegment } from "./nar-segments.ts";
 
 /** Files up to this long are read ahead whole. */
 const SMALL_FILE_BYTES = 64 * 1024;
-/** What a large file counts for while it waits: one read of most backends. */
-const LARGE_AHEAD_BYTES = 512 * 1024;
+/** What a large file counts for while it waits, at most: what a backend reads at once when it is asked for the beginning. */
+const LARGE_AHEAD_BYTES = 2 * 1024 * 1024;
 /** Most bytes read ahead at any time. */
 const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
 /** Most segments looked ahead. */
@@ -111,8 +111,9 @@ class Window {
       this.#bytes += file.size;
       this.#queue.push({ small, bytes: file.size });
     } else {
-      this.#bytes += LARGE_AHEAD_BYTES;
-      this.#queue.push({ large: new LargeFile(file, from, to, this.#blobs, this.#options), bytes: LARGE_AHEAD_BYTES });
+      const bytes = Math.min(to - from, LARGE_AHEAD_BYTES);
+      this.#bytes += bytes;
+      this.#queue.push({ large: new LargeFile(file, from, to, this.#blobs, this.#options), bytes });
     }
   }
 
