@@ -21,11 +21,20 @@ export const CASTORE_WRAPS: Readonly<Record<string, Wrap>> = {
   directoryservices: (service, interceptor) => new InterceptedDirectories(service as DirectoryService, interceptor),
 };
 
+/** A service that sent another one what that had not asked for. */
+export type Lie = {
+  /** What people know it by: its name, and the address behind it. */
+  readonly liar: string;
+  readonly found: Error;
+};
+
 export type CompositionOptions = {
   readonly registry: ServiceRegistry;
   readonly wraps: Readonly<Record<string, Wrap>>;
   /** Gets an event for every call of every instance. */
   readonly trace?: { readonly sink: (event: ServiceEvent) => void; readonly now: () => number };
+  /** Told when a peer is found to lie, which is then not asked any more. */
+  readonly onLie?: (lie: Lie) => void;
   readonly signal?: AbortSignal;
 };
 
@@ -106,12 +115,28 @@ export class Composition implements AsyncDisposable {
       name,
       shared: (key, open) => this.#share(key, open),
       signal: this.#options.signal,
+      onLie: (field, service, found) => {
+        const reference = (instance.fields[field] as readonly Reference[])[service];
+        this.#options.onLie?.({ liar: this.#labelOf(reference, type.fields[field].of ?? kind), found });
+      },
     };
     return this.#wrapped(await type.open(fields, context), kind, name);
   }
 
   #resolve(reference: Reference, kind: string): Promise<unknown> {
     return typeof reference === "string" ? this.open(kind, reference) : this.#openInstance(reference);
+  }
+
+  #labelOf(reference: Reference, kind: string): string {
+    const found = (one: unknown) =>
+      typeof one === "string" ? this.#instances.get(`${kind}.${one}`) : (one as Instance | undefined);
+    const name = found(reference)?.name ?? "";
+    // What stands before it, such as `retry`, has no address of its own.
+    for (let at = found(reference); at !== undefined; at = found(at.fields.inner)) {
+      const { url } = at.fields;
+      if (typeof url === "string") return name.includes(url) ? name : `${name} (${url})`;
+    }
+    return name;
   }
 
   #wrapped(service: unknown, kind: string, name: string): unknown {

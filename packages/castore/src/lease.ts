@@ -24,3 +24,8 @@ export type CallOptions = {
   /** Holds what this call puts, and what it confirms. */
   readonly lease?: Lease;
 };
+
+/** Options for another service than the one whose lease it is. */
+export function withoutLease(options: CallOptions | undefined): CallOptions {
+  return { signal: options?.signal };
+}

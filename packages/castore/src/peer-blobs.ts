@@ -5,12 +5,13 @@ is never asked again, and named; one who fails otherwise is left out of the read
 The trick is that proofs come from anywhere: the outboard of whoever has one that fits the digest proves what all others send.
 */
 
-import { assert, type ByteStream, collectBytes, concatBytes, FirnError, throwIfAborted } from "@firn/base";
+import { assert, type ByteStream, collectBytes, concatBytes, throwIfAborted } from "@firn/base";
 import type { BlobReader, BlobService, BlobServiceSupports, BlobWriter, ChunkMeta } from "./blob-service.ts";
 import { BytesReader } from "./bytes-reader.ts";
 import { digestOf } from "./digest.ts";
 import { CastoreError } from "./error.ts";
-import type { CallOptions } from "./lease.ts";
+import { type CallOptions, withoutLease } from "./lease.ts";
+import { Liars, type OnLie } from "./liars.ts";
 import type { Digest } from "./node.ts";
 import { outboardSize } from "./outboard.ts";
 import { outboardOf } from "./outboard-of.ts";
@@ -23,25 +24,19 @@ const STRIPES_AHEAD = 3;
 /** A blob up to this length is read whole from one source, and hashed. */
 const WHOLE_BYTES_MAX = 256 * 1024;
 
-export type PeerBlobsOptions = {
-  /** Told, once for each, of a source that sent what was not asked for: its number from 0, and how that was found. */
-  readonly onLie?: (source: number, found: Error) => void;
-};
+export type PeerBlobsOptions = { readonly onLie?: OnLie };
 
 export class PeerBlobs implements BlobService {
   readonly supports: BlobServiceSupports = { write: false, chunks: false };
-  readonly #sources: readonly BlobService[];
-  readonly #onLie: PeerBlobsOptions["onLie"];
-  readonly #liars = new Map<BlobService, CastoreError>();
+  readonly #liars: Liars<BlobService>;
 
   constructor(sources: readonly BlobService[], { onLie }: PeerBlobsOptions = {}) {
-    this.#sources = sources;
-    this.#onLie = onLie;
+    this.#liars = new Liars(sources, onLie);
   }
 
   /** Numbers, from 0, of the sources that are not asked any more. */
   get liars(): readonly number[] {
-    return this.#sources.flatMap((source, i) => (this.#liars.has(source) ? [i] : []));
+    return this.#liars.numbers;
   }
 
   async has(digest: Digest, options?: CallOptions): Promise<boolean> {
@@ -60,7 +55,7 @@ export class PeerBlobs implements BlobService {
           return await this.#openOne(digest, source, reader, readers, options);
         } catch (thrown) {
           throwIfAborted(options?.signal);
-          failures.push(this.#judged(source, thrown));
+          failures.push(this.#liars.judged(source, thrown));
         }
       }
     } catch (thrown) {
@@ -111,27 +106,30 @@ export class PeerBlobs implements BlobService {
     for await (const _ of verifiedRange(digest, reader, outboard, size, size));
     const fitting = readers.filter((one) => {
       if (one.reader.size === size) return true;
-      this.#judged(one.source, new CastoreError("corrupt", `it says blob ${digest} has ${one.reader.size} bytes`));
+      this.#liars.judged(
+        one.source,
+        new CastoreError("corrupt", `it says blob ${digest} has ${one.reader.size} bytes`),
+      );
       return false;
     });
     return new StripedReader(digest, size, outboard, fitting, {
       signal,
       close: () => closeAll(readers),
-      judge: (of, thrown) => this.#judged(of, thrown),
+      judge: (of, thrown) => this.#liars.judged(of, thrown),
     });
   }
 
   /** Asks everybody who is still asked. Failures are judged. */
   async #askAll<T>(ask: (source: BlobService) => Promise<T>, options: CallOptions | undefined) {
     throwIfAborted(options?.signal);
-    const asked = this.#sources.filter((source) => !this.#liars.has(source));
+    const asked = this.#liars.honest;
     const answers: { readonly source: BlobService; readonly answer: T }[] = [];
-    const failures: CastoreError[] = [...this.#liars.values()];
+    const failures: CastoreError[] = [...this.#liars.failures];
     const settled = await Promise.allSettled(asked.map((source) => ask(source)));
     throwIfAborted(options?.signal);
     for (const [i, one] of settled.entries()) {
       if (one.status === "fulfilled") answers.push({ source: asked[i], answer: one.value });
-      else failures.push(this.#judged(asked[i], one.reason));
+      else failures.push(this.#liars.judged(asked[i], one.reason));
     }
     return { answers, failures };
   }
@@ -142,33 +140,9 @@ export class PeerBlobs implements BlobService {
     if (failures.length === 0 || (saidNo > 0 && areLies)) return absent;
     throw failures[0];
   }
-
-  /** The failure with the source's number; a lie is remembered and told. What is no room's error passes as it is. */
-  #judged(source: BlobService, thrown: unknown): CastoreError {
-    if (!(thrown instanceof FirnError)) throw thrown;
-    const number = this.#sources.indexOf(source);
-    const where = `source ${number + 1} of ${this.#sources.length}`;
-    const named = new CastoreError(LIES.has(thrown.code) ? "corrupt" : "storage", `${where}: ${thrown.message}`, {
-      cause: thrown,
-      context: { ...thrown.context, source: number },
-      retryable: thrown.retryable,
-    });
-    if (LIES.has(thrown.code) && !this.#liars.has(source)) {
-      this.#liars.set(source, named);
-      this.#onLie?.(number, named);
-    }
-    return named;
-  }
 }
-
-/** Codes of failures that no honest source has. */
-const LIES: ReadonlySet<string> = new Set(["corrupt", "malformed"]);
 
 type Opened = { readonly source: BlobService; readonly reader: BlobReader };
-
-function withoutLease(options: CallOptions | undefined): CallOptions {
-  return { signal: options?.signal };
-}
 
 async function closeAll(readers: readonly Opened[]): Promise<void> {
   await Promise.allSettled(readers.map(({ reader }) => reader.close()));

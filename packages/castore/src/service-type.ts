@@ -24,6 +24,8 @@ export type OpenContext = {
   /** A thing that several instances share, a database for example: opened once per key, closed with the composition. */
   readonly shared: <T extends AsyncDisposable>(key: string, open: () => Promise<T> | T) => Promise<T>;
   readonly signal: AbortSignal | undefined;
+  /** To be told when one of the services in a field, by its number from 0, sent what was not asked for. */
+  readonly onLie: (field: string, service: number, found: Error) => void;
 };
 
 /** Fields after checking: services are opened ones, the rest as written. */

@@ -11,9 +11,10 @@ import { InterceptedBlobs, InterceptedDirectories } from "./intercept.ts";
 import { MemoryBlobs } from "./memory-blobs.ts";
 import { MemoryDirectories } from "./memory-directories.ts";
 import { PeerBlobs } from "./peer-blobs.ts";
+import { PeerDirectories } from "./peer-directories.ts";
 import { readOnlyBlobs, readOnlyDirectories } from "./read-only.ts";
 import { retrying } from "./retry.ts";
-import { defineServiceType, type FieldSpec, type ServiceType } from "./service-type.ts";
+import { defineServiceType, type FieldSpec, type OpenContext, type ServiceType } from "./service-type.ts";
 import { TieredBlobs } from "./tiered-blobs.ts";
 import { TieredDirectories } from "./tiered-directories.ts";
 import { VerifiedBlobs } from "./verified-blobs.ts";
@@ -38,10 +39,16 @@ type Sides<S> = { readonly near: S; readonly far: S };
 type Sources<S> = { readonly sources: readonly S[] };
 type Inner<S> = { readonly inner: S };
 
-const blobs = <Fields>(type: string, fields: ServiceType["fields"], open: (fields: Fields) => BlobService) =>
-  defineServiceType<Fields>({ kind: "blobservices", type, fields, open });
-const directories = <Fields>(type: string, fields: ServiceType["fields"], open: (fields: Fields) => DirectoryService) =>
-  defineServiceType<Fields>({ kind: "directoryservices", type, fields, open });
+const blobs = <Fields>(
+  type: string,
+  fields: ServiceType["fields"],
+  open: (fields: Fields, context: OpenContext) => BlobService,
+) => defineServiceType<Fields>({ kind: "blobservices", type, fields, open });
+const directories = <Fields>(
+  type: string,
+  fields: ServiceType["fields"],
+  open: (fields: Fields, context: OpenContext) => DirectoryService,
+) => defineServiceType<Fields>({ kind: "directoryservices", type, fields, open });
 
 export const CASTORE_SERVICE_TYPES: readonly ServiceType[] = [
   blobs<{ capacity?: number }>(
@@ -62,7 +69,11 @@ export const CASTORE_SERVICE_TYPES: readonly ServiceType[] = [
     ({ near, far }) => new TieredBlobs([near, readOnlyBlobs(far)]),
   ),
   blobs<Sources<BlobService>>("tiers", { sources: SERVICES }, ({ sources }) => new TieredBlobs(sources)),
-  blobs<Sources<BlobService>>("peers", { sources: SERVICES }, ({ sources }) => new PeerBlobs(sources)),
+  blobs<Sources<BlobService>>(
+    "peers",
+    { sources: SERVICES },
+    ({ sources }, { onLie }) => new PeerBlobs(sources, { onLie: (source, found) => onLie("sources", source, found) }),
+  ),
   blobs<Inner<BlobService>>("read-only", { inner: SERVICE }, ({ inner }) => readOnlyBlobs(inner)),
   blobs<Inner<BlobService>>("verify", { inner: SERVICE }, ({ inner }) => new VerifiedBlobs(inner)),
   blobs<RetryFields<BlobService>>(
@@ -89,7 +100,8 @@ export const CASTORE_SERVICE_TYPES: readonly ServiceType[] = [
   directories<Sources<DirectoryService>>(
     "peers",
     { sources: SERVICES },
-    ({ sources }) => new TieredDirectories(sources.map((source) => new VerifiedDirectories(source))),
+    ({ sources }, { onLie }) =>
+      new PeerDirectories(sources, { onLie: (source, found) => onLie("sources", source, found) }),
   ),
   directories<Inner<DirectoryService>>("read-only", { inner: SERVICE }, ({ inner }) => readOnlyDirectories(inner)),
   directories<Inner<DirectoryService>>("verify", { inner: SERVICE }, ({ inner }) => new VerifiedDirectories(inner)),

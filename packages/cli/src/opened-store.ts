@@ -15,6 +15,7 @@ import {
   defineServiceType,
   type DirectoryService,
   type Lease,
+  type Lie,
   type ServiceEvent,
   ServiceRegistry,
   type ServiceType,
@@ -46,6 +47,8 @@ export interface OpenedStore extends StoreServices, AsyncDisposable {
   readonly upkeep?: StoreUpkeep;
   /** One of Firn's servers, if it is one: copies from and to it take few round trips. */
   readonly peer?: Peer;
+  /** Of a composition: which of its peers were found to lie and are not asked any more. Grows. */
+  readonly liars?: ReadonlySet<string>;
   /** A daemon of Nix's, if it is one: copies from it register each path as it comes. */
   readonly daemonPaths?: DaemonPaths;
 }
@@ -55,6 +58,8 @@ export type OpenStoreOptions = {
   readonly signal: AbortSignal;
   /** Gets each call of each service of a composition. */
   readonly trace?: ((event: ServiceEvent) => void) | undefined;
+  /** Told, once for each, of a peer of a composition that lied. */
+  readonly onLie: (lie: Lie) => void;
   /** Firn's own store on this machine, for what comes and goes through it; whoever gives it closes it. */
   readonly openOwn: () => Promise<LocalStore>;
 };
@@ -84,11 +89,17 @@ export async function openChosenStore(choice: StoreChoice, options: OpenStoreOpt
   const label = choice.kind === "file" ? choice.hostPath : choice.label;
   const document = choice.kind === "file" ? readDocument(choice.hostPath) : choice.document;
   const types = await serviceTypes(choice.hostDir, options.storeDir);
+  const liars = new Set<string>();
   const composition = attempt(label, () => {
     return new Composition(document, {
       registry: new ServiceRegistry(types, OPTIONAL_KINDS),
       wraps: STORE_WRAPS,
       signal: options.signal,
+      onLie: (lie) => {
+        // One that lies about blobs and about directories is one liar.
+        if (!liars.has(lie.liar)) options.onLie(lie);
+        liars.add(lie.liar);
+      },
       ...(options.trace === undefined ? {} : { trace: { sink: options.trace, now: () => performance.now() } }),
     });
   });
@@ -101,6 +112,7 @@ export async function openChosenStore(choice: StoreChoice, options: OpenStoreOpt
       realisations: composition.has("realisationservices")
         ? ((await composition.open("realisationservices")) as RealisationService)
         : undefined,
+      liars,
       openLease: async () => undefined,
       [Symbol.asyncDispose]: () => composition[Symbol.asyncDispose](),
     };

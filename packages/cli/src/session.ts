@@ -6,7 +6,7 @@ whoever made the session. Commands take it as their second argument; a test make
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ByteStream } from "@firn/base";
-import type { ServiceEvent } from "@firn/castore";
+import type { Lie, ServiceEvent } from "@firn/castore";
 import type { LocalStore } from "@firn/backend-local";
 import type { BuildRecords } from "@firn/backend-sqlite";
 import type { Config } from "./config.ts";
@@ -162,7 +162,12 @@ export class Session implements AsyncDisposable {
       return this.#own;
     };
     const trace = this.config.traceStore ? (event: ServiceEvent) => this.#tellCall(event) : undefined;
-    return { storeDir: this.config.storeDir, signal: this.signal, trace, openOwn };
+    const onLie = ({ liar, found }: Lie) =>
+      void this.output.warn(`${liar} sent what was not asked for, and is not asked any more: ${found.message}`, {
+        code: "peer-lied",
+        details: { peer: liar },
+      });
+    return { storeDir: this.config.storeDir, signal: this.signal, trace, onLie, openOwn };
   }
 
   #tellCall({ instance, operation, subject = "", outcome, ms, bytes }: ServiceEvent): void {

@@ -8,6 +8,13 @@ const BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60];
 type Labels = Readonly<Record<string, string>>;
 type Series = { readonly labels: string; count: number; sum: number; readonly buckets: number[] };
 
+/** A value of now, or one for each of its labels, with what it is. */
+export type Gauge = readonly [
+  value: number | readonly (readonly [labels: Labels, value: number])[],
+  help: string,
+  type?: "counter",
+];
+
 /** Series of one family that are kept; labels come from a fixed set, so this is a guard only. */
 const SERIES_MAX = 2000;
 
@@ -28,11 +35,14 @@ export class Metrics {
     for (let i = 0; i < BUCKETS.length; i++) if (seconds <= BUCKETS[i]) series.buckets[i]++;
   }
 
-  /** All of it as text; `gauges` are values of now, by name, with what they are. */
-  print(gauges: Readonly<Record<string, readonly [value: number, help: string, type?: "counter"]>>): string {
+  /** All of it as text; `gauges` by name. */
+  print(gauges: Readonly<Record<string, Gauge>>): string {
     const lines: string[] = [];
-    for (const [name, [value, help, type = "gauge"]] of Object.entries(gauges))
-      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`);
+    for (const [name, [value, help, type = "gauge"]] of Object.entries(gauges)) {
+      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+      if (typeof value === "number") lines.push(`${name} ${value}`);
+      else for (const [labels, one] of value) lines.push(`${name}{${printLabels(labels)}} ${one}`);
+    }
     lines.push("# HELP firn_request_seconds How long requests took.", "# TYPE firn_request_seconds histogram");
     for (const { labels, count, sum, buckets } of this.#durations.values()) {
       for (const [i, bound] of BUCKETS.entries())

@@ -21,7 +21,7 @@ import {
 import { RenderingCalculator, type StoreUpkeep, type TrustedKeys } from "@firn/store";
 import type { OpenedStore } from "../opened-store.ts";
 import { isPrivate } from "./listen-address.ts";
-import { Metrics } from "./metrics.ts";
+import { type Gauge, Metrics } from "./metrics.ts";
 import { areSpansRecorded, callSpans, withSpans } from "./spans.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -110,7 +110,7 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
   });
   let server: HttpServer | undefined;
   const pages: Readonly<Record<string, (response: ServerResponse) => void>> = {
-    "/metrics": (response) => answer(response, 200, metrics.print(gauges(server)), "text/plain; version=0.0.4"),
+    "/metrics": (response) => answer(response, 200, metrics.print(gauges(server, store)), "text/plain; version=0.0.4"),
   };
   const front: NodeHandler = (request, response) => {
     const http = { request: request as IncomingMessage, response: response as ServerResponse };
@@ -203,10 +203,15 @@ function refuse(request: IncomingMessage, response: ServerResponse, thrown: unkn
   answer(response, isUnknown ? 401 : 403, `${(thrown as Error).message}\n`);
 }
 
-function gauges(server: HttpServer | undefined): Parameters<Metrics["print"]>[0] {
+function gauges(server: HttpServer | undefined, { liars = new Set() }: OpenedStore): Record<string, Gauge> {
   const { user, system } = process.cpuUsage();
   return {
     firn_connections: [server?.connections ?? 0, "Connections that are open."],
+    firn_peer_lies_total: [
+      [...liars].map((peer) => [{ peer }, 1]),
+      "Peers of the store that sent what was not asked for, and are not asked any more.",
+      "counter",
+    ],
     process_resident_memory_bytes: [process.memoryUsage.rss(), "Memory in use."],
     process_cpu_seconds_total: [(user + system) / 1e6, "CPU time taken.", "counter"],
   };
