@@ -8,7 +8,7 @@ import { CastoreError, type CastoreServices, type Lease, type TreeExposer, type 
 import type { AttemptEnd, AttemptOutput, AttemptUsage } from "./attempt.ts";
 import { type AttemptLimits, type BuildServiceSupports, limitsOf } from "./build-service.ts";
 import { ReferenceScanner } from "./ref-scan.ts";
-import type { Sandbox, SandboxJob, SandboxResult } from "./sandbox.ts";
+import type { Sandbox, SandboxJob, SandboxResult, Turn } from "./sandbox.ts";
 import type { TiedRecipe } from "./recipe-graph.ts";
 
 export type ExecutionParts = CastoreServices & {
@@ -24,8 +24,8 @@ export type ExecutionOptions = AttemptLimits & {
   readonly signal: AbortSignal;
   /** Gets what the program says; the buffers are the caller's. */
   readonly onLog: (bytes: Uint8Array) => void;
-  /** May be called when the program has ended and only its outputs are still to be kept. */
-  readonly ended?: () => void;
+  /** At once where it is missing. */
+  readonly turn?: Turn;
 };
 
 export type Outcome = {
@@ -69,8 +69,7 @@ async function execute(recipe: TiedRecipe, parts: ExecutionParts, options: Execu
     sandboxed: recipe.constraints.sandboxed,
     ...limitsOf(options),
   };
-  await using run = await parts.sandbox.run(job, options.onLog, signal);
-  options.ended?.();
+  await using run = await parts.sandbox.run(job, options.onLog, signal, options.turn);
   const { end, outputs: _, ...usage } = run.result;
   if (end.reason !== "succeeded") return { end, outputs: [], usage };
   return { ...(await importOutputs(recipe, run.result, parts.importer, options)), usage };

@@ -33,7 +33,7 @@ export type { AttemptStores } from "./attempt-watch.ts";
 export { MemoryAttempts } from "./memory-attempts.ts";
 export type { LiveLog, LiveLogs } from "./live-logs.ts";
 export { MemoryLogs } from "./memory-logs.ts";
-export type { Sandbox, SandboxJob, SandboxResult, SandboxRun } from "./sandbox.ts";
+export type { Sandbox, SandboxJob, SandboxResult, SandboxRun, Turn } from "./sandbox.ts";
 export { ReferenceScanner } from "./ref-scan.ts";
 export type { ExecutionOptions, Executor, Outcome } from "./execution.ts";
 export type { TiedRecipe } from "./recipe-graph.ts";

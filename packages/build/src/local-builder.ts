@@ -31,6 +31,7 @@ import { MemoryAttempts } from "./memory-attempts.ts";
 import { MemoryLogs } from "./memory-logs.ts";
 import type { Recipe } from "./recipe.ts";
 import type { TiedRecipe } from "./recipe-graph.ts";
+import type { Turn } from "./sandbox.ts";
 import { endOfFailure, Submissions, type Task, type TaskWork } from "./submissions.ts";
 
 /** How often what other processes ask is looked at while attempts run. */
@@ -238,8 +239,7 @@ class LocalBuilder implements BuildService, TaskWork {
     try {
       await this.#open.take(signal, task.chainMs);
       try {
-        await this.#slots.take(signal, task.chainMs);
-        return await this.#inSlot(task, recipe, log);
+        return await this.#inTurn(task, recipe, log);
       } finally {
         this.#open.release();
       }
@@ -248,37 +248,51 @@ class LocalBuilder implements BuildService, TaskWork {
     }
   }
 
-  /** Gives the slot back as soon as the program has ended. */
-  async #inSlot(task: Task, recipe: TiedRecipe, log: CappedLog): Promise<Outcome | Attempt> {
-    let isRunning = true;
-    const ended = () => {
+  /** Takes a slot when all is prepared, and gives it back as soon as the program has ended. */
+  async #inTurn(task: Task, recipe: TiedRecipe, log: CappedLog): Promise<Outcome | Attempt> {
+    const { signal } = task.cancelled;
+    const { lease } = task;
+    let isRunning = false;
+    let other: Attempt | undefined;
+    const begin = async () => {
+      if (isRunning) return true;
+      try {
+        await this.#slots.take(signal, task.chainMs);
+      } catch {
+        return false; // cancelled
+      }
+      isRunning = true;
+      const running: Attempt = { ...task.attempt, status: "running", startedAtMs: this.now() };
+      other = await this.#attempts.start(running);
+      if (other !== undefined) return false;
+      task.attempt = running;
+      task.started();
+      return true;
+    };
+    const end = () => {
       if (isRunning) this.#slots.release();
       isRunning = false;
     };
     try {
-      task.attempt = { ...task.attempt, status: "running", startedAtMs: this.now() };
-      const other = await this.#attempts.start(task.attempt);
-      if (other !== undefined) return other;
-      task.started();
-      const { lease, cancelled } = task;
       if (task.recipe.inputs.some((input) => "recipe" in input))
-        await requireInputs([recipe], this.#parts, { lease, signal: cancelled.signal });
-      return await this.#try(task, recipe, { log, ended });
+        await requireInputs([recipe], this.#parts, { lease, signal });
+      const outcome = await this.#try(task, recipe, { log, turn: { begin, end } });
+      return other ?? outcome;
     } finally {
-      ended();
+      end();
     }
   }
 
   async #try(
     task: Task,
     recipe: TiedRecipe,
-    { log, ended }: { readonly log: CappedLog; readonly ended: () => void },
+    { log, turn }: { readonly log: CappedLog; readonly turn: Turn },
   ): Promise<Outcome> {
     const signal = task.cancelled.signal;
     const { executor } = this.#parts;
     const { label } = task.attempt;
     const onLog = (bytes: Uint8Array) => log.append(bytes);
-    const options = { ...task.options, label, lease: task.lease, signal, onLog, ended };
+    const options = { ...task.options, label, lease: task.lease, signal, onLog, turn };
     for (const ms of RETRY_PAUSES_MS) {
       try {
         return await executor.execute(recipe, options);

@@ -44,9 +44,18 @@ export interface Sandbox {
   /**
    * Runs the job to its end. No process of it is alive when this resolves. `onLog` gets stdout and stderr as they come; it is done with a buffer when it returns.
    * The signal kills the job, the end is then `cancelled`. Rejects only when the sandbox itself fails (`sandbox`).
+   * With a `turn` all is prepared before that is asked for.
    */
-  run(job: SandboxJob, onLog: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<SandboxRun>;
+  run(job: SandboxJob, onLog: (bytes: Uint8Array) => void, signal: AbortSignal, turn?: Turn): Promise<SandboxRun>;
 }
+
+/** When a program may run that shares the machine with others; what is to be done before and after can be done beside theirs. */
+export type Turn = {
+  /** Must be awaited before the program is started; with false it must not be, and the end is `cancelled`. Once begun, again is at once. */
+  readonly begin: () => Promise<boolean>;
+  /** May be called as soon as the program has ended. */
+  readonly end: () => void;
+};
 
 /** A finished run whose files are still there. */
 export interface SandboxRun extends AsyncDisposable {

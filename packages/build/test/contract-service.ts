@@ -43,18 +43,18 @@ export function contractService(
     sandbox: {
       name: "functions",
       isolation: { files: true, network: true, processes: true },
-      run: async (job, onLog, signal) => {
+      run: async (job, onLog, signal, turn) => {
+        const dispose = async () => {};
+        const over = { dispose, [Symbol.asyncDispose]: dispose };
+        if (turn !== undefined && !(await turn.begin()))
+          return { result: { end: { reason: "cancelled" }, outputs: [] }, ...over };
         const word = job.argv[1];
         runs.push(word);
         const inputs = job.inputs.map(({ hostPath }) => host.get(hostPath) as string);
         const made = await builders[word]({ recipe: job, inputs }, (text) => onLog(bytesOf(text)), signal);
-        const dispose = async () => {};
+        turn?.end();
         const end = typeof made === "object" ? made : { reason: "succeeded" as const };
-        return {
-          result: { end, outputs: job.outputs.map(() => `/made:${made}`) },
-          dispose,
-          [Symbol.asyncDispose]: dispose,
-        };
+        return { result: { end, outputs: job.outputs.map(() => `/made:${made}`) }, ...over };
       },
     },
     blobs,

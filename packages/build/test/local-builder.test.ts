@@ -62,7 +62,12 @@ function serviceOf(script: Script, jobsMax = 2) {
   const sandbox: Sandbox = {
     name: "functions",
     isolation: { files: true, network: true, processes: true },
-    run: async (job, onLog, signal) => {
+    run: async (job, onLog, signal, turn) => {
+      if (turn !== undefined && !(await turn.begin())) {
+        const dispose = async () => {};
+        const result = { end: { reason: "cancelled" as const }, outputs: [] };
+        return { result, dispose, [Symbol.asyncDispose]: dispose };
+      }
       held.jobs.push(job);
       held.running++;
       held.runningMax = Math.max(held.runningMax, held.running);
@@ -80,6 +85,7 @@ function serviceOf(script: Script, jobsMax = 2) {
         throw thrown;
       } finally {
         held.running--;
+        turn?.end();
       }
     },
   };

@@ -58,8 +58,9 @@ export class RemoteExecutor implements Executor {
   }
 
   async execute(recipe: TiedRecipe, options: ExecutionOptions): Promise<Outcome> {
-    const { lease, signal } = options;
+    const { lease, signal, turn } = options;
     try {
+      if (turn !== undefined && !(await turn.begin())) return { end: { reason: "cancelled" }, outputs: [] };
       await using far = await this.#peer.openLease(`build ${options.label}`);
       const inputs = recipe.inputs.map(({ node }) => node);
       await pushNodes(inputs, this.#near, this.#peer, { signal, lease: far }, new Progress({}));

@@ -120,11 +120,12 @@ function forgettingFailures(sandbox: Sandbox, seen: SeenWorking): Sandbox {
   return {
     name,
     isolation,
-    async run(job, onLog, signal) {
+    async run(...job) {
       try {
-        return await sandbox.run(job, onLog, signal);
+        return await sandbox.run(...job);
       } catch (thrown) {
-        seen.forget(); // the next command sees for itself
+        // The next command sees for itself; what no sandbox of this kind can do says nothing about it.
+        if (!(thrown instanceof BuildError && thrown.code === "unsupported")) seen.forget();
         throw thrown;
       }
     },
@@ -144,7 +145,7 @@ function withoutWalls(sandbox: Sandbox): Sandbox {
   return {
     name: "none",
     isolation: { files: false, network: false, processes: true },
-    run: (job, onLog, signal) => sandbox.run({ ...job, sandboxed: false }, onLog, signal),
+    run: (job, ...rest) => sandbox.run({ ...job, sandboxed: false }, ...rest),
   };
 }
 

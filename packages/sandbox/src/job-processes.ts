@@ -11,8 +11,9 @@ import { firstInside, killGroup, killProcess, startedAt } from "./process-table.
 
 /** How long a sandbox that is to be killed may take to say which process is its first. */
 const SETUP_MS_MAX = 5000;
-/** How often a launcher that is no child of ours is looked after. */
+/** How often a launcher that is no child of ours is looked after, and how long it may take to say that it is there. */
 const LOOK_MS = 500;
+const LAUNCH_MS_MAX = 60_000;
 
 /** A launcher that was started. */
 export type Launch = {
@@ -33,6 +34,7 @@ export class JobProcesses {
   readonly #status: LogPipe;
   readonly #cgroup: Cgroup | undefined;
   readonly #statusEnded: Promise<void>;
+  readonly #launchMsMax: number;
   #launcher: SeenProcess | undefined;
   #first: SeenProcess | undefined;
   #code: number | undefined;
@@ -41,7 +43,8 @@ export class JobProcesses {
   #ended = false;
 
   /** Reads `status` from here on, and closes it in the end. */
-  constructor(launch: Launch, status: LogPipe, cgroup: Cgroup | undefined) {
+  constructor(launch: Launch, status: LogPipe, cgroup: Cgroup | undefined, launchMsMax = LAUNCH_MS_MAX) {
+    this.#launchMsMax = launchMsMax;
     this.#launch = launch;
     this.#status = status;
     this.#cgroup = cgroup;
@@ -100,9 +103,13 @@ export class JobProcesses {
 
   /** Of one that left others who keep the status pipe open. */
   async #launcherGone(): Promise<{ readonly how: string }> {
-    do await sleep(LOOK_MS, undefined, { ref: false });
-    while (!this.#ended && (this.#launcher === undefined || isLive(this.#launcher)));
-    return { how: "was killed" };
+    const lostAt = performance.now() + this.#launchMsMax;
+    for (;;) {
+      await sleep(Math.min(LOOK_MS, this.#launchMsMax), undefined, { ref: false });
+      if (this.#launcher === undefined ? performance.now() > lostAt : !isLive(this.#launcher)) break;
+      if (this.#ended) break;
+    }
+    return { how: this.#launcher === undefined ? "was never started" : "was killed" };
   }
 
   #take(line: string): void {

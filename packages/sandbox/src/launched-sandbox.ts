@@ -5,7 +5,7 @@ but a few lines of script. Those are the launcher's; the job's directory, its cg
 
 import { join } from "node:path";
 import { byteStringOfText } from "@firn/base";
-import { BuildError, type Sandbox, type SandboxJob, type SandboxRun } from "@firn/build";
+import { BuildError, type Sandbox, type SandboxJob, type SandboxRun, type Turn } from "@firn/build";
 import type { Cgroups } from "./cgroups.ts";
 import { SharedRoots } from "./job-root.ts";
 import { type JobSpace, makeJobSpace, type SandboxPath } from "./job-space.ts";
@@ -66,7 +66,12 @@ export class LaunchedSandbox implements Sandbox {
     this.#shell = launcher.start.announces ? undefined : LaunchShell.find(host.stateDir);
   }
 
-  async run(job: SandboxJob, onLog: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<SandboxRun> {
+  async run(
+    job: SandboxJob,
+    onLog: (bytes: Uint8Array) => void,
+    signal: AbortSignal,
+    turn?: Turn,
+  ): Promise<SandboxRun> {
     const { cgroups, stateDir } = this.#host;
     if (job.memoryBytes !== undefined && cgroups === undefined) {
       const message =
@@ -90,7 +95,7 @@ export class LaunchedSandbox implements Sandbox {
       const starting = writeStartProgram(space.directory, job, this.#launcher.start);
       const script = `${entering.join("")}${starting}${await this.#launcher.launch(space, job)}`;
       const launch = ({ name, directory }: JobSpace) => this.#shell?.launch(name) ?? launchChild(scriptPath(directory));
-      const result = await runJob(space, job, { script, launch, cgroup, pipes: this.#pipes, onLog, signal });
+      const result = await runJob(space, job, { script, launch, cgroup, pipes: this.#pipes, onLog, signal, turn });
       return { result, dispose, [Symbol.asyncDispose]: dispose };
     } catch (thrown) {
       await dispose();

@@ -12,7 +12,7 @@ import { lstatSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { bytesOf, type ByteString, byteStringOf, byteStringOfText, textOf } from "@firn/base";
-import { type AttemptEnd, BuildError, type SandboxJob, type SandboxResult } from "@firn/build";
+import { type AttemptEnd, BuildError, type SandboxJob, type SandboxResult, type Turn } from "@firn/build";
 import type { Cgroup, CgroupUsage } from "./cgroups.ts";
 import { hostPathOf, type JobSpace, ownDirectory } from "./job-space.ts";
 import { type Exit, JobProcesses, type Launch } from "./job-processes.ts";
@@ -35,12 +35,12 @@ export type RunOptions = {
   readonly pipes: LogPipes;
   readonly onLog: (bytes: Uint8Array) => void;
   readonly signal: AbortSignal;
+  readonly turn: Turn | undefined;
 };
 
 /** Runs the job. Throws `sandbox` when it could not be set up or died without a word. */
 export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptions): Promise<SandboxResult> {
-  const { cgroup, pipes, onLog, signal } = options;
-  if (signal.aborted) return { end: { reason: "cancelled" }, outputs: [] };
+  const { cgroup, pipes, onLog, signal, turn } = options;
   const watch = await SpaceWatch.open(ownDirectory(space), job.buildSpaceBytes !== undefined);
   const inside = (name: string) => join(space.directory, name);
   const pipe = await pipes.open(inside("log"));
@@ -55,6 +55,11 @@ export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptio
       options.script,
     ];
     writeFileSync(scriptPath(space.directory), bytesOf(`{\n${script.join("\n")}}\n`));
+    if (signal.aborted || (turn !== undefined && !(await turn.begin()))) {
+      pipe.close();
+      status.close();
+      return { end: { reason: "cancelled" }, outputs: [] };
+    }
     processes = new JobProcesses(options.launch(space), status, cgroup);
   } catch (thrown) {
     pipe.close();
@@ -101,6 +106,7 @@ export async function runJob(space: JobSpace, job: SandboxJob, options: RunOptio
   });
   try {
     const exit = await processes.ended();
+    turn?.end();
     pipe.opened();
     pipe.hurry();
     clearTimeout(timeout);

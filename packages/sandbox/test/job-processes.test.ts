@@ -35,3 +35,14 @@ for (const [how, launch, said] of [
     assert.equal(isAlive(child), false);
   });
 }
+
+test("a launcher that ends before it said that it is there is given up, not waited for", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "firn-launch-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const status = await new LogPipes(join(dir, "pipes")).open(join(dir, "status"));
+  mkdirSync(join(dir, "job"));
+  writeFileSync(scriptPath(join(dir, "job")), "exit 1");
+  const launch = LaunchShell.find(dir)?.launch("job") as Launch;
+  const exit = await new JobProcesses(launch, status, undefined, 100).ended();
+  assert.deepEqual(exit, { code: undefined, launcher: "was never started" });
+});
