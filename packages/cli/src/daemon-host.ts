@@ -12,6 +12,7 @@ import { TrustedKeys } from "@firn/store";
 import { buildPartsOf, jobsOf, openBuilder } from "./builder.ts";
 import { type NixSettings, readNixSettings } from "./compat/nix-settings.ts";
 import { collectQuietly } from "./garbage.ts";
+import { NodeFetcher } from "./node-fetcher.ts";
 import type { RealiseOptions } from "./realise.ts";
 import { replaceLink } from "./result-link.ts";
 import { ServedLogs } from "./server/served-logs.ts";
@@ -64,13 +65,15 @@ export async function openDaemonHost(options: DaemonHostOptions, session: Sessio
 function buildOf(options: DaemonHostOptions, settings: NixSettings, session: Session): DaemonBuild {
   let opening: ReturnType<typeof openBuilder> | undefined;
   const jobs = jobsOf(options, session);
+  // Built-in builders run in this process, not in a sandbox, and as whom it runs.
+  const fetcher = new NodeFetcher({ hostFiles: false });
   return async (targets, { given, say, substitute: mayComeFromElsewhere, ...wanted }) => {
     opening ??= openBuilder(options, session);
     using substitution = mayComeFromElsewhere
       ? openSubstitution(settings, await session.openStore(), wanted.lease, session, toldTo(say))
       : undefined;
     const { substitute, substituteRealised } = substitution ?? {};
-    const parts = { ...(await buildPartsOf(await opening, session)), substitute, substituteRealised };
+    const parts = { ...(await buildPartsOf(await opening, session)), fetcher, substitute, substituteRealised };
     const stored = derivationReader(parts.blobs, parts.pathInfos, session.config.storeDir);
     return await buildDerivations(
       targets,
@@ -130,5 +133,6 @@ function pathOfLink(link: string, storeDir: string): StorePath {
     );
   }
   if (isBelowStoreDir(target, storeDir)) return parseStorePathPrefix(target, storeDir).path;
-  throw new GatewayError("bad-request", `'${textOf(link)}' is to be a root, but leads to '${textOf(target)}'`);
+  // Where to is not said: it may be what the client could not read.
+  throw new GatewayError("bad-request", `'${textOf(link)}' is to be a root, but does not lead into '${storeDir}'`);
 }

@@ -206,6 +206,17 @@ describe("Nix as a client of firn daemon", canRun, () => {
     assert.match(setting.err, /ignoring the client-specified setting 'sandbox'/);
   });
 
+  test("a file of the machine that builds is fetched for no client, whatever its hash", async () => {
+    writeFileSync(join(directory, "host-file"), "hello\n");
+    const hash = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+    const expression = `import <nix/fetchurl.nix> { url = "file://${join(directory, "host-file")}"; sha256 = "${hash}"; }`;
+    for (const client of [stranger, nix]) {
+      const { code, out, err } = await client.run("nix-build", "--no-out-link", "-E", expression);
+      assert.deepEqual([code !== 0, out], [true, ""], err);
+      assert.match(err, /files of the machine that builds are not fetched for its clients/);
+    }
+  });
+
   test("nix copy takes closures out and in; unsigned ones only from who is trusted", async () => {
     const cache = `file://${join(directory, "cache")}`;
     await said("nix", "copy", "--to", cache, top);
