@@ -145,7 +145,7 @@ export class HttpFiles implements CacheFiles, Disposable {
 
   /** Names may be addresses of their own, elsewhere. */
   #urlOf(name: string): URL {
-    if (/^[a-z][a-z0-9+.-]*:/i.test(name)) return ledTo(this.label, name);
+    if (/^[a-z][a-z0-9+.-]*:/i.test(name)) return ledTo(this.#root, name);
     checkCacheName(decoded(name.split("?")[0]));
     const url = new URL(`./${name}`, this.#root);
     for (const [key, value] of this.#root.searchParams)
@@ -169,10 +169,7 @@ export class HttpFiles implements CacheFiles, Disposable {
       answer.body.resume();
       if (redirects === REDIRECTS_MAX || content !== undefined)
         throw new HttpCacheError("failed", `${shownAddress(first)} leads on and on, or elsewhere with what is written`);
-      const next = ledTo(shownAddress(url), location, url);
-      if (url.protocol === "https:" && next.protocol === "http:")
-        throw new HttpCacheError("unsupported", `${shownAddress(url)} leads from HTTPS to plain HTTP`);
-      url = next;
+      url = ledTo(url, location);
     }
   }
 
@@ -265,11 +262,15 @@ export class HttpFiles implements CacheFiles, Disposable {
   }
 }
 
-/** Where an address of others leads, as seen from `base`. Throws `unsupported` unless that is HTTP. */
-function ledTo(from: string, address: string, base?: URL): URL {
+/** Where an address of others leads, as seen from `base`. Throws `unsupported` unless that is HTTP, and as safe: credentials may go there. */
+function ledTo(base: URL, address: string): URL {
   const url = URL.parse(address, base);
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  throw new HttpCacheError("unsupported", `${from} leads to '${shownAddress(address)}', which is not HTTP`);
+  const from = shownAddress(base);
+  if (url?.protocol !== "http:" && url?.protocol !== "https:")
+    throw new HttpCacheError("unsupported", `${from} leads to '${shownAddress(address)}', which is not HTTP`);
+  if (base.protocol === "https:" && url.protocol === "http:")
+    throw new HttpCacheError("unsupported", `${from} leads from HTTPS to plain HTTP`);
+  return url;
 }
 
 async function explanation(body: IncomingMessage): Promise<string> {
