@@ -24,6 +24,7 @@ import {
   type WorkerPathInfo,
   type WorkerRequest,
 } from "@firn/nix-compat";
+import { hashBytes } from "@firn/hash";
 import { calculateNar, type PathInfo, renderNar, signPathInfo } from "@firn/store";
 import { fileNode, pathOf, register } from "../../store/test/small-store.ts";
 import { type DaemonPair, daemonPair, memoryStores } from "./daemon-pair.ts";
@@ -63,7 +64,8 @@ async function* streamOf(bytes: Uint8Array) {
   yield bytes;
 }
 
-type Way = "addToStoreNar" | "addMultipleToStore";
+const WAYS = ["addToStoreNar", "addMultipleToStore"] as const;
+type Way = (typeof WAYS)[number];
 
 /** Sends a path by one of the two operations for it, saying that signatures need not be looked at. */
 async function send(
@@ -89,7 +91,7 @@ const refusedWith = (text: RegExp) => (thrown: Error & { code?: string }) => {
 };
 
 describe("paths from clients nobody trusts", () => {
-  for (const way of ["addToStoreNar", "addMultipleToStore"] as const) {
+  for (const way of WAYS) {
     test(`need a signature, whatever ${way} says about it`, async () => {
       const key = await generateSecretKey("trusted-1");
       const stores = memoryStores();
@@ -372,6 +374,15 @@ describe("bytes that mean harm", () => {
     ["a name that comes twice", nar(directory(entry("a", file("")), entry("a", file(""))))],
     ["a name that leads elsewhere", nar(directory(entry("..", file(""))))],
     ["a name with a slash", nar(directory(entry("a/b", file(""))))],
+    [
+      "a name that goes through a link",
+      nar(
+        directory(
+          entry("a", tokens("(", "type", "symlink", "target", "/etc", ")")),
+          entry("a", directory(entry("b", file("")))),
+        ),
+      ),
+    ],
     ["a target with a NUL", nar(tokens("(", "type", "symlink", "target", "a\0b", ")"))],
     ["an empty target", nar(tokens("(", "type", "symlink", "target", "", ")"))],
     [
@@ -379,17 +390,41 @@ describe("bytes that mean harm", () => {
       concatBytes([tokens("nix-archive-1", "(", "type", "regular", "contents"), tokens(2n ** 64n - 8n)]),
     ],
   ];
+  /** Sends a NAR by every operation that takes one, in old versions and new ones; yields what became of each. */
+  async function everyWayIn({ dial }: DaemonPair, bytes: Uint8Array) {
+    const added = { name: "x", method: "nar", algorithm: "sha256", references: [], repair: false } as const;
+    const said = { narSha256: hashBytes("sha256", bytes), narSize: bytes.length, references: [], signatures: [] };
+    const info = { ...said, deriver: undefined, contentAddress: undefined, registeredAt: 0, ultimate: false };
+    const sent = { path: pathOf("a"), said: info, nar: bytes };
+    const sendings: (() => Promise<unknown>)[] = [];
+    for (const version of [18, 24, 34, 39]) {
+      const add = async () =>
+        (await dial({ trusted: false, version })).call("addToStore", added, { body: streamOf(bytes) });
+      sendings.push(add);
+      for (const way of version < 32 ? (["addToStoreNar"] as const) : WAYS)
+        sendings.push(async () => send(await dial({ version }), way, sent));
+    }
+    return await Promise.allSettled(sendings.map((sending) => sending()));
+  }
+
+  test("a NAR that means none comes in by every way", async () => {
+    await withPair(async (pair) => {
+      const ends = await everyWayIn(pair, nar(directory(entry("a", file("x")))));
+      assert.deepEqual(
+        ends.map(({ status }) => status),
+        ends.map(() => "fulfilled"),
+      );
+    });
+  });
+
   for (const [what, bytes] of nars) {
     test(`a NAR with ${what} is refused, by every way in`, async () => {
-      await withPair(async ({ remote, dial }) => {
-        const added = { name: "x", method: "nar", algorithm: "sha256", references: [], repair: false } as const;
-        for (const version of [18, 24, 34, 39]) {
-          const connection = await dial({ trusted: false, version });
-          await assert.rejects(connection.call("addToStore", added, { body: streamOf(bytes) }), (thrown: Error) =>
-            /refused|unreachable|protocol/.test((thrown as { code?: string }).code ?? ""),
-          );
+      await withPair(async (pair) => {
+        for (const end of await everyWayIn(pair, bytes)) {
+          assert.ok(end.status === "rejected");
+          assert.match(end.reason.code, /refused|unreachable|protocol/);
         }
-        assert.deepEqual(await Array.fromAsync(remote.pathInfos.list()), []);
+        assert.deepEqual(await Array.fromAsync(pair.remote.pathInfos.list()), []);
       });
     });
   }

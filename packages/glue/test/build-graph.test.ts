@@ -229,6 +229,31 @@ test("a wrong hash is told in both forms and nothing is registered", async () =>
   assert.equal(await world.info(outputOf(fetched)), undefined);
 });
 
+test("wrong hashes of which each is the other's right one are both told, and nobody waits for ever", async () => {
+  const [one, other] = [
+    derive("one", { outputs: { out: flatOutput("1") } }),
+    derive("other", { outputs: { out: flatOutput("2") } }),
+  ];
+  const top = derive("top", { inputs: [one, other] });
+  const together = Promise.withResolvers<void>();
+  let running = 0;
+  const making =
+    (path: string, text: string): Builder =>
+    async () => {
+      if (++running === 2) together.resolve();
+      await together.promise;
+      return { [path.slice(1)]: text };
+    };
+  const world = await worldOf([one, other, top], {
+    one: making(outputOf(one), "2"),
+    other: making(outputOf(other), "1"),
+  });
+  await assert.rejects(world.build([top], { keepGoing: true, jobsMax: 2 }));
+  assert.deepEqual([...world.refused].sort(), ["1 hash-mismatch", "2 hash-mismatch"]);
+  for (const path of [one, other, top].map((written) => outputOf(written)))
+    assert.equal(await world.info(path), undefined);
+});
+
 test("a flat output must be a plain file", async () => {
   const fetched = derive("fetched", { outputs: { out: flatOutput("payload") } });
   const world = await worldOf([fetched], {

@@ -103,6 +103,25 @@ test("an archive that leads outside itself, or holds what a store cannot, is ref
     });
 });
 
+test("absolute names in an archive stay inside, names that lead up or nest without end are refused", async () => {
+  const inside = await unpacked(file("/etc/passwd", "x") + file("//usr/./y", "y") + END);
+  assert.deepEqual(inside, { "": "/", etc: "/", "etc/passwd": "x", usr: "/", "usr/y": "y" });
+  for (const name of ["../x", "/../x", "a/..", "a/../../x", ".."]) {
+    await assert.rejects(unpacked(file(name, "x") + END), { code: "fetch-failed", message: /leads outside/ }, name);
+    const linked = file("a", "x") + header({ name: "h", type: "1", target: name });
+    await assert.rejects(unpacked(linked + END), { code: "fetch-failed", message: /leads outside/ }, name);
+  }
+  const record = (value: string) => {
+    const text = ` path=${value}\n`;
+    const length = text.length + String(text.length).length;
+    return `${length + (String(length).length > String(text.length).length ? 1 : 0)}${text}`;
+  };
+  const deep = file("pax", record("d/".repeat(400_000)), { type: "x" }) + file("short", "");
+  await assert.rejects(unpacked(deep + END), (thrown: { code?: string }) =>
+    /limit|fetch-failed/.test(thrown.code ?? ""),
+  );
+});
+
 test("random bytes are refused or read, never anything else", async () => {
   const start = file("a", "contents");
   const damaged = fc

@@ -203,11 +203,11 @@ test("a NAR that ends early or goes on is refused", () => {
 });
 
 /** Tokens of a NAR as given, nothing checked. Numbers stand for bare lengths. */
-function tokens(...parts: (string | number)[]): Uint8Array {
+function tokens(...parts: (string | number | bigint)[]): Uint8Array {
   const chunks: Uint8Array[] = [];
   for (const part of parts) {
     const length = new Uint8Array(8);
-    new DataView(length.buffer).setBigUint64(0, BigInt(typeof part === "number" ? part : part.length), true);
+    new DataView(length.buffer).setBigUint64(0, BigInt(typeof part === "string" ? part.length : part), true);
     chunks.push(length);
     if (typeof part === "string") chunks.push(bytesOf(part), new Uint8Array((8 - (part.length % 8)) % 8));
   }
@@ -262,6 +262,40 @@ test("names, targets, order, depth and lengths that break the rules are refused 
       String(reason),
     );
   }
+});
+
+test("a length near 2^64 is refused wherever a length stands, padding and all", () => {
+  const inDirectory = [MAGIC, "(", "type", "directory"];
+  const places: readonly (readonly string[])[] = [
+    [],
+    [MAGIC],
+    [MAGIC, "(", "type"],
+    [MAGIC, "(", "type", "regular"],
+    [MAGIC, "(", "type", "regular", "executable"],
+    [MAGIC, "(", "type", "regular", "contents"],
+    [MAGIC, "(", "type", "symlink", "target"],
+    inDirectory,
+    [...inDirectory, "entry", "(", "name"],
+    [...inDirectory, ...entry("a")],
+  ];
+  for (const before of places)
+    for (const length of [2n ** 64n - 1n, 2n ** 64n - 7n, 2n ** 64n - 8n, 2n ** 63n, 2n ** 53n])
+      assert.throws(
+        () => [...readNar([tokens(...before, length), new Uint8Array(64)])],
+        (error) => error instanceof NixCompatError && error.code === "limit",
+        `${before.join(" ")} ${length}`,
+      );
+});
+
+test("names that differ in case alone, or end as the case hack ends them, stay what they are", () => {
+  const names = ["A", "A~nix~case~hack~1", "a", "a~nix~case~hack~1", "a~nix~case~hack~2"];
+  const nar = narOf(directory(Object.fromEntries(names.map((name) => [name, file(name)]))));
+  const events = [...readNar([nar])];
+  assert.deepEqual(
+    events.flatMap((event) => (event.kind === "entry" ? [event.name] : [])),
+    names,
+  );
+  assert.deepEqual(rewritten(events), nar);
 });
 
 test("an error names the byte where the bad token starts", () => {

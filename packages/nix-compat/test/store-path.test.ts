@@ -38,6 +38,14 @@ test("names and hash parts that break the rules are refused", () => {
   for (const text of ["", HASH, `${HASH}-`, `${HASH}a`]) assert.throws(() => parseStorePath(text), refused, text);
 });
 
+test("a hash part that no dash follows is none, whatever follows it", () => {
+  for (const after of ["a", "_a", "/a", "/../a", "\0-a", "", ".drv", "\u2010a", `${HASH}-a`]) {
+    assert.throws(() => parseStorePath(`${HASH}${after}`), refused, JSON.stringify(after));
+    assert.throws(() => parseAbsoluteStorePath(`/nix/store/${HASH}${after}`), refused, JSON.stringify(after));
+    assert.throws(() => parseStorePathPrefix(`/nix/store/${HASH}${after}/bin`), refused, JSON.stringify(after));
+  }
+});
+
 test("a path inside a store path splits into path and rest", () => {
   const { path, rest } = parseStorePathPrefix(`/nix/store/${HASH}-a/bin/x`);
   assert.equal(path.toString(), `${HASH}-a`);
