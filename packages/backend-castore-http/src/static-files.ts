@@ -5,12 +5,17 @@ composition. It knows nothing of what the files hold.
 
 import { Agent, type IncomingMessage, request as requestHttp } from "node:http";
 import { Agent as SecureAgent, request as requestHttps } from "node:https";
-import { type ByteStream, collectBytes, messageOf, streamOf, throwIfAborted } from "@firn/base";
+import { type ByteStream, collectBytes, connectionFailure, streamOf, throwIfAborted } from "@firn/base";
 import { CastoreError } from "@firn/castore";
 
 const CONNECTIONS_MAX = 32;
 /** Longest silence of a server. */
 const SILENCE_MS = 60_000;
+
+/** What statuses mean whose number does not say what to do. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  401: "a token is needed, or another one (token_file=FILE in its URL, or in a composition, sends one),",
+};
 
 export type FileRange = { readonly from: number; readonly to: number };
 
@@ -133,7 +138,7 @@ export class StaticFiles implements AsyncDisposable {
         if (statusCode === 200 || statusCode === 206 || statusCode === 404 || isEmpty) return resolve(response);
         response.resume();
         const retryable = statusCode >= 500 || statusCode === 429;
-        const message = `${this.label}: HTTP status ${statusCode} for ${name}`;
+        const message = `${this.label}: ${REFUSALS[statusCode] ?? `HTTP status ${statusCode}`} for ${name}`;
         reject(new CastoreError("storage", message, { retryable, context: { status: statusCode } }));
       });
       request.end();
@@ -141,7 +146,7 @@ export class StaticFiles implements AsyncDisposable {
   }
 
   #failed(name: string, thrown: unknown): CastoreError {
-    return new CastoreError("storage", `${this.label}: ${name}: ${messageOf(thrown)}`, {
+    return new CastoreError("storage", `${this.label}: ${name}: ${connectionFailure(thrown)}`, {
       cause: thrown,
       retryable: true,
     });

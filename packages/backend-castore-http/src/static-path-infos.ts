@@ -21,6 +21,7 @@ import type { StaticFiles } from "./static-files.ts";
 export class StaticPathInfos implements PathInfoService {
   readonly supports: PathInfoServiceSupports = { write: false, list: true };
   readonly #files: StaticFiles;
+  #isStore = false;
 
   constructor(files: StaticFiles) {
     this.#files = files;
@@ -28,9 +29,20 @@ export class StaticPathInfos implements PathInfoService {
 
   async get(hashPart: string, options?: CallOptions): Promise<PathInfo | undefined> {
     const bytes = await asStores(this.#files.read(staticPathName(hashPart), PATH_INFO_BYTES_MAX, options?.signal));
+    if (bytes === undefined) await this.#checkStore(options);
     const info = bytes && decodePathInfo(bytes);
     if (info === undefined || info.path.hashPart === hashPart) return info;
     throw new StoreError("malformed", `${this.#files.label} gave ${info.path} for the hash part ${hashPart}`);
+  }
+
+  /** Any web server says of any file that it is not there; only a store has the index. */
+  async #checkStore(options: CallOptions | undefined): Promise<void> {
+    this.#isStore ||= await asStores(this.#files.has(STATIC_INDEX, options?.signal));
+    if (!this.#isStore)
+      throw new StoreError(
+        "storage",
+        `${this.#files.label} is no static store: it has no ${STATIC_INDEX} (firn serve has it below /castore)`,
+      );
   }
 
   async put(): Promise<void> {

@@ -6,7 +6,7 @@ again is, after a pause that doubles; a body that broke off is asked for from wh
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as TlsAgent, request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream/promises";
-import { bytesOf, type ByteStream, collectBytes, FirnError, messageOf, throwIfAborted } from "@firn/base";
+import { bytesOf, type ByteStream, collectBytes, connectionFailure, FirnError, throwIfAborted } from "@firn/base";
 import { type CallOptions, type Interceptor, type RetryOptions, repeatable, retrying } from "@firn/castore";
 import { decompress, parseCompression } from "@firn/compression";
 import { createHasher, toHex } from "@firn/hash";
@@ -300,8 +300,7 @@ function decoded(name: string): string {
 function unreachable(url: URL, thrown: unknown): HttpCacheError {
   const code = thrown instanceof Error ? (thrown as NodeJS.ErrnoException).code : undefined;
   const isFinal = code !== undefined && /CERT|SIGNATURE|SELF_SIGNED|ERR_TLS/.test(code);
-  const inner = thrown instanceof AggregateError ? thrown.errors[0] : thrown;
-  return new HttpCacheError("unreachable", `${url.origin} cannot be reached: ${messageOf(inner)}`, {
+  return new HttpCacheError("unreachable", `${url.origin} cannot be reached: ${connectionFailure(thrown)}`, {
     cause: thrown,
     retryable: !isFinal,
   });

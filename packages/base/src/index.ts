@@ -1,6 +1,7 @@
 // Public, in reading order.
 export { FirnError, messageOf } from "./error.ts";
 export type { ErrorContext, ErrorOptions } from "./error.ts";
+export { connectionFailure } from "./connection-failure.ts";
 export { assert, AssertionFailure, unreachable } from "./assert.ts";
 export {
   bytesOf,

@@ -35,6 +35,8 @@ export type CompositionOptions = {
   readonly trace?: { readonly sink: (event: ServiceEvent) => void; readonly now: () => number };
   /** Told when a peer is found to lie, which is then not asked any more. */
   readonly onLie?: (lie: Lie) => void;
+  /** What errors are said to come from, for a composition of which nobody wrote the names; else it is the instance. */
+  readonly label?: string;
   readonly signal?: AbortSignal;
 };
 
@@ -140,9 +142,9 @@ export class Composition implements AsyncDisposable {
   }
 
   #wrapped(service: unknown, kind: string, name: string): unknown {
-    const { wraps, trace } = this.#options;
+    const { wraps, trace, label = `${kind} '${name}'` } = this.#options;
     const wrap = wraps[kind];
-    const named = wrap(service, naming(`${kind} '${name}'`));
+    const named = wrap(service, naming(label));
     return trace === undefined ? named : wrap(named, tracing({ instance: `${kind}.${name}`, ...trace }));
   }
 

@@ -5,7 +5,7 @@ Errors with the name of the instance they come from: in a store composed of many
 import { FirnError } from "@firn/base";
 import type { Interceptor } from "./intercept.ts";
 
-/** For Intercepted…: puts `name` ("blobs 'far'") before the message of every error, and into its context as `instance`. */
+/** For Intercepted…: puts `name` ("blobs 'far'") before the message of every error that does not begin with it, and into its context as `instance`. */
 export function naming(name: string): Interceptor {
   return {
     call: async (_call, run) => {
@@ -29,7 +29,8 @@ export function naming(name: string): Interceptor {
 function named(thrown: unknown, name: string): unknown {
   if (!(thrown instanceof FirnError) || thrown.context.instance !== undefined) return thrown;
   const Same = thrown.constructor as new (...args: ConstructorParameters<typeof FirnError>) => FirnError;
-  return new Same(thrown.code, `${name}: ${thrown.message}`, {
+  const message = thrown.message.startsWith(name) ? thrown.message : `${name}: ${thrown.message}`;
+  return new Same(thrown.code, message, {
     context: { ...thrown.context, instance: name },
     cause: thrown,
     retryable: thrown.retryable,

@@ -95,6 +95,7 @@ export async function openChosenStore(choice: StoreChoice, options: OpenStoreOpt
       registry: new ServiceRegistry(types, OPTIONAL_KINDS),
       wraps: STORE_WRAPS,
       signal: options.signal,
+      ...(choice.kind === "document" ? { label: label.split("?", 1)[0] } : {}),
       onLie: (lie) => {
         // One that lies about blobs and about directories is one liar.
         if (!liars.has(lie.liar)) options.onLie(lie);

@@ -57,7 +57,7 @@ function sinkOf(stream: WriteStream): Sink {
   return {
     isTerminal: stream.isTTY === true,
     get columns() {
-      return stream.columns ?? COLUMNS_DEFAULT;
+      return stream.columns || COLUMNS_DEFAULT; // terminals that do not know have 0
     },
     write: (bytes) =>
       new Promise((resolve, reject) => {

@@ -92,6 +92,11 @@ export function parseStoreChoice(text: string, workingDirectory: string): StoreC
     default: {
       const hostPath = resolve(workingDirectory, text);
       if (text.endsWith(".toml")) return { kind: "file", hostPath, hostDir: dirname(hostPath) };
+      if (/^https?:/.test(text))
+        throw new CliError(
+          "usage",
+          `'${text}' does not say what is there: a server of Firn's (grpc+${text}), a static store (castore+${text}) or a binary cache of Nix (nix+${text})`,
+        );
       throw new CliError("usage", `'${text}' is no store: expected ${STORE_FORMS}`);
     }
   }

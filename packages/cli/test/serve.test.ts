@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request as requestPlain } from "node:http";
 import { request } from "node:https";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Peer, RemoteBuilds } from "@firn/protocol";
@@ -92,8 +93,14 @@ test("with tokens, one to read does not write, and none does nothing", async (t)
     writeFileSync(join(near.directory, name), `${token}\n`);
   const copy = (direction: string, path: string, token: string) =>
     near.run(["store", "copy", direction, `grpc+${url}?token_file=${token}`, path]);
-  assert.match((await copy("--from", theirs, "wrong")).err, /a token is needed/);
-  assert.match((await near.run(["store", "copy", "--from", `grpc+${url}`, theirs])).err, /a token is needed/);
+  assert.match(
+    (await copy("--from", theirs, "wrong")).err,
+    /^error: grpc\+http:\S+: this token is not known here \(token_file=/,
+  );
+  assert.match(
+    (await near.run(["store", "copy", "--from", `grpc+${url}`, theirs])).err,
+    /^error: grpc\+http:\S+: a token is needed/,
+  );
   assert.equal((await copy("--from", theirs, "read")).code, 0);
   assert.match((await copy("--to", ours, "read")).err, /this token is for 'read'/);
   assert.equal((await copy("--to", ours, "write")).code, 0);
@@ -221,7 +228,39 @@ test("a port that is taken is refused, and a server that is not there is said to
   await stop();
   const { code, err } = await firn.run(["store", "copy", "--from", `grpc+${url}`, "--all"]);
   assert.equal(code, 1);
-  assert.match(err, /^error: grpc\+http:\S+: connect ECONNREFUSED \S+$/);
+  assert.match(err, /^error: grpc\+http:\S+: nothing listens there \(connect ECONNREFUSED \S+\)$/);
+});
+
+test("whoever names a wrong server hears what is wrong with it", async (t) => {
+  const [near, far] = [new Place(t), new Place(t)];
+  const path = await far.add("theirs");
+  const absent = path.replace(/(.)-theirs$/, (_, last) => `${last === "0" ? "1" : "0"}-theirs`);
+  const tokens = join(far.directory, "tokens");
+  writeFileSync(tokens, `read ${READ}\n`);
+  const [open, closed] = [await serve(t, far), await serve(t, far, ["--tokens", tokens])];
+  const mail = createServer((socket) => socket.on("error", () => undefined).end("220 mail.example.org ESMTP\r\n"));
+  await new Promise<void>((resolve) => mail.listen(0, "127.0.0.1", resolve));
+  t.after(() => mail.close());
+  const mailUrl = `http://127.0.0.1:${(mail.address() as AddressInfo).port}`;
+  const cases: readonly [from: string, error: RegExp, path?: string][] = [
+    [`grpc+${mailUrl}`, /^error: grpc\+http:\S+: what listens there speaks something else \(/],
+    [`castore+${mailUrl}`, /^error: castore\+http:\S+: paths\/\w+: what listens there speaks something else \(/],
+    [`grpc+${open.url.replace("http", "https")}`, /^error: grpc\+https:\S+: what listens there does not speak TLS \(/],
+    [`grpc+unix:${join(far.directory, "none")}`, /^error: grpc\+unix:\S+: there is no such socket \(/],
+    [`castore+${open.url}`, /^error: castore\+http:\S+ is no static store: it has no paths\/index/],
+    [`castore+${closed.url}/castore`, /^error: castore\+http:\S+: a token is needed, or another one \(token_file=/],
+    [
+      `castore+${open.url}/castore`,
+      /^error: cannot copy from castore\+http:\S+ to local:\S+: path .* is not registered/,
+      absent,
+    ],
+    [`grpc+${open.url}`, /^error: cannot copy from grpc\+http:\S+ to local:\S+: no path with hash part/, absent],
+  ];
+  for (const [from, error, wanted = path] of cases) {
+    const { code, err } = await near.run(["store", "copy", "--from", from, wanted]);
+    assert.equal(code, 1, from);
+    assert.match(err, error);
+  }
 });
 
 test("a store published as files, and a server's own files, are stores to copy from", async (t) => {

@@ -187,6 +187,11 @@ path = "far/path-infos.sqlite"
   });
 
   const refused: [string[], number, RegExp][] = [
+    [
+      ["store", "ls", "--store", "http://x", "/nix/store/x"],
+      2,
+      /^error: 'http:\/\/x' does not say .*\(grpc\+http:\/\/x\)/,
+    ],
     [["store", "ls", "--store", "gopher:x", "/nix/store/x"], 2, /'gopher:x' is no store: expected local:DIR/],
     [["store", "ls", "--store", "sqlite:", "/nix/store/x"], 2, /lacks a place/],
     [["build", "--store", "sqlite:x", "high.nix"], 2, /needs Firn's own store/],

@@ -81,6 +81,19 @@ describe("a composition", () => {
     assert.deepEqual(log, ["instance a", "open /1", "instance c", "close /1"]);
   });
 
+  test("says in errors which instance they come from, or what the whole is known by", async () => {
+    const failing = withBlobs({ root: { type: "read-only", inner: "memory" }, memory });
+    for (const [label, start] of [
+      [undefined, "blobservices 'root': this service"],
+      ["disk:/1", "disk:/1: this service"],
+      ["this", "this service"],
+    ] as const) {
+      await using composition = compose(failing, [], label === undefined ? {} : { label });
+      const blobs = (await composition.open("blobservices")) as BlobService;
+      await assert.rejects(blobs.put(new Uint8Array(1)), ({ message }: Error) => message.startsWith(start));
+    }
+  });
+
   test("signs, verifies and combines path infos", async () => {
     await using composition = compose({
       blobservices: { root: memory },

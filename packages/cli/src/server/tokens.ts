@@ -46,8 +46,9 @@ export class Tokens {
   check(authorization: string | undefined, access: Access): void {
     const token = tokenOf(authorization);
     const scope = token === undefined ? undefined : this.#scopes.get(digestOfToken(token));
-    if (scope === undefined)
+    if (token === undefined)
       throw new ProtocolError("unauthenticated", "a token is needed: authorization: Bearer TOKEN");
+    if (scope === undefined) throw new ProtocolError("unauthenticated", "this token is not known here");
     if (ACCESSES.indexOf(access) > ACCESSES.indexOf(scope))
       throw new ProtocolError("permission-denied", `this token is for '${scope}', and '${access}' is needed`);
   }

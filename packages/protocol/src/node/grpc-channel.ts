@@ -5,10 +5,10 @@ was lost. Trying a call again is not done here, that is `retry`'s in a compositi
 
 import { connect, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from "node:http2";
 import { connect as connectSocket } from "node:net";
-import { messageOf } from "@firn/base";
+import { connectionFailure } from "@firn/base";
 import { ProtocolError } from "../error.ts";
 import type { Channel, ClientCall, RpcOptions } from "../rpc.ts";
-import { errorOfStatus } from "../status.ts";
+import { errorOfStatus, type SentStatus } from "../status.ts";
 import { statusOfTrailers } from "./grpc-server.ts";
 import { MessageReader, writeMessage } from "./message-stream.ts";
 
@@ -116,7 +116,7 @@ export function authorityOf({ host, port }: { readonly host: string; readonly po
 function unavailable(label: string, thrown: unknown): ProtocolError {
   // A stream says that it was cancelled, and behind that, why.
   const reason = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown;
-  const how = reason === undefined ? "the connection was lost" : messageOf(reason);
+  const how = reason === undefined ? "the connection was lost" : connectionFailure(reason);
   return new ProtocolError("unavailable", `${label}: ${how}`, { cause: thrown, retryable: true });
 }
 
@@ -192,10 +192,15 @@ class Http2ClientCall implements ClientCall {
     this.#reader.finish(this.#failure());
   }
 
+  #said({ code, message }: SentStatus): string {
+    const toDo = REFUSALS[code];
+    return toDo === undefined ? message : `${this.#label}: ${message}${toDo}`;
+  }
+
   #failure(): unknown {
     const status = this.#trailers && statusOfTrailers(this.#trailers);
     if (status === "ok") return undefined;
-    if (status !== undefined) return errorOfStatus(status);
+    if (status !== undefined) return errorOfStatus({ ...status, message: this.#said(status) });
     if (this.#httpStatus !== undefined && this.#httpStatus !== 200) {
       return errorOfStatus({
         code: HTTP_CODES[this.#httpStatus] ?? "unknown",
@@ -205,6 +210,12 @@ class Http2ClientCall implements ClientCall {
     return unavailable(this.#label, this.#thrown ?? failures.get(this.#session));
   }
 }
+
+/** Who comes in is a matter between this server and its user, who hears which one it was, and what to do. */
+const REFUSALS: Partial<Record<ProtocolError["code"], string>> = {
+  unauthenticated: " (token_file=FILE in its URL, or in a composition, sends one)",
+  "permission-denied": "",
+};
 
 /** As gRPC's document on HTTP statuses has it. */
 const HTTP_CODES: Readonly<Record<number, ProtocolError["code"]>> = {

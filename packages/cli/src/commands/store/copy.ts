@@ -4,6 +4,7 @@ again. Binary caches of Nix are a case of their own on either side: they have NA
 */
 
 import { tmpdir } from "node:os";
+import { FirnError } from "@firn/base";
 import type { StorePath } from "@firn/nix-compat";
 import {
   bringPaths,
@@ -81,17 +82,29 @@ async function copy(options: CopyOptions, session: Session): Promise<undefined> 
   const target = await open(to);
   await using _lease = await target.openLease(`copy from ${source.label}`);
   using line = new LiveLine(output);
-  const result = await copyBetween(places, source, target, {
-    signal,
-    lease: _lease,
-    registeredAt: Math.floor(Date.now() / 1000),
-    onProgress: ({ paths: done, pathsTotal, bytes }) =>
-      line.show(() => `copying: ${done} of ${pathsTotal} paths, ${humanBytes(bytes)}`),
-  });
+  const result = await naming(source, target, () =>
+    copyBetween(places, source, target, {
+      signal,
+      lease: _lease,
+      registeredAt: Math.floor(Date.now() / 1000),
+      onProgress: progressOn(line),
+    }),
+  );
   line[Symbol.dispose]();
   const realisations = await copyRealisations(places, source, target, { signal, lease: _lease });
   const { bytes, bytesSpared, copied } = result;
   return await report({ copied, realisations, bytes, bytesSpared, label: target.label }, session, json);
+}
+
+/** What is not there is said with the stores that were meant. */
+async function naming<T>(source: OpenedStore, target: OpenedStore, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof FirnError) || (thrown.code !== "missing" && thrown.code !== "not-found")) throw thrown;
+    const message = `cannot copy from ${source.label} to ${target.label}: ${thrown.message}`;
+    throw new CliError("not-found", message, { cause: thrown, context: thrown.context });
+  }
 }
 
 /** By the way that takes the fewest round trips. */
@@ -111,6 +124,17 @@ async function copyBetween(
   }
   if (source.daemonPaths !== undefined) return bringPaths(paths, source.daemonPaths, target, options);
   return copyPaths(paths, source, target, options);
+}
+
+type Progress = { readonly paths: number; readonly pathsTotal: number; readonly bytes: number };
+
+function progressOn(line: LiveLine): (progress: Progress) => void {
+  const fromMs = Date.now();
+  return ({ paths, pathsTotal, bytes }) =>
+    line.show(() => {
+      const perSecond = (bytes * 1000) / Math.max(1, Date.now() - fromMs);
+      return `copying: ${paths} of ${pathsTotal} paths, ${humanBytes(bytes)}, ${humanBytes(Math.round(perSecond))}/s`;
+    });
 }
 
 type Copied = {
@@ -175,8 +199,7 @@ async function publishTo(
     signal,
     storeDir: config.storeDir,
     tempDir: tmpdir(),
-    onProgress: ({ paths: done, pathsTotal, bytes: sent }) =>
-      line.show(() => `copying: ${done} of ${pathsTotal} paths, ${humanBytes(sent)}`),
+    onProgress: progressOn(line),
   });
   return { copied: published, realisations, bytes, bytesSpared: 0, label: cache.cache.label };
 }
