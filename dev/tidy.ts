@@ -1,6 +1,6 @@
 /*
 Our own rules about the repository, those no linter knows: directions between rooms, import cycles, shape of files,
-banned constructs, package.json files, traces of one machine. A test runs them (test/tidy.test.ts); run by hand this
+banned constructs, package.json files, traces of one machine, tests that a page promises. A test runs them (test/tidy.test.ts); run by hand this
 file prints what they find. Each rule says what to do instead.
 */
 
@@ -9,6 +9,7 @@ import { checkBanned } from "./tidy/banned.ts";
 import { checkCycles } from "./tidy/cycles.ts";
 import { checkManifests } from "./tidy/manifests.ts";
 import { checkRooms } from "./tidy/rooms.ts";
+import { checkSecurity } from "./tidy/security.ts";
 import { checkShape } from "./tidy/shape.ts";
 import { checkTraces } from "./tidy/traces.ts";
 import { type Finding, readTree, type Tree } from "./tidy/tree.ts";
@@ -21,6 +22,7 @@ export const RULES: Readonly<Record<string, (tree: Tree) => Finding[]>> = {
   "nothing banned is used": checkBanned,
   "package.json files name what is imported, exactly": checkManifests,
   "no traces of one machine": checkTraces,
+  "docs/security.md names tests that there are": checkSecurity,
 };
 
 /** Findings as lines `path:line: message`. */

@@ -5,6 +5,7 @@ import { checkBanned } from "../tidy/banned.ts";
 import { checkCycles } from "../tidy/cycles.ts";
 import { checkManifests } from "../tidy/manifests.ts";
 import { checkRooms, reachable } from "../tidy/rooms.ts";
+import { checkSecurity } from "../tidy/security.ts";
 import { checkShape } from "../tidy/shape.ts";
 import { checkTraces } from "../tidy/traces.ts";
 import { type Finding, readTree, type Tree, treeOf } from "../tidy/tree.ts";
@@ -311,6 +312,31 @@ describe("traces", () => {
       title: "paths every machine has are fine, and so is the word registry",
       files: { "docs/a.md": "/nix/store, /tmp/x, /usr/bin/env, /homeless-shelter, a registry passed in" },
       finds: [],
+    },
+  ]);
+});
+
+describe("the tests that docs/security.md names", () => {
+  const page = (cell: string) => `# Holes\n\n| hole | test |\n| --- | --- |\n| one | ${cell} |\n`;
+  const tests =
+    'describe("keys", () => { test("are read", f); for (const what of ["a cut one"]) test(`${what} is refused`, f); });';
+  const withPage = (cell: string) => ({ "docs/security.md": page(cell), "packages/base/test/a.test.ts": tests });
+  const link = "[a](../packages/base/test/a.test.ts)";
+  checkCases(checkSecurity, [
+    {
+      title: "names that are there are fine, of templates and inside suites too",
+      files: withPage(`${link}: “are read”, “keys > are read”, “keys > a cut one is refused”`),
+      finds: [],
+    },
+    {
+      title: "a name that is not there is found, also one that a template could make and does not",
+      files: withPage(`${link}: “are written”, “locks > are read”, “a long one is refused”`),
+      finds: [/^docs\/security\.md:5: .*“are written”/, /“locks > are read”/, /“a long one is refused”/],
+    },
+    {
+      title: "a file that is not there and a row without a test are found",
+      files: withPage("[b](../packages/base/test/b.test.ts)"),
+      finds: [/there is no packages\/base\/test\/b\.test\.ts/, /names no test/],
     },
   ]);
 });

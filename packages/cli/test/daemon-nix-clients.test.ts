@@ -3,9 +3,10 @@ Debian's Nix as a client of `firn daemon`: builds, queries, copies, garbage. Wha
 */
 
 import assert from "node:assert/strict";
-import { existsSync, lstatSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { DaemonConnection } from "@firn/backend-nix-daemon";
 import { need } from "../../../dev/need.ts";
 import { type NixClient, nixClient, type RunningDaemon, startDaemon } from "./daemon.ts";
 import { makeFirn } from "./firn.ts";
@@ -214,6 +215,20 @@ describe("Nix as a client of firn daemon", canRun, () => {
       const { code, out, err } = await client.run("nix-build", "--no-out-link", "-E", expression);
       assert.deepEqual([code !== 0, out], [true, ""], err);
       assert.match(err, /files of the machine that builds are not fetched for its clients/);
+    }
+  });
+
+  test("no client is told where a link of the machine leads that is no root", async () => {
+    symlinkSync("/somebody/else/secret", join(directory, "private-link"));
+    const connection = await DaemonConnection.open(daemon.untrustedSocket, { storeDir: "/nix/store" });
+    try {
+      await assert.rejects(connection.call("addIndirectRoot", { link: join(directory, "private-link") }), (thrown) => {
+        assert.match(String(thrown), /is to be a root, but does not lead into '\/nix\/store'/);
+        assert.doesNotMatch(String(thrown), /somebody/);
+        return true;
+      });
+    } finally {
+      connection.close();
     }
   });
 

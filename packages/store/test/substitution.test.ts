@@ -91,3 +91,25 @@ test("what nobody waits for any more is stopped, and brought when it is asked fo
   isPatient = true;
   assert.equal(await substitution.bring([pathOf("b")]), true);
 });
+
+test("what many ask for at once, and what many paths need, is brought once", async () => {
+  const calls: string[] = [];
+  const wait = async (which: string) => {
+    calls.push(which);
+    await new Promise(setImmediate);
+  };
+  const to = memoryStore();
+  const puts: string[] = [];
+  const { put } = to.pathInfos;
+  to.pathInfos.put = async (infos, options) => {
+    puts.push(...infos.map(({ path }) => path.name));
+    await put.call(to.pathInfos, infos, options);
+  };
+  const sources = [sourceOf(await chainStore(), wait)];
+  const substitution = new Substitution({ sources, to, lease: undefined, trusted: undefined, now: () => 0 });
+  const asked = ["d", "d", "c", "b", "d"].map((letter) => substitution.bring([pathOf(letter), pathOf("a")]));
+  assert.deepEqual(await Promise.all(asked), [true, true, true, true, true]);
+  const takes = calls.filter((call) => call.startsWith("take ")).sort();
+  assert.deepEqual(takes, ["take name-a", "take name-b", "take name-c", "take name-d"]);
+  assert.deepEqual(puts.sort(), ["name-a", "name-b", "name-c", "name-d"]);
+});
