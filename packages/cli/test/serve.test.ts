@@ -5,7 +5,7 @@ own.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { request as requestPlain } from "node:http";
+import { createServer as createHttpServer, request as requestPlain } from "node:http";
 import { request } from "node:https";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
@@ -261,6 +261,40 @@ test("whoever names a wrong server hears what is wrong with it", async (t) => {
     assert.equal(code, 1, from);
     assert.match(err, error);
   }
+});
+
+test("a copy that breaks off keeps what came, and says so", async (t) => {
+  const [near, far] = [new Place(t), new Place(t)];
+  const tree = join(far.directory, "tree");
+  mkdirSync(tree);
+  for (let i = 0; i < 200; i++) writeFileSync(join(tree, `file-${i}`), `${i} `.repeat(1000));
+  const path = (await far.run(["store", "add", tree])).out.trim();
+  const { url } = await serve(t, far);
+  // A line that breaks at the hundredth blob.
+  let blobs = 0;
+  let isBroken = true;
+  const line = createHttpServer(async ({ url: address = "/", headers, method }, response) => {
+    if (isBroken && address.startsWith("/castore/blobs/") && ++blobs > 100) return void response.destroy();
+    const range: Record<string, string> = headers.range === undefined ? {} : { range: headers.range };
+    const answer = await fetch(`${url}${address}`, { method, headers: range });
+    const ofRange = answer.headers.get("content-range");
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    response.writeHead(answer.status, ofRange === null ? {} : { "content-range": ofRange }).end(bytes);
+  });
+  await new Promise<void>((resolve) => line.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    line.closeAllConnections();
+    line.close();
+  });
+  const from = `castore+http://127.0.0.1:${(line.address() as AddressInfo).port}/castore`;
+  const broken = await near.run(["store", "copy", "--from", from, path]);
+  assert.equal(broken.code, 1);
+  assert.match(broken.err, /^what came so far is kept: .*\nerror: castore\+http:\S+: blobs\/\S+: it hung up \(/);
+  isBroken = false;
+  const again = await near.run(["store", "copy", "--from", from, path]);
+  const [, came] = /^copied 1 path to \S+: ([\d.]+) KiB came/.exec(again.err) ?? [];
+  assert.ok(Number(came) < 670, `${came} KiB of 673`);
+  assert.match((await near.run(["store", "copy", "--from", from, path])).err, /^local:\S+ has all of that already\n$/);
 });
 
 test("a store published as files, and a server's own files, are stores to copy from", async (t) => {

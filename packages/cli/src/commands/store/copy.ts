@@ -82,14 +82,22 @@ async function copy(options: CopyOptions, session: Session): Promise<undefined> 
   const target = await open(to);
   await using _lease = await target.openLease(`copy from ${source.label}`);
   using line = new LiveLine(output);
-  const result = await naming(source, target, () =>
-    copyBetween(places, source, target, {
-      signal,
-      lease: _lease,
-      registeredAt: Math.floor(Date.now() / 1000),
-      onProgress: progressOn(line),
-    }),
-  );
+  const show = progressOn(line);
+  let came = 0;
+  const result = await copyBetween(places, source, target, {
+    signal,
+    lease: _lease,
+    registeredAt: Math.floor(Date.now() / 1000),
+    onProgress: (progress) => {
+      came = progress.bytes;
+      show(progress);
+    },
+  }).catch(async (thrown: unknown) => {
+    line[Symbol.dispose]();
+    const isBroken = thrown instanceof FirnError && thrown.retryable;
+    if (isBroken && came > 0) await output.note("what came so far is kept: the same command goes on from there");
+    throw named(thrown, source, target);
+  });
   line[Symbol.dispose]();
   const realisations = await copyRealisations(places, source, target, { signal, lease: _lease });
   const { bytes, bytesSpared, copied } = result;
@@ -97,14 +105,10 @@ async function copy(options: CopyOptions, session: Session): Promise<undefined> 
 }
 
 /** What is not there is said with the stores that were meant. */
-async function naming<T>(source: OpenedStore, target: OpenedStore, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    if (!(thrown instanceof FirnError) || (thrown.code !== "missing" && thrown.code !== "not-found")) throw thrown;
-    const message = `cannot copy from ${source.label} to ${target.label}: ${thrown.message}`;
-    throw new CliError("not-found", message, { cause: thrown, context: thrown.context });
-  }
+function named(thrown: unknown, source: OpenedStore, target: OpenedStore): unknown {
+  if (!(thrown instanceof FirnError) || (thrown.code !== "missing" && thrown.code !== "not-found")) return thrown;
+  const message = `cannot copy from ${source.label} to ${target.label}: ${thrown.message}`;
+  return new CliError("not-found", message, { cause: thrown, context: thrown.context });
 }
 
 /** By the way that takes the fewest round trips. */
@@ -154,6 +158,7 @@ async function report(
   const { output, config } = session;
   const paths = copied.map((path) => path.absolute(config.storeDir));
   if (json) await output.json({ copied: paths, realisations, bytes, bytesSpared });
+  else if (paths.length === 0 && realisations === 0) await output.note(`${label} has all of that already`);
   else {
     for (const path of paths) await output.line(path);
     const spared = bytesSpared === 0 ? "" : `, ${humanBytes(bytesSpared)} were there`;
