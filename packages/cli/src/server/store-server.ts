@@ -122,21 +122,21 @@ export async function openStoreServer(options: StoreServerOptions): Promise<Stor
       const code = String(http.response.statusCode);
       metrics.observe({ protocol: "http", method, code }, (performance.now() - from) / 1000);
     });
-    if (web !== undefined) {
-      // What comes from the store is never run as a script by pages of the same address.
-      http.response.setHeader("x-content-type-options", "nosniff");
-      if (!Object.hasOwn(pages, url) && !castore.owns(url) && !cache.owns(url))
-        return web.handle(http.request, http.response);
-    }
+    // What comes from the store is never run as a script by pages of the same address.
+    if (web !== undefined) http.response.setHeader("x-content-type-options", "nosniff");
+    const isReading = method === "GET" || method === "HEAD";
     try {
-      allow(http.request.headers.authorization, method === "GET" || method === "HEAD" ? "read" : "write");
+      allow(http.request.headers.authorization, isReading ? "read" : "write");
     } catch (thrown) {
+      const isOfStore = Object.hasOwn(pages, url) || castore.owns(url) || cache.owns(url);
+      if (web !== undefined && !isOfStore) return web.handle(http.request, http.response);
       return refuse(http.request, http.response, thrown);
     }
-    const page = method === "GET" ? pages[url] : undefined;
+    const page = isReading ? pages[url] : undefined;
     if (page !== undefined) return page(http.response);
-    if (castore.handle(http.request, http.response)) return;
-    if (!cache.handle(http.request, http.response)) answer(http.response, 404, "there is nothing here\n");
+    if (castore.handle(http.request, http.response) || cache.handle(http.request, http.response)) return;
+    if (web !== undefined) web.handle(http.request, http.response);
+    else answer(http.response, 404, "there is nothing here\n");
   };
   const served = connectHandler(handlers, rpc, front);
   try {
