@@ -6,7 +6,13 @@ import { readlinkSync } from "node:fs";
 import { type ByteString, byteStringOfText, textOf } from "@firn/base";
 import { NIX_VERSION } from "@firn/eval";
 import { type DaemonBuild, type DaemonHost, type DaemonRoots, GatewayError, type StoreDirectory } from "@firn/gateway";
-import { buildDerivations, DerivationAttributes, derivationReader } from "@firn/glue";
+import {
+  buildDerivations,
+  checkedDerivationReader,
+  DerivationAttributes,
+  derivationReader,
+  type ReadDerivation,
+} from "@firn/glue";
 import { isBelowStoreDir, parseStorePathPrefix, type StorePath } from "@firn/nix-compat";
 import { TrustedKeys } from "@firn/store";
 import { buildPartsOf, jobsOf, openBuilder } from "./builder.ts";
@@ -67,6 +73,7 @@ function buildOf(options: DaemonHostOptions, settings: NixSettings, session: Ses
   const jobs = jobsOf(options, session);
   // Built-in builders run in this process, not in a sandbox, and as whom it runs.
   const fetcher = new NodeFetcher({ hostFiles: false });
+  let stored: ReadDerivation | undefined;
   return async (targets, { given, say, substitute: mayComeFromElsewhere, ...wanted }) => {
     opening ??= openBuilder(options, session);
     using substitution = mayComeFromElsewhere
@@ -74,18 +81,16 @@ function buildOf(options: DaemonHostOptions, settings: NixSettings, session: Ses
       : undefined;
     const { substitute, substituteRealised } = substitution ?? {};
     const parts = { ...(await buildPartsOf(await opening, session)), fetcher, substitute, substituteRealised };
-    const stored = derivationReader(parts.blobs, parts.pathInfos, session.config.storeDir);
+    const { storeDir } = session.config;
+    const read = (stored ??= checkedDerivationReader(
+      derivationReader(parts.blobs, parts.pathInfos, storeDir),
+      storeDir,
+    ));
+    const readDerivation: ReadDerivation = async (drvPath, call) =>
+      drvPath === given?.drvPath ? given.derivation : read(drvPath, call);
     return await buildDerivations(
       targets,
-      {
-        ...parts,
-        ...(given === undefined
-          ? {}
-          : {
-              readDerivation: async (drvPath, call) =>
-                drvPath === given.drvPath ? given.derivation : stored(drvPath, call),
-            }),
-      },
+      { ...parts, readDerivation },
       {
         ...options,
         ...wanted,

@@ -7,6 +7,7 @@ import { existsSync, lstatSync, readFileSync, readlinkSync, rmSync, symlinkSync,
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { DaemonConnection } from "@firn/backend-nix-daemon";
+import { type Derivation, parseAbsoluteStorePath, printDerivation } from "@firn/nix-compat";
 import { need } from "../../../dev/need.ts";
 import { type NixClient, nixClient, type RunningDaemon, startDaemon } from "./daemon.ts";
 import { makeFirn } from "./firn.ts";
@@ -215,6 +216,33 @@ describe("Nix as a client of firn daemon", canRun, () => {
       const { code, out, err } = await client.run("nix-build", "--no-out-link", "-E", expression);
       assert.deepEqual([code !== 0, out], [true, ""], err);
       assert.match(err, /files of the machine that builds are not fetched for its clients/);
+    }
+  });
+
+  test("a derivation that claims an output path which does not follow from it is not built for any client", async () => {
+    const victim = `/nix/store/${"v".repeat(32)}-victim`;
+    const inputAddressed = { kind: "input-addressed", path: victim, hashAlgorithm: "", hash: "" } as const;
+    const forged: Derivation = {
+      name: "victim",
+      outputs: new Map([["out", inputAddressed]]),
+      inputDrvs: new Map(),
+      inputSrcs: [],
+      system: "x86_64-linux",
+      builder: "/bin/sh",
+      args: ["-c", "echo forged > $out"],
+      env: new Map([["out", victim]]),
+    };
+    for (const socket of [daemon.untrustedSocket, daemon.socket]) {
+      const connection = await DaemonConnection.open(socket, { storeDir: "/nix/store" });
+      try {
+        const text = printDerivation(forged);
+        const path = await connection.call("addTextToStore", { name: "victim.drv", text, references: [] });
+        const targets = [{ path, outputs: "all" as const }];
+        await assert.rejects(connection.call("buildPaths", { targets, mode: "normal" }), /incorrect output/);
+        assert.equal(await connection.call("isValidPath", { path: parseAbsoluteStorePath(victim) }), false);
+      } finally {
+        connection.close();
+      }
     }
   });
 

@@ -22,6 +22,7 @@ export type { BuildCounts, BuildEvent } from "./build-event.ts";
 export { checkDerivation } from "./check-derivation.ts";
 export type { CheckedDerivation, CheckOptions, CheckRound, CheckVariation } from "./check-derivation.ts";
 export { derivationReader, planBuild } from "./build-plan.ts";
+export { checkedDerivationReader } from "./checked-derivations.ts";
 export type {
   BuildPlan,
   BuildStep,

@@ -34,6 +34,7 @@ import {
   type ScratchOutput,
 } from "./address-outputs.ts";
 import { DerivationAttributes, discardingOutputs } from "./derivation-attributes.ts";
+import { incorrectOutput } from "./checked-derivations.ts";
 import { GlueError } from "./error.ts";
 import { checkOutputs, outputChecks } from "./output-checks.ts";
 import type { OutputPaths } from "./realised-outputs.ts";
@@ -148,12 +149,8 @@ async function checkFixed(
 ): Promise<ContentAddress> {
   const specified: ContentAddress = fixedOutputHash(output);
   const path = makeFixedOutputPath({ ...specified, name: outputPathName(derivation.name, "out") }, parts.storeDir);
-  if (path.absolute(parts.storeDir) !== output.path) {
-    throw new GlueError(
-      "invalid-derivation",
-      `derivation '${drvPath}' has incorrect output '${output.path}', should be '${path.absolute(parts.storeDir)}'`,
-    );
-  }
+  const expected = path.absolute(parts.storeDir);
+  if (expected !== output.path) throw incorrectOutput(drvPath, output.path, expected);
   const { method, hash } = specified;
   const { algorithm } = hash;
   checkFlat(method, node, output.path);
