@@ -31,7 +31,7 @@ describe("a descriptor that outlives the builder of a fixed output", canBuild, (
     });
     const ended = built.then(() => true);
     for (;;) {
-      const [path] = globSync(join(firn.directory, `state/builds/*/root/nix/store/*-${name}`));
+      const [path] = globSync(join(firn.directory, `state/builds/*/own/nix/store/*-${name}`));
       if (path !== undefined) return { descriptor: openSync(path, "r+"), built };
       const hasEnded = await Promise.race([ended, setTimeout(5, false)]);
       if (hasEnded) assert.fail((await built).err);
